@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the loader fixes before a program is loaded (read-only data: the verifier sees constants and
+ * removes dead branches). Values that shape state come from the pinned map `geometry`, so that a
+ * later program understands the slots an earlier one wrote. Anything that changes while a program
+ * runs is in a map instead.
+ *
+ * Also included by the loader and the tests: fixed-width types only.
+ */
+#ifndef EDGE53_KNOBS_H
+#define EDGE53_KNOBS_H
+
+#include <linux/types.h>
+
+struct edge53_knobs {
+	__u64 token_keys[4];
+	__u32 slots_per_cpu;	 /* power of two */
+	__u32 slot_bits;	 /* log2(n_cpus * slots_per_cpu), rounded up */
+	__u32 port_base;
+	__u32 port_bits;
+	__u32 tcp_connections;	 /* at most 2^port_bits */
+	__u32 udp_timeout_us;
+	__u64 tcp_half_open_ns;	 /* a SYN that nobody completed */
+	__u64 tcp_idle_ns;	 /* an established connection without a segment */
+	__u64 tcp_closing_ns;	 /* after a RST, or FINs from both sides */
+};
+
+#endif

@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What dataplane and loader share: the keys and values of the pinned maps. Nouns only.
+ *
+ * Everything here may outlive the program that wrote it (maps are pinned), so: fixed-width types,
+ * padding by name, sizes asserted, and EDGE53_LAYOUT_VERSION goes up with every change of a layout.
+ * Addresses are 16 bytes in network order, IPv4 as ::ffff:a.b.c.d (RFC 4291 2.5.5.2). Ports are in
+ * host order so that `bpftool map dump` shows 53 and not 13568.
+ */
+#ifndef EDGE53_ABI_H
+#define EDGE53_ABI_H
+
+#include <linux/types.h>
+
+#include "edge53_reasons.h"
+
+#define EDGE53_LAYOUT_VERSION 1
+
+#define EDGE53_DNS_PORT 53
+
+#define EDGE53_MAX_SERVICES 64	/* id 0 means none */
+#define EDGE53_MAX_BACKENDS 256 /* id 0 means none */
+#define EDGE53_MAX_DEVICES 8192 /* id 0 means none */
+#define EDGE53_MAX_FRONTENDS 16384
+#define EDGE53_MAX_EXEMPT 4096
+#define EDGE53_PICKS 64 /* entries of a service's weighted choice of backend */
+#define EDGE53_NAME_LEN 32
+#define EDGE53_IFNAME_LEN 16
+#define EDGE53_LATENCY_BUCKETS 24
+
+struct edge53_addr {
+	__u8 bytes[16];
+} __attribute__((aligned(8)));
+
+/* --- what the loader writes: the plan, as the kernel sees it --------------------------------- */
+
+/* Map `frontends`: which packets are ours. An all-zero address stands for any destination. */
+struct edge53_frontend_key {
+	__u32 ifindex; /* device the query arrives on */
+	__u32 pad;
+	struct edge53_addr address; /* destination of the query */
+};
+
+struct edge53_frontend {
+	__u16 device; /* index in `devices` */
+	__u8 service; /* index in `services` */
+	__u8 pad[5];
+};
+
+enum edge53_service_kind {
+	EDGE53_SERVICE_NONE,
+	EDGE53_SERVICE_EDGE,
+	EDGE53_SERVICE_ENFORCE,
+};
+
+enum edge53_service_flag {
+	EDGE53_SERVICE_XDP = 1 << 0,	   /* every backend can be reached from XDP */
+	EDGE53_SERVICE_DOWN_PASS = 1 << 1, /* no backend: leave the packet to the host, else drop */
+	EDGE53_SERVICE_IPV6_DROP = 1 << 2, /* enforce: drop IPv6 to port 53 */
+	EDGE53_SERVICE_DOT_DROP = 1 << 3,  /* enforce: drop port 853 */
+};
+
+/* Map `services`. */
+struct edge53_service {
+	char name[EDGE53_NAME_LEN];
+	__u8 kind; /* enum edge53_service_kind */
+	__u8 flags;
+	__u8 n_backends; /* usable ones; 0 means none can take a query */
+	__u8 pad[5];
+	__u8 pick[EDGE53_PICKS]; /* backend ids, as often as their weight says; 0 where none */
+};
+
+enum edge53_backend_flag {
+	EDGE53_BACKEND_LOCAL = 1 << 0,	 /* goes on into the host's stack (enforce) */
+	EDGE53_BACKEND_ETHERNET = 1 << 1, /* the device has an Ethernet header */
+	EDGE53_BACKEND_XDP = 1 << 2,	 /* dmac is known and XDP may redirect to the device */
+};
+
+/* Map `backends`. A resolver of an enforce service is a backend too. */
+struct edge53_backend {
+	struct edge53_addr address;
+	struct edge53_addr source;  /* SNAT address; all zero: the client keeps its own */
+	struct edge53_addr nexthop; /* neighbour to send to on an Ethernet device */
+	__u32 ifindex;		    /* device towards the backend; 0: none now */
+	__u16 udp_port;
+	__u16 tcp_port;
+	__u8 service; /* 0: the entry is unused */
+	__u8 flags;
+	__u8 dmac[6]; /* nexthop's hardware address; all zero: not resolved */
+	__u8 smac[6]; /* the device's own */
+	__u16 pad;
+};
+
+enum edge53_device_flag {
+	EDGE53_DEVICE_ETHERNET = 1 << 0,
+	EDGE53_DEVICE_XDP_TARGET = 1 << 1, /* XDP may redirect replies to it */
+};
+
+/* Map `devices`: where clients arrive, and how their replies leave. */
+struct edge53_device {
+	char name[EDGE53_IFNAME_LEN];
+	__u32 ifindex; /* 0: gone, replies are dropped */
+	__u8 flags;
+	__u8 service; /* of an enforce device; 0 on an uplink, which may carry several */
+	__u8 mac[6];
+	__u32 pad;
+};
+
+/* Map `exempt`: clients of an enforce service that are left alone (longest prefix match). */
+struct edge53_exempt_key {
+	__u32 prefix_len; /* bits of service and address together: 32 + prefix of the mapped address */
+	__u8 service;
+	__u8 pad[3];
+	__u8 address[16];
+};
+
+/* --- what the dataplane writes: flows and counters ------------------------------------------- */
+
+/* Where a reply has to go and what it has to look like. */
+struct edge53_flow {
+	struct edge53_addr client;
+	struct edge53_addr asked; /* destination the client used: frontend or foreign resolver */
+	__u16 client_port;
+	__u16 client_id; /* DNS transaction ID, host order; UDP only */
+	__u16 device;	 /* the client's, index in `devices` */
+	__u8 service;
+	__u8 backend;
+	__u8 client_mac[6]; /* neighbour the query came from, on an Ethernet device */
+	__u16 pad;
+};
+
+/*
+ * Map `slots`: one UDP query each, a ring per CPU. `lap` is 0 while the slot is empty or being
+ * written; else (number of the lap, from 1) << 1 | answered. Readers take the flow only if lap is
+ * the same before and after.
+ */
+struct edge53_slot {
+	__u32 lap;
+	__u32 opened_us; /* CLOCK_MONOTONIC / 1024 ns, low 32 bits */
+	struct edge53_flow flow;
+	__u64 pad;
+};
+
+#define EDGE53_SLOT_ANSWERED 1u
+
+enum edge53_conn_state {
+	EDGE53_CONN_FREE,
+	EDGE53_CONN_HALF_OPEN,	 /* the client's SYN was forwarded */
+	EDGE53_CONN_ESTABLISHED, /* the client acknowledged the backend's SYN-ACK */
+	EDGE53_CONN_CLOSING,	 /* a RST, or a FIN from both sides */
+};
+
+enum edge53_conn_flag {
+	EDGE53_CONN_CLIENT_FIN = 1 << 0,
+	EDGE53_CONN_BACKEND_FIN = 1 << 1,
+	EDGE53_CONN_SYN_ACKED = 1 << 2, /* the backend answered the SYN */
+};
+
+/* Map `conns`: one TCP connection each; the index stands for the SNAT port. */
+struct edge53_conn {
+	__u32 sequence; /* 0 while free or being written; never the same twice in a row */
+	__u8 state;	/* enum edge53_conn_state */
+	__u8 flags;
+	__u16 snat_port;
+	struct edge53_flow flow;
+	__u64 opened_ns; /* CLOCK_MONOTONIC */
+	__u64 seen_ns;
+};
+
+/* Map `conn_by_tuple`: a client's side of a connection → index in `conns`. */
+struct edge53_tuple {
+	struct edge53_addr client;
+	struct edge53_addr asked;
+	__u16 client_port;
+	__u8 service;
+	__u8 pad[5];
+};
+
+/* What is known of DNS messages and bytes that went to or came from one peer. Per CPU. */
+struct edge53_traffic {
+	__u64 queries; /* UDP */
+	__u64 replies; /* UDP */
+	__u64 bytes_in;  /* IP bytes of queries and client TCP segments */
+	__u64 bytes_out; /* IP bytes of replies and backend TCP segments */
+	__u64 tcp_connections;
+	__u64 truncated; /* replies with TC=1 */
+	__u64 noerror;
+	__u64 nxdomain;
+	__u64 servfail;
+	__u64 refused;
+	__u64 other_rcode;
+};
+
+/* Map `clients`, per CPU, by client address. Sum over the CPUs; min of first and max of last. */
+struct edge53_client {
+	struct edge53_traffic traffic;
+	__u64 first_seen_ns; /* CLOCK_MONOTONIC; 0: never on this CPU */
+	__u64 last_seen_ns;
+};
+
+/* Map `backend_counters`, per CPU, index as in `backends`. */
+struct edge53_backend_counters {
+	struct edge53_traffic traffic;
+	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* bucket n: below 2^n us, the last one: all above */
+};
+
+/* Map `reasons`, per CPU: packets by service * EDGE53_REASONS_PER_SERVICE + reason. */
+#define EDGE53_REASONS_PER_SERVICE 64
+
+/* Map `cpu_state`, per CPU, one entry. */
+struct edge53_cpu_state {
+	__u64 next_slot;	    /* slots handed out on this CPU since the ring was made */
+	__u64 unanswered;	    /* of these, overwritten before a reply came */
+	__u64 overwritten_age_us;   /* age of the slot overwritten last */
+	__u64 clients_not_counted;  /* packets of clients that found no room in `clients` */
+	__u64 clients_full_until_ns; /* do not try to insert before */
+};
+
+/* Map `tcp_pool`, one entry. */
+struct edge53_tcp_pool {
+	__u64 hand; /* next entry of `conns` to look at */
+};
+
+/*
+ * Map `geometry`, one entry, written once when the state is made: what a later loader must keep to
+ * understand the slots and connections it finds.
+ */
+struct edge53_geometry {
+	__u32 layout_version;
+	__u32 n_cpus;	     /* possible CPUs, each with its own part of `slots` */
+	__u32 slots_per_cpu; /* power of two */
+	__u32 tcp_connections;
+	__u32 clients;
+	__u16 port_base;
+	__u8 port_bits; /* the edge's source ports are port_base .. port_base + 2^port_bits - 1 */
+	__u8 pad;
+	__u64 token_keys[4]; /* secret */
+	__u64 netns_cookie;
+};
+
+/* Map `loader`, one entry: who is or was in charge. */
+struct edge53_loader {
+	__u32 pid;
+	__u32 pad;
+	__u64 started_ns; /* CLOCK_REALTIME */
+	char version[32];
+};
+
+_Static_assert(sizeof(struct edge53_addr) == 16, "layout");
+_Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
+_Static_assert(sizeof(struct edge53_flow) == 48, "layout");
+_Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
+_Static_assert(sizeof(struct edge53_conn) == 72, "layout");
+_Static_assert(sizeof(struct edge53_tuple) == 40, "layout");
+_Static_assert(sizeof(struct edge53_backend) == 72, "layout");
+_Static_assert(sizeof(struct edge53_device) == 32, "layout");
+_Static_assert(sizeof(struct edge53_exempt_key) == 24, "layout");
+_Static_assert(sizeof(struct edge53_geometry) == 64, "layout");
+_Static_assert(EDGE53_REASON_COUNT <= EDGE53_REASONS_PER_SERVICE, "reasons fit");
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * Why a packet stopped where it did: the one list. The enum, the counters, `edge53 status` and the
+ * documentation are made from it.
+ *
+ * R(NAME, FATE, sentence). The fate says what becomes of the packet:
+ *   PASS  it goes on to the host as if edge53 were not there (bit for bit unchanged)
+ *   DROP  it ends here
+ *   SEND  it was rewritten and goes on, to a backend, a resolver or a client
+ *
+ * Append only: the numbers index pinned counters, and a running dataplane is adopted by newer loaders.
+ */
+#ifndef EDGE53_REASONS_H
+#define EDGE53_REASONS_H
+
+#define EDGE53_REASONS(R)                                                                          \
+	R(NOT_OURS, PASS, "not addressed to a service (not counted)")                              \
+	R(QUERY_SENT, SEND, "UDP query rewritten and sent to a backend")                           \
+	R(REPLY_SENT, SEND, "UDP reply restored and sent to its client")                           \
+	R(TCP_QUERY_SENT, SEND, "TCP segment of a client rewritten and sent to its backend")       \
+	R(TCP_REPLY_SENT, SEND, "TCP segment of a backend restored and sent to its client")        \
+	R(TCP_OPENED, SEND, "TCP SYN of a new connection sent to a backend")                       \
+	R(HANDED_TO_TC, PASS, "checked and counted in XDP, left to tc for translation")            \
+	R(SHORT_DNS, DROP, "UDP payload shorter than a DNS header")                                \
+	R(BAD_LENGTH, DROP, "header lengths contradict each other")                                \
+	R(NOT_A_QUERY, DROP, "DNS message to a server that is not a query (QR=1)")                 \
+	R(BAD_COUNTS, DROP, "DNS query with an impossible number of questions")                    \
+	R(FRAGMENTED_QUERY, DROP, "query in IP fragments")                                         \
+	R(TTL_EXPIRED, DROP, "TTL used up on the way to a backend or client")                      \
+	R(NO_BACKEND, DROP, "no usable backend")                                                   \
+	R(NO_BACKEND_PASSED, PASS, "no usable backend, left to the host (on_down: pass)")          \
+	R(NO_CONNECTION, PASS, "TCP segment of no known connection, left to the host to reset")    \
+	R(NO_CONNECTION_DROPPED, DROP, "TCP segment to another resolver of no known connection")   \
+	R(TCP_FULL, DROP, "all TCP ports hold established connections")                            \
+	R(TCP_CONTENDED, DROP, "two CPUs opened the same TCP connection at once; SYN comes again") \
+	R(REPLY_UNKNOWN, PASS, "looks like a reply, but no query is waiting for it")               \
+	R(REPLY_EXPIRED, PASS, "reply later than limits.udp_timeout")                              \
+	R(REPLY_DUPLICATE, PASS, "second reply to a query already answered")                       \
+	R(REPLY_FOREIGN, PASS, "reply from an address that was not asked")                         \
+	R(REPLY_FRAGMENT, PASS, "first fragment of a reply, not restored")                         \
+	R(IPV6_DROPPED, DROP, "IPv6 to port 53 of an enforced client (ipv6: drop)")                \
+	R(DOT_DROPPED, DROP, "DNS over TLS or QUIC of an enforced client (dot: drop)")             \
+	R(EXEMPT, PASS, "client listed in exempt")                                                 \
+	R(NOT_WRITABLE, DROP, "the kernel refused to make the packet writable")                    \
+	R(NO_HEADROOM, DROP, "no room in front of the packet for an Ethernet header")              \
+	R(REDIRECT_REFUSED, DROP, "the kernel refused the redirect")
+
+enum edge53_fate {
+	EDGE53_PASS,
+	EDGE53_DROP,
+	EDGE53_SEND,
+};
+
+#define EDGE53_REASON_ENUM(name, fate, sentence) EDGE53_##name,
+enum edge53_reason {
+	EDGE53_GO_ON, /* no reason to stop: the next step runs */
+	EDGE53_REASONS(EDGE53_REASON_ENUM) EDGE53_REASON_COUNT,
+};
+#undef EDGE53_REASON_ENUM
+
+#endif

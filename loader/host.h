@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host as the kernel tells it over netlink: a snapshot of links, addresses, routes and neighbours,
+ * and a socket that says when to take the next one. Reads only; changes nothing but neighbour probes.
+ */
+#ifndef EDGE53_HOST_H
+#define EDGE53_HOST_H
+
+#include <net/if.h>
+
+#include "util.h"
+
+struct host_link {
+	unsigned int ifindex;
+	char name[IFNAMSIZ];
+	unsigned short arphrd; /* ARPHRD_* of linux/if_arp.h */
+	char kind[16];	       /* IFLA_INFO_KIND: "veth", "wireguard", "tun", "ppp"; "" for hardware */
+	unsigned int flags;    /* IFF_* */
+	unsigned int mtu;      /* bytes */
+	unsigned char mac[6];
+	bool has_mac;
+	bool is_default_route; /* carries a default route of the main table, of either family */
+	bool knows_xdp_features; /* the kernel has netdev genetlink (6.3) and answered for this link */
+	unsigned long long xdp_features; /* NETDEV_XDP_ACT_* of linux/netdev.h */
+};
+
+struct host_address {
+	unsigned int ifindex;
+	struct edge53_addr address;
+	unsigned int prefix_len; /* 0..32 for IPv4, 0..128 for IPv6 */
+	unsigned char scope;	 /* RT_SCOPE_* */
+};
+
+/* How the host would send to a target, and the neighbour that this needs. */
+struct host_route {
+	struct edge53_addr target;
+	unsigned int oif_required; /* what was asked for; 0: any device */
+	bool reachable;		   /* false: the fields below mean nothing */
+	bool is_local;		   /* the target is an address of this host */
+	unsigned int ifindex;
+	struct edge53_addr source;  /* address the host would use; zero when the kernel names none */
+	struct edge53_addr nexthop; /* gateway, or the target itself */
+	bool neighbour_known;	    /* mac may be used now (NUD_VALID) */
+	bool neighbour_stale;	    /* known, but worth a probe */
+	unsigned char mac[6];
+};
+
+struct host {
+	struct host_link *links; /* sorted by ifindex */
+	size_t n_links;
+	struct host_address *addresses;
+	size_t n_addresses;
+	struct host_route *routes; /* one per question, in the order asked */
+	size_t n_routes;
+};
+
+/* A target whose route is wanted; tunnel: through this device only ("" for any). */
+struct host_question {
+	struct edge53_addr target;
+	char tunnel[IFNAMSIZ];
+};
+
+/*
+ * Takes a snapshot of the current network namespace. Owned by the caller (host_free()).
+ * A question whose device is missing or whose target has no route is answered with reachable=false.
+ * Negative errno when netlink itself fails; a dump interrupted by changes is repeated.
+ */
+int host_read(const struct host_question *questions, size_t n_questions, struct host **ret);
+void host_free(struct host *host);
+
+static inline void host_freep(struct host **host)
+{
+	host_free(*host);
+}
+
+/* NULL when there is no such link. */
+const struct host_link *host_link_by_name(const struct host *host, const char *name);
+const struct host_link *host_link_by_index(const struct host *host, unsigned int ifindex);
+
+/* Whether frames of this link begin with an Ethernet header. */
+bool host_link_is_ethernet(const struct host_link *link);
+
+/* Asks the kernel to resolve or re-confirm a neighbour (NTF_USE). Returns 0 or negative errno. */
+int host_probe_neighbour(unsigned int ifindex, const struct edge53_addr *address);
+
+/* Identifies the network namespace of this process (SO_NETNS_COOKIE). Returns 0 or negative errno. */
+int host_netns_cookie(unsigned long long *ret);
+
+/*
+ * A nonblocking netlink socket that becomes readable when links, addresses, routes or neighbours
+ * change. host_watch_drain() empties it and returns 1 when something happened, also when messages
+ * were lost (ENOBUFS), 0 when nothing did, or negative errno. The content is not looked at: a change
+ * only means "take a snapshot".
+ */
+int host_watch_open(void);
+int host_watch_drain(int fd);
+
+#endif

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Messages to the operator. Plain sentences on stderr prefixed "edge53: "; when stderr is the
+ * journal, sd-journal with priority instead. One place decides; nobody else prints to stderr.
+ */
+#ifndef EDGE53_LOG_H
+#define EDGE53_LOG_H
+
+#include <stdbool.h>
+
+/* With verbose, log_debug() and libbpf's own messages are shown. */
+void log_init(bool verbose);
+
+void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

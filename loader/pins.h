@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where the running state lives in bpffs, and who may change it.
+ *
+ *   /sys/fs/bpf/edge53/NAME          maps, under their plain names (clients, slots, ...)
+ *   /sys/fs/bpf/edge53/links/HOOK_IF tcx and XDP links; bpffs refuses dots, so they are escaped
+ *
+ * The root can be moved with the global option --pins, for a second instance in another network
+ * namespace.
+ */
+#ifndef EDGE53_PINS_H
+#define EDGE53_PINS_H
+
+#include <stddef.h>
+
+#define PINS_DEFAULT_ROOT "/sys/fs/bpf/edge53"
+#define PINS_PATH_LEN 256
+
+/* root must stay valid. Called once, before anything else here. */
+void pins_set_root(const char *root);
+const char *pins_root(void);
+
+/* Path of a pinned map. Returns buf. */
+const char *pins_map_path(const char *map, char buf[static PINS_PATH_LEN]);
+
+/* Path of a pinned link: hook is "xdp", "tcx_ingress" or "tcx_egress". Returns buf. */
+const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN]);
+
+/*
+ * Makes the root (mounting bpffs on /sys/fs/bpf when nothing is mounted there) with mode 0700 and takes
+ * the lock that one live loader holds. Returns a descriptor to keep open, -EBUSY: another loader
+ * lives, -ENODEV: the root is not on a bpffs, or another negative errno.
+ */
+int pins_lock(void);
+
+/* Whether someone holds the lock. Never blocks; false when there is no root. */
+int pins_is_locked(void);
+
+#endif

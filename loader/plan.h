@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Config + host → plan: what should be in the maps and attached where, and what to say about it.
+ * A pure function; touches neither the kernel nor the state of an earlier run.
+ */
+#ifndef EDGE53_PLAN_H
+#define EDGE53_PLAN_H
+
+#include "config.h"
+#include "host.h"
+
+/* Programs of the object, by the hook they are for; attach.c knows how. */
+enum plan_hook {
+	HOOK_UPLINK_XDP = 1 << 0,    /* edge: both directions, Ethernet */
+	HOOK_UPLINK_TC = 1 << 1,     /* edge: both directions, tc ingress */
+	HOOK_ENFORCE_IN = 1 << 2,    /* enforce: queries, tc ingress */
+	HOOK_ENFORCE_OUT = 1 << 3,   /* enforce: replies, tc egress */
+};
+
+struct plan_device {
+	char name[IFNAMSIZ];
+	unsigned int ifindex;
+	bool is_ethernet;
+	bool is_client_side; /* clients arrive here: it gets an entry in `devices` */
+	unsigned char mac[6];
+	unsigned int hooks; /* enum plan_hook */
+	bool xdp_redirect_ok; /* native XDP may redirect to it (NETDEV_XDP_ACT_NDO_XMIT) */
+	int enforce;	      /* index in plan->services, or -1 */
+};
+
+struct plan_backend {
+	struct edge53_addr address;
+	unsigned int udp_port;
+	unsigned int tcp_port;
+	unsigned int weight;
+	bool usable;	/* a device and a route are there */
+	bool is_local;	/* enforce: goes into the host's stack */
+	unsigned int ifindex;
+	bool is_ethernet;
+	bool neighbour_known;
+	bool neighbour_stale;
+	struct edge53_addr source; /* zero: keep the client's */
+	struct edge53_addr nexthop;
+	unsigned char dmac[6];
+	unsigned char smac[6];
+	bool xdp_redirect_ok;
+};
+
+struct plan_service {
+	char name[EDGE53_NAME_LEN];
+	enum edge53_service_kind kind;
+	unsigned int flags; /* enum edge53_service_flag; EDGE53_SERVICE_XDP is added by the dataplane */
+	struct plan_backend *backends;
+	size_t n_backends;
+	const struct edge53_prefix *exempt; /* in the config */
+	size_t n_exempt;
+};
+
+struct plan_frontend {
+	size_t device;	/* index in plan->devices */
+	size_t service; /* index in plan->services */
+	struct edge53_addr address; /* zero: any */
+};
+
+enum finding_level {
+	FINDING_NOTE,	 /* for information: "waiting for wg0" */
+	FINDING_WARNING, /* works, but not as the operator may think */
+	FINDING_ERROR,	 /* nothing may be attached */
+};
+
+struct finding {
+	enum finding_level level;
+	char *text;
+};
+
+struct plan {
+	struct plan_device *devices;
+	size_t n_devices;
+	struct plan_service *services;
+	size_t n_services;
+	struct plan_frontend *frontends;
+	size_t n_frontends;
+	struct finding *findings;
+	size_t n_findings;
+	bool has_errors;
+};
+
+/* The routes a plan for this config will ask the host for. The array is the caller's to free(). */
+int plan_questions(const struct config *config, struct host_question **ret, size_t *ret_n);
+
+/*
+ * Makes the plan. host must hold the answers to plan_questions(). The plan points into config, which
+ * must outlive it. Returns 0 also when the plan has errors (see has_errors); -ENOMEM otherwise.
+ */
+int plan_make(const struct config *config, const struct host *host, struct plan **ret);
+void plan_free(struct plan *plan);
+
+static inline void plan_freep(struct plan **plan)
+{
+	plan_free(*plan);
+}
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Read-only view of a loaded dataplane, for status, clients and flows: opens the pinned maps, knows
+ * neither the skeleton nor how anything is attached. Works beside a live daemon and without one.
+ */
+#ifndef EDGE53_STATE_H
+#define EDGE53_STATE_H
+
+#include "util.h"
+
+struct state; /* open descriptors of the pinned maps */
+
+/* -ENOENT: nothing is loaded (exit code 3). -EPROTO: another layout version. */
+int state_open(struct state **ret);
+void state_close(struct state *state);
+
+static inline void state_closep(struct state **state)
+{
+	state_close(*state);
+}
+
+const struct edge53_geometry *state_geometry(const struct state *state);
+
+/* Whether a live `edge53 run` holds the lock; *pid is who holds or held it. */
+bool state_has_loader(const struct state *state, unsigned int *pid);
+
+/* Entry `id` of the table; NULL when unused. Valid until state_close(). */
+const struct edge53_service *state_service(struct state *state, unsigned int id);
+const struct edge53_backend *state_backend(struct state *state, unsigned int id);
+const struct edge53_device *state_device(struct state *state, unsigned int id);
+
+struct state_client {
+	struct edge53_addr address;
+	struct edge53_client counters; /* summed over the possible CPUs */
+};
+
+/* All clients, in no order; *ret is the caller's to free(). */
+int state_clients(struct state *state, struct state_client **ret, size_t *ret_n);
+
+/* Sums over the possible CPUs. */
+int state_backend_counters(struct state *state, unsigned int id, struct edge53_backend_counters *ret);
+int state_reason_count(struct state *state, unsigned int service, enum edge53_reason reason,
+		       unsigned long long *ret);
+int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret); /* ages: the minimum */
+
+/*
+ * Calls fn for each UDP slot in use that is younger than max_age_us, then for each live TCP
+ * connection. A nonzero return of fn ends the walk and is returned.
+ */
+typedef int (*state_slot_fn)(const struct edge53_slot *slot, unsigned int snat_port,
+			     unsigned int snat_id, unsigned long long age_us, void *arg);
+typedef int (*state_conn_fn)(const struct edge53_conn *conn, unsigned long long idle_ns, void *arg);
+int state_walk_slots(struct state *state, unsigned long long max_age_us, state_slot_fn fn, void *arg);
+int state_walk_conns(struct state *state, state_conn_fn fn, void *arg);
+
+/* Name and sentence of a reason, "query_sent" and "UDP query rewritten ...". */
+const char *reason_name(enum edge53_reason reason);
+const char *reason_sentence(enum edge53_reason reason);
+enum edge53_fate reason_fate(enum edge53_reason reason);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Small things everyone in the loader uses: cleanup attributes and address text. */
+#ifndef EDGE53_UTIL_H
+#define EDGE53_UTIL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+#include "edge53_abi.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+#define _cleanup_(f) __attribute__((cleanup(f)))
+
+static inline void freep(void *p)
+{
+	free(*(void **)p);
+}
+
+static inline void closep(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+/* Hands a resource over: the variable is left empty, so its cleanup does nothing. */
+#define take_ptr(p)                        \
+	({                                 \
+		__typeof__(p) _taken = (p); \
+		(p) = NULL;                \
+		_taken;                    \
+	})
+
+static inline int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
+#define ADDR_TEXT_LEN 48 /* INET6_ADDRSTRLEN, rounded up */
+
+/* Parses an IPv4 or IPv6 address; IPv4 comes out mapped. Returns 0, or -EINVAL: not an address. */
+int addr_parse(const char *text, struct edge53_addr *ret);
+
+/* Writes the usual text form (dotted quad for mapped IPv4) to buf and returns buf. */
+const char *addr_format(const struct edge53_addr *addr, char buf[static ADDR_TEXT_LEN]);
+
+bool addr_is_ipv4(const struct edge53_addr *addr);
+bool addr_is_zero(const struct edge53_addr *addr);
+bool addr_equal(const struct edge53_addr *a, const struct edge53_addr *b);
+
+/* Makes a mapped address from four bytes in network order. */
+struct edge53_addr addr_from_ipv4(const void *four_bytes);
+
+struct edge53_prefix {
+	struct edge53_addr address;
+	unsigned int length_bits; /* of the mapped form: 96 + n for IPv4 */
+};
+
+/* Parses "address" or "address/length". -EINVAL: neither; -ERANGE: length or host bits wrong. */
+int prefix_parse(const char *text, struct edge53_prefix *ret);
+
+#endif
