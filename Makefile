@@ -1,0 +1,269 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# `make help` lists the targets. Everything built goes into build/ (BUILD=elsewhere moves it).
+#
+# Variables that ask the machine something (which clang, pkg-config) are evaluated when a recipe needs
+# them, not when this file is read: `make help` and `make clean` work with nothing installed, and
+# `make demo` and `make test` first install what is missing and then start make anew.
+
+VERSION := 0.1.0
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+SBINDIR ?= $(PREFIX)/sbin
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+DOCDIR ?= $(PREFIX)/share/doc/edge53
+MANDIR ?= $(PREFIX)/share/man
+
+BUILD ?= build
+
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+PKG_CONFIG ?= pkg-config
+BPFTOOL ?= bpftool
+CLANG_FORMAT ?= clang-format
+# The first that is clang 14 or newer.
+CLANG ?= $(call once,CLANG,for c in clang clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do \
+	v=$$(echo __clang_major__ | $$c -E -P -x c - 2>/dev/null) && [ "$$v" -ge 14 ] && { echo $$c; exit; }; \
+	done; echo clang)
+LLVM_STRIP ?= $(call once,LLVM_STRIP,for v in '' -19 -18 -17 -16 -15 -14; do \
+	command -v llvm-strip$$v >/dev/null && { echo llvm-strip$$v; exit; }; done; echo llvm-strip)
+
+# bpftool and the tools of the tests are in sbin, which is not in everyone's PATH.
+export PATH := $(PATH):/usr/sbin:/sbin
+
+# $(call once,NAME,COMMAND): the output of the command, which runs at the first use of NAME only.
+once = $(eval $1 := $$(shell $$2))$($1)
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n'
+MAKEFLAGS += --no-print-directory
+endif
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.SECONDARY:
+MAKEFLAGS += -r
+
+.PHONY: all
+all: $(BUILD)/edge53 ## Build build/edge53
+
+# --- BPF --------------------------------------------------------------------------------------
+
+MACHINE := $(shell uname -m)
+BPF_ARCH_x86_64 := x86
+BPF_ARCH_aarch64 := arm64
+BPF_ARCH := $(or $(BPF_ARCH_$(MACHINE)),$(MACHINE))
+
+# v3 is what clang 14 and the kernel of Debian 12 know. Debian keeps asm/ of the UAPI headers in the
+# multiarch directory, where clang does not look when the target is bpf.
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Wextra -Werror -D__TARGET_ARCH_$(BPF_ARCH) \
+	-Iinclude -Ibpf -idirafter /usr/include/$(MACHINE)-linux-gnu
+
+$(BUILD)/edge53.bpf.o: bpf/edge53.bpf.c Makefile | $(BUILD)/.tools
+	$(say) BPF $(@F)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/edge53.skel.h: $(BUILD)/edge53.bpf.o
+	$(say) SKEL $(@F)
+	$(Q)$(BPFTOOL) gen skeleton $< name edge53_bpf >$@.tmp && mv $@.tmp $@
+
+# The programs must load whatever clang of Debian 12 and 13 built them. Installed ones of this list
+# other than $(CLANG) get their own build directory, and the prog tests run in each.
+MATRIX_CLANGS ?= clang-14 clang-19
+matrix_clangs = $(call once,matrix_clangs,main=$$($(CLANG) -dumpversion 2>/dev/null); \
+	for c in $(MATRIX_CLANGS); do v=$$($$c -dumpversion 2>/dev/null) && [ "$$v" != "$$main" ] && echo $$c; done)
+
+.PHONY: bpf-clang-matrix
+bpf-clang-matrix: $(BUILD)/edge53.skel.h ## Compile the BPF object with every clang of MATRIX_CLANGS that is installed
+	$(Q)set -e; for c in $(matrix_clangs); do \
+		$(MAKE) $(if $(Q),-s) BUILD=$(BUILD)/$$c CLANG=$$c $(BUILD)/$$c/edge53.skel.h; done
+
+# --- the loader -------------------------------------------------------------------------------
+
+LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd
+
+LOADER_SRCS := $(wildcard loader/*.c)
+LOADER_OBJS := $(LOADER_SRCS:%.c=$(BUILD)/%.o)
+
+pkg_cflags = $(call once,pkg_cflags,$(PKG_CONFIG) --cflags $(LOADER_PKGS))
+pkg_libs = $(call once,pkg_libs,$(PKG_CONFIG) --libs $(LOADER_PKGS))
+
+CPPFLAGS ?=
+CFLAGS ?= -O2 -g
+LDFLAGS ?=
+
+WARNINGS := -Wall -Wextra -Wshadow -Wmissing-prototypes -Wstrict-prototypes $(if $(WERROR),-Werror)
+INCLUDES := -Iinclude -Iloader -Ibpf -I$(BUILD)
+# An empty value: then a source file's own `#define _GNU_SOURCE` is not a redefinition.
+C_COMMON := -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(INCLUDES)
+HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+HARDENING_LD := -pie -Wl,-z,relro,-z,now
+
+$(BUILD)/loader/%.o: loader/%.c Makefile | $(BUILD)/.tools
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) $(HARDENING) $(pkg_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/edge53: $(LOADER_OBJS)
+	$(say) LINK $(@F)
+	$(Q)$(CC) $(HARDENING_LD) $(CFLAGS) $(LDFLAGS) $^ $(pkg_libs) -o $@
+
+# Until the first .d files exist, say who needs what is generated.
+objs_using = $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls $1 loader/*.c))
+$(call objs_using,edge53.skel.h): | $(BUILD)/edge53.skel.h
+
+# EDGE53_VERSION reaches only the files that use it, so that a commit does not rebuild everything.
+VERSION_OBJS := $(call objs_using,EDGE53_VERSION)
+$(VERSION_OBJS): CPPFLAGS += -include $(BUILD)/version.h
+$(VERSION_OBJS): $(BUILD)/version.h
+
+$(BUILD)/version.h: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)rev=$$(git describe --tags --always --abbrev=7 --match 'v[0-9]*' 2>/dev/null); \
+	case $$rev in '') v=$(VERSION);; v*) v=$${rev#v};; *) v=$(VERSION)+g$$rev;; esac; \
+	echo "#define EDGE53_VERSION \"$$v\"" >$@.tmp; \
+	if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi
+
+# --- tests ------------------------------------------------------------------------------------
+
+# Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
+# and UBSan.
+PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/config*.c loader/plan*.c loader/reason*.c)
+PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
+PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
+
+HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/%,$(wildcard tests/host/test_*.c))
+PROG_SRCS := $(wildcard tests/prog/*.c)
+PROG_OBJS := $(PROG_SRCS:%.c=$(BUILD)/%.o)
+
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+test_cflags = $(call once,test_cflags,$(PKG_CONFIG) --cflags cmocka $(LOADER_PKGS))
+host_libs = $(call once,host_libs,$(PKG_CONFIG) --libs cmocka $(PURE_PKGS))
+prog_libs = $(call once,prog_libs,$(PKG_CONFIG) --libs cmocka $(LOADER_PKGS))
+
+$(BUILD)/asan/%.o: %.c Makefile | $(BUILD)/.tools-test
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) $(SANITIZE) $(test_cflags) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+# An archive: a test that brings its own version of a function, or includes a .c file, still links.
+$(BUILD)/asan/libpure.a: $(PURE_OBJS)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/test_%: $(BUILD)/asan/tests/host/test_%.o $(BUILD)/asan/libpure.a
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) $< $(BUILD)/asan/libpure.a $(host_libs) -o $@
+
+$(BUILD)/tests/prog/%.o: tests/prog/%.c Makefile | $(BUILD)/.tools-test $(BUILD)/edge53.skel.h
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) -Itests/prog $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# For tests that use the loader's own code; main.o has main().
+$(BUILD)/libloader.a: $(filter-out %/main.o,$(LOADER_OBJS))
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/prog_tests: $(PROG_OBJS) $(BUILD)/libloader.a
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(PROG_OBJS) $(BUILD)/libloader.a $(prog_libs) -o $@
+
+.PHONY: build-host build-prog build-net test test-host test-prog test-net run-tests
+build-host: $(HOST_TESTS)
+build-prog: $(if $(PROG_SRCS),$(BUILD)/tests/prog_tests)
+ifneq ($(PROG_SRCS),)
+	$(Q)set -e; for c in $(matrix_clangs); do \
+		$(MAKE) $(if $(Q),-s) BUILD=$(BUILD)/$$c CLANG=$$c $(BUILD)/$$c/tests/prog_tests; done
+endif
+build-net: all
+
+run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
+
+test: ## Install what is missing and run all tests (TEST=pattern: only those)
+	$(Q)scripts/install-deps build test
+	$(Q)$(MAKE) run-tests
+
+run-tests: build-host build-prog build-net
+	$(run) host prog net
+
+test-host: build-host ## Run the host tests (no root)
+	$(run) host
+
+test-prog: build-prog ## Run the packet tests (root)
+	$(run) prog
+
+test-net: build-net ## Run the tests in network namespaces (root)
+	$(run) net
+
+# --- the rest ---------------------------------------------------------------------------------
+
+.PHONY: demo run-demo deps install uninstall clean format help FORCE
+
+demo: ## Install what is missing and show the main job in namespaces (root)
+	$(Q)scripts/install-deps build demo
+	$(Q)$(MAKE) run-demo
+
+run-demo: all
+	$(Q)BUILD='$(BUILD)' scripts/demo
+
+deps: ## Install what building, tests and demo need (Debian 12 and 13, root)
+	$(Q)scripts/install-deps build test demo
+
+MAN8 := $(wildcard docs/*.8)
+MAN5 := $(wildcard docs/*.5)
+
+install: all ## Install below PREFIX (and DESTDIR): binary, systemd unit, man pages, an example
+	install -D -m 755 $(BUILD)/edge53 '$(DESTDIR)$(SBINDIR)/edge53'
+	install -d -m 755 '$(DESTDIR)$(UNITDIR)'
+	sed 's|@SBINDIR@|$(SBINDIR)|g' loader/edge53.service >'$(DESTDIR)$(UNITDIR)/edge53.service'
+	chmod 644 '$(DESTDIR)$(UNITDIR)/edge53.service'
+	install -D -m 644 loader/edge53.yaml.example '$(DESTDIR)$(DOCDIR)/edge53.yaml.example'
+	$(if $(MAN8),install -D -m 644 -t '$(DESTDIR)$(MANDIR)/man8' $(MAN8))
+	$(if $(MAN5),install -D -m 644 -t '$(DESTDIR)$(MANDIR)/man5' $(MAN5))
+
+uninstall: ## Remove what install put there; configuration and a running dataplane stay
+	rm -f '$(DESTDIR)$(SBINDIR)/edge53' '$(DESTDIR)$(UNITDIR)/edge53.service'
+	rm -f '$(DESTDIR)$(DOCDIR)/edge53.yaml.example'
+	rm -f $(MAN8:docs/%='$(DESTDIR)$(MANDIR)/man8/%') $(MAN5:docs/%='$(DESTDIR)$(MANDIR)/man5/%')
+	if [ -d '$(DESTDIR)$(DOCDIR)' ]; then rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(DOCDIR)'; fi
+
+clean: ## Remove build/
+	$(Q)rm -rf $(BUILD)
+
+format: ## Reformat the C files with clang-format
+	$(Q)$(CLANG_FORMAT) -i $(wildcard bpf/*.[ch] include/*.h loader/*.[ch] tests/*/*.[ch])
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo '  Variables: PREFIX DESTDIR BUILD CC CLANG BPFTOOL LLVM_STRIP CFLAGS V=1 WERROR=1 TEST=pattern'
+
+# What a build needs, looked at once, so that a missing tool is one sentence and not a page of errors.
+need = @missing=; \
+	for t in $1; do command -v $$t >/dev/null || missing="$$missing $$t"; done; \
+	if command -v $(PKG_CONFIG) >/dev/null; then \
+		for p in $2; do $(PKG_CONFIG) --exists $$p || missing="$$missing $$p"; done; fi; \
+	if [ -n "$$missing" ]; then \
+		echo "edge53: not installed:$$missing. On Debian 12 and 13 \`make deps\`, as root, installs it." >&2; \
+		exit 1; fi; \
+	mkdir -p $(@D) && touch $@
+
+$(BUILD)/.tools:
+	$(call need,$(CC) $(CLANG) $(LLVM_STRIP) $(BPFTOOL) $(PKG_CONFIG),$(LOADER_PKGS))
+
+$(BUILD)/.tools-test: | $(BUILD)/.tools
+	$(call need,$(CC) $(AR),cmocka)
+
+-include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d \
+	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/host/*.d)
