@@ -1,0 +1,219 @@
+#!/usr/bin/python3
+"""dnsclient.py VERB ...: DNS clients that dig and kdig are not. Exit 0 when every answer came and was right.
+
+  pipeline SERVER COUNT [--from ADDRESS] [--slow]
+      COUNT queries over one TCP connection, all sent before any answer is read. --slow: one byte a
+      segment.
+  hold SERVER STOP [--from ADDRESS]
+      One TCP connection, a query every 50 ms on it, until the file STOP exists.
+  steady SERVER STOP LOG [--from ADDRESS] [--interval SECONDS]
+      A UDP query every 5 ms until the file STOP exists. LOG gets one line a query: the time it was
+      sent and the time it was answered, or "lost" (monotonic clock).
+  twins [--tcp] RESOLVER RESOLVER...
+      From one source port, one query to each resolver before any answer is read, all with the same
+      ID. Each answer must come from the resolver asked (the kernel checks TCP, we check UDP).
+  tally SERVER COUNT [--from ADDRESS] [--tcp]
+      COUNT queries, each from a new port. Prints each answer and how often it came.
+  ttl SERVER
+      Prints the IP TTL of the reply.
+"""
+import argparse
+import collections
+import os
+import select
+import socket
+import struct
+import sys
+import time
+
+import dns.message
+import dns.rdatatype
+
+PATIENCE = 5.0
+IP_RECVTTL = 12     # linux/in.h; Python has no name for it
+
+
+def query(number, name="www.example.com"):
+    message = dns.message.make_query(name, "A")
+    message.id = number
+    return message.to_wire()
+
+
+def check(wire, number):
+    answer = dns.message.from_wire(wire)
+    if answer.id != number or not answer.answer:
+        sys.exit(f"query {number}: not its answer: {answer}")
+    return answer.answer[0][0].to_text()
+
+
+def framed(wire):
+    return struct.pack("!H", len(wire)) + wire
+
+
+def connect(server, source=None, port=0):
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.settimeout(PATIENCE)
+    if source or port:
+        s.bind((source or "0.0.0.0", port))
+    s.connect((server, 53))
+    return s
+
+
+def read_exactly(s, length):
+    data = b""
+    while len(data) < length:
+        part = s.recv(length - len(data))
+        if not part:
+            sys.exit(f"connection closed after {len(data)} of {length} bytes")
+        data += part
+    return data
+
+
+def read_framed(s):
+    return read_exactly(s, struct.unpack("!H", read_exactly(s, 2))[0])
+
+
+def pipeline(args):
+    s = connect(args.server, args.source)
+    stream = b"".join(framed(query(i)) for i in range(args.count))
+    if args.slow:
+        for i in range(len(stream)):
+            s.send(stream[i:i + 1])
+            time.sleep(0.0005)      # so that no two bytes share a segment
+    else:
+        s.sendall(stream)
+    missing = set(range(args.count))
+    while missing:
+        wire = read_framed(s)
+        number = struct.unpack("!H", wire[:2])[0]
+        check(wire, number)
+        missing.remove(number)
+
+
+def hold(args):
+    s = connect(args.server, args.source)
+    number = 0
+    while not os.path.exists(args.stop):
+        number = (number + 1) & 0xffff
+        s.sendall(framed(query(number)))
+        check(read_framed(s), number)
+        time.sleep(0.05)
+    print(number, "answers on one connection")
+
+
+def steady(args):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setblocking(False)
+    if args.source:
+        s.bind((args.source, 0))
+    s.connect((args.server, 53))
+    sent, answered, number = [], {}, 0
+    wire = query(0)
+
+    def read_for(seconds):
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            if select.select([s], [], [], left)[0]:
+                try:
+                    reply = s.recv(4096)
+                except OSError:
+                    continue        # an ICMP error that came back
+                answered.setdefault(struct.unpack("!H", reply[:2])[0], time.monotonic())
+
+    while not os.path.exists(args.stop):
+        try:
+            s.send(struct.pack("!H", number) + wire[2:])
+        except OSError:
+            pass
+        sent.append(time.monotonic())
+        number += 1
+        if number > 65535:
+            sys.exit("steady ran for too long")
+        read_for(args.interval)
+    read_for(1.0)
+    with open(args.log, "w", encoding="ascii") as log:
+        for i, at in enumerate(sent):
+            log.write(f"{at:.6f} {answered[i]:.6f}\n" if i in answered else f"{at:.6f} lost\n")
+
+
+def twins(args):
+    if args.tcp:
+        first = connect(args.resolvers[0])
+        port = first.getsockname()[1]
+        connections = [first] + [connect(r, port=port) for r in args.resolvers[1:]]
+        for s in connections:
+            s.sendall(framed(query(4242)))
+        for s in connections:
+            check(read_framed(s), 4242)
+        return
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(PATIENCE)
+    for resolver in args.resolvers:
+        s.sendto(query(4242), (resolver, 53))
+    waiting = set(args.resolvers)
+    while waiting:
+        try:
+            wire, (address, port) = s.recvfrom(4096)
+        except TimeoutError:
+            sys.exit(f"no answer from {waiting}")
+        check(wire, 4242)
+        if address not in waiting or port != 53:
+            sys.exit(f"an answer from {address}:{port}, waiting for {waiting}")
+        waiting.remove(address)
+
+
+def ask_once(args, number):
+    if args.tcp:
+        with connect(args.server, args.source) as s:
+            s.sendall(framed(query(number)))
+            return check(read_framed(s), number)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(PATIENCE)
+        if args.source:
+            s.bind((args.source, 0))
+        s.connect((args.server, 53))
+        s.send(query(number))
+        return check(s.recv(4096), number)
+
+
+def tally(args):
+    answers = collections.Counter(ask_once(args, i & 0xffff) for i in range(args.count))
+    for answer, times in sorted(answers.items()):
+        print(answer, times)
+
+
+def ttl(args):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(PATIENCE)
+    s.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
+    s.sendto(query(7), (args.server, 53))
+    wire, ancillary, _, _ = s.recvmsg(4096, 64)
+    check(wire, 7)
+    print(struct.unpack("i", ancillary[0][2])[0])
+
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+verbs = parser.add_subparsers(required=True)
+
+
+def verb(function, *positional, **options):
+    p = verbs.add_parser(function.__name__)
+    p.set_defaults(run=function)
+    for name in positional:
+        p.add_argument(name, type=int if name == "count" else str)
+    for name in options.get("flags", ()):
+        p.add_argument("--" + name, action="store_true")
+    p.add_argument("--from", dest="source")
+    return p
+
+
+verb(pipeline, "server", "count", flags=["slow"])
+verb(hold, "server", "stop")
+verb(steady, "server", "stop", "log").add_argument("--interval", type=float, default=0.005)
+verb(twins, flags=["tcp"]).add_argument("resolvers", nargs="+")
+verb(tally, "server", "count", flags=["tcp"])
+verb(ttl, "server")
+arguments = parser.parse_args()
+arguments.run(arguments)
