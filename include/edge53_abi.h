@@ -58,6 +58,7 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_DOWN_PASS = 1 << 1, /* no backend: leave the packet to the host, else drop */
 	EDGE53_SERVICE_IPV6_DROP = 1 << 2, /* enforce: drop IPv6 to port 53 */
 	EDGE53_SERVICE_DOT_DROP = 1 << 3,  /* enforce: drop port 853 */
+	EDGE53_SERVICE_EXEMPT = 1 << 4,	   /* enforce: has entries in `exempt` */
 };
 
 /* Map `services`. */
@@ -65,9 +66,10 @@ struct edge53_service {
 	char name[EDGE53_NAME_LEN];
 	__u8 kind; /* enum edge53_service_kind */
 	__u8 flags;
-	__u8 n_backends; /* usable ones; 0 means none can take a query */
-	__u8 pad[5];
-	__u8 pick[EDGE53_PICKS]; /* backend ids, as often as their weight says; 0 where none */
+	__u8 pad[6];
+	/* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
+	__u8 udp_pick[EDGE53_PICKS];
+	__u8 tcp_pick[EDGE53_PICKS];
 };
 
 enum edge53_backend_flag {
@@ -153,12 +155,13 @@ enum edge53_conn_state {
 enum edge53_conn_flag {
 	EDGE53_CONN_CLIENT_FIN = 1 << 0,
 	EDGE53_CONN_BACKEND_FIN = 1 << 1,
-	EDGE53_CONN_SYN_ACKED = 1 << 2, /* the backend answered the SYN */
+	EDGE53_CONN_SYN_ACKED = 1 << 2,	/* the backend answered the SYN */
+	EDGE53_CONN_CLIENT_RST = 1 << 3, /* may be forged: a later segment of the client revives */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */
 struct edge53_conn {
-	__u32 sequence; /* 0 while free or being written; never the same twice in a row */
+	__u32 sequence; /* odd while being written, two more after each change of hands */
 	__u8 state;	/* enum edge53_conn_state */
 	__u8 flags;
 	__u16 snat_port;

@@ -43,7 +43,8 @@
 	R(EXEMPT, PASS, "client listed in exempt")                                                 \
 	R(NOT_WRITABLE, DROP, "the kernel refused to make the packet writable")                    \
 	R(NO_HEADROOM, DROP, "no room in front of the packet for an Ethernet header")              \
-	R(REDIRECT_REFUSED, DROP, "the kernel refused the redirect")
+	R(REDIRECT_REFUSED, DROP, "the kernel refused the redirect")                               \
+	R(CLIENT_DEVICE_GONE, DROP, "reply to a client whose device is gone")
 
 enum edge53_fate {
 	EDGE53_PASS,

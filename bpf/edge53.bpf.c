@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The entry programs: a table of contents. Each parses, tells queries from replies, and runs one
+ * chain of steps; a step returns GO_ON or the reason the packet stops here.
+ *
+ *   edge_xdp             Ethernet devices of `edge`, uplink and backend side
+ *   edge_tc_l2_checked   the same devices at tc ingress, behind edge_xdp
+ *   edge_tc_l2           the same without XDP
+ *   edge_tc_l3           devices without Ethernet header (WireGuard, tun, ppp)
+ *   enforce_in_l2/_l3    clients' devices, tc ingress
+ *   enforce_out_l2/_l3   clients' devices, tc egress
+ */
+#include <linux/bpf.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "count.h"
+#include "maps.h"
+#include "packet.h"
+#include "parse.h"
+#include "rewrite_skb.h"
+#include "rewrite_xdp.h"
+#include "ring.h"
+#include "service.h"
+#include "tcp.h"
+#include "translate.h"
+
+/* Not TC_ACT_OK: the packet goes on to whoever else is attached (tcx: TCX_NEXT). */
+#define TC_GO_ON TC_ACT_UNSPEC
+
+#define FATE_CASE(name, fate, sentence) \
+	case EDGE53_##name:             \
+		return EDGE53_##fate;
+
+static __always_inline enum edge53_fate fate_of(enum edge53_reason why)
+{
+	switch (why) {
+		EDGE53_REASONS(FATE_CASE)
+	default:
+		return EDGE53_PASS;
+	}
+}
+
+/* Counts where the packet stopped and turns it into a verdict of the hook. */
+static __always_inline int finish(const struct packet *pkt, enum edge53_reason why, int pass,
+				  int drop, int sent)
+{
+	if (why == EDGE53_NOT_OURS)
+		return pass;
+	count_reason(pkt->service, why);
+	switch (fate_of(why)) {
+	case EDGE53_SEND:
+		return sent;
+	case EDGE53_DROP:
+		return drop;
+	default:
+		return pass;
+	}
+}
+
+static __always_inline int finish_skb(const struct packet *pkt, enum edge53_reason why, int sent)
+{
+	return finish(pkt, why, TC_GO_ON, TC_ACT_SHOT, sent);
+}
+
+/* What XDP passes meets tc next, which judges it again and counts it there. */
+static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reason why, int sent)
+{
+	if (fate_of(why) == EDGE53_PASS)
+		return XDP_PASS;
+	return finish(pkt, why, XDP_PASS, XDP_DROP, sent);
+}
+
+/* --- edge, XDP ------------------------------------------------------------------------------- */
+
+static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
+						     const struct edge53_service *svc)
+{
+	return svc->flags & EDGE53_SERVICE_XDP && !has_partial_checksum(pkt) ? GO_ON :
+									      EDGE53_HANDED_TO_TC;
+}
+
+static __always_inline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	const struct edge53_service *svc;
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns = bpf_ktime_get_ns();
+	int verdict = XDP_PASS;
+	enum edge53_reason why = find_edge_service(pkt, &svc)
+			      ?: check_query(pkt)
+			      ?: admit_client(pkt, now_ns)
+			      ?: is_for_xdp(pkt, svc)
+			      ?: open_flow(pkt, svc, now_ns, &query)
+			      ?: translate_query(pkt, &query, &rw)
+			      ?: rewrite_xdp(ctx, pkt, &rw)
+			      ?: send_xdp(&rw, &verdict)
+			      ?: count_query(pkt, &query, now_ns);
+
+	return finish_xdp(pkt, why, verdict);
+}
+
+static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,
+							   const struct rewrite *rw)
+{
+	return rw->xdp_target && !has_partial_checksum(pkt) ? GO_ON : EDGE53_HANDED_TO_TC;
+}
+
+static __always_inline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns = bpf_ktime_get_ns();
+	int verdict = XDP_PASS;
+	enum edge53_reason why = find_flow(pkt, now_ns, &reply)
+			      ?: check_origin(pkt, &reply)
+			      ?: translate_reply(&reply.flow, &rw)
+			      ?: route_reply(pkt, &reply.flow, &rw)
+			      ?: is_reply_for_xdp(pkt, &rw)
+			      ?: take_reply(pkt, now_ns, &reply)
+			      ?: rewrite_xdp(ctx, pkt, &rw)
+			      ?: send_xdp(&rw, &verdict)
+			      ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+
+	return finish_xdp(pkt, why, verdict);
+}
+
+SEC("xdp")
+int edge_xdp(struct xdp_md *ctx)
+{
+	struct bytes b = { .data = (void *)(long)ctx->data, .data_end = (void *)(long)ctx->data_end };
+	struct packet pkt;
+
+	b.len = b.data_end - b.data;
+	if (parse_packet(&b, ETH_HLEN, 0, false, &pkt))
+		return XDP_PASS;
+	pkt.ifindex = ctx->ingress_ifindex;
+	if (pkt.dport == EDGE53_DNS_PORT)
+		return query_xdp(ctx, &pkt);
+	if (is_edge_port(pkt.dport))
+		return reply_xdp(ctx, &pkt);
+	return XDP_PASS;
+}
+
+/* --- edge, tc -------------------------------------------------------------------------------- */
+
+static __always_inline enum edge53_reason check_and_admit(const struct packet *pkt, __u64 now_ns,
+							  bool is_checked)
+{
+	return is_checked ? GO_ON : check_query(pkt) ?: admit_client(pkt, now_ns);
+}
+
+static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_checked)
+{
+	const struct edge53_service *svc;
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns = bpf_ktime_get_ns();
+	int verdict = TC_GO_ON;
+	enum edge53_reason why = find_edge_service(pkt, &svc)
+			      ?: check_and_admit(pkt, now_ns, is_checked)
+			      ?: open_flow(pkt, svc, now_ns, &query)
+			      ?: translate_query(pkt, &query, &rw)
+			      ?: rewrite_skb(skb, pkt, &rw)
+			      ?: send_query_skb(skb, pkt, &rw, &verdict)
+			      ?: count_query(pkt, &query, now_ns);
+
+	return finish_skb(pkt, why, verdict);
+}
+
+static __always_inline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns = bpf_ktime_get_ns();
+	int verdict = TC_GO_ON;
+	enum edge53_reason why = find_flow(pkt, now_ns, &reply)
+			      ?: check_origin(pkt, &reply)
+			      ?: translate_reply(&reply.flow, &rw)
+			      ?: route_reply(pkt, &reply.flow, &rw)
+			      ?: take_reply(pkt, now_ns, &reply)
+			      ?: rewrite_skb(skb, pkt, &rw)
+			      ?: send_reply_skb(skb, pkt, &rw, &verdict)
+			      ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+
+	return finish_skb(pkt, why, verdict);
+}
+
+/* A VLAN tag that is kept beside the bytes means that another device is meant. */
+static __always_inline enum edge53_reason parse_skb(struct __sk_buff *skb, __u32 l3_off,
+						    bool want_ipv6, struct packet *pkt)
+{
+	struct bytes b;
+
+	if (skb->vlan_present)
+		return EDGE53_NOT_OURS;
+	b = bytes_of_skb(skb, l3_off);
+	return parse_packet(&b, l3_off, skb->protocol, want_ipv6, pkt);
+}
+
+static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_checked)
+{
+	struct packet pkt;
+
+	if (parse_skb(skb, l3_off, false, &pkt))
+		return TC_GO_ON;
+	pkt.ifindex = skb->ifindex;
+	if (pkt.dport == EDGE53_DNS_PORT)
+		return query_skb(skb, &pkt, is_checked);
+	if (is_edge_port(pkt.dport))
+		return reply_skb(skb, &pkt);
+	return TC_GO_ON;
+}
+
+SEC("tc")
+int edge_tc_l2(struct __sk_buff *skb)
+{
+	return edge_tc(skb, ETH_HLEN, false);
+}
+
+SEC("tc")
+int edge_tc_l2_checked(struct __sk_buff *skb)
+{
+	return edge_tc(skb, ETH_HLEN, true);
+}
+
+SEC("tc")
+int edge_tc_l3(struct __sk_buff *skb)
+{
+	return edge_tc(skb, 0, false);
+}
+
+/* --- enforce --------------------------------------------------------------------------------- */
+
+static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
+{
+	const struct edge53_service *svc;
+	struct query_flow query;
+	struct packet pkt;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
+
+	if (parse_skb(skb, l3_off, true, &pkt))
+		return TC_GO_ON;
+	pkt.ifindex = skb->ifindex;
+	if (pkt.dport != EDGE53_DNS_PORT && pkt.dport != DOT_PORT)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_enforce_service(&pkt, &svc)
+	   ?: apply_policy(&pkt, svc)
+	   ?: check_query(&pkt)
+	   ?: admit_client(&pkt, now_ns)
+	   ?: open_flow(&pkt, svc, now_ns, &query)
+	   ?: translate_query(&pkt, &query, &rw)
+	   ?: rewrite_skb(skb, &pkt, &rw)
+	   ?: count_query(&pkt, &query, now_ns);
+	return finish_skb(&pkt, why, TC_GO_ON);
+}
+
+SEC("tc")
+int enforce_in_l2(struct __sk_buff *skb)
+{
+	return enforce_in(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int enforce_in_l3(struct __sk_buff *skb)
+{
+	return enforce_in(skb, 0);
+}
+
+static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct reply_flow reply;
+	struct packet pkt;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
+
+	if (parse_skb(skb, l3_off, false, &pkt))
+		return TC_GO_ON;
+	pkt.ifindex = skb->ifindex;
+	if (pkt.sport != EDGE53_DNS_PORT || !is_edge_port(pkt.dport))
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(&pkt, now_ns, &reply)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: take_reply(&pkt, now_ns, &reply)
+	   ?: rewrite_skb(skb, &pkt, &rw)
+	   ?: count_reply(&pkt, &reply.flow, reply.match.latency_us, now_ns);
+	return finish_skb(&pkt, why, TC_GO_ON);
+}
+
+SEC("tc")
+int enforce_out_l2(struct __sk_buff *skb)
+{
+	return enforce_out(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int enforce_out_l3(struct __sk_buff *skb)
+{
+	return enforce_out(skb, 0);
+}
+
+char _license[] SEC("license") = "GPL";

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every map of the object. Types with BTF, so that `bpftool map dump pinned` prints field names.
+ * Sizes that the configuration chooses are set by the loader before load; 1 stands for them here.
+ * MMAPABLE arrays start on a page: a slot is exactly one cache line, and the loader reads them without
+ * a system call an entry.
+ */
+#ifndef EDGE53_MAPS_H
+#define EDGE53_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "edge53_abi.h"
+#include "knobs.h"
+
+const volatile struct edge53_knobs knobs;
+
+/* Written by the loader. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, EDGE53_MAX_FRONTENDS);
+	__type(key, struct edge53_frontend_key);
+	__type(value, struct edge53_frontend);
+} frontends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct edge53_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct edge53_backend);
+} backends SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_DEVICES);
+	__type(key, __u32);
+	__type(value, struct edge53_device);
+} devices SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, EDGE53_MAX_EXEMPT);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct edge53_exempt_key);
+	__type(value, __u32);
+} exempt SEC(".maps");
+
+/* For other loaders; no program reads them. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct edge53_geometry);
+} geometry SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct edge53_loader);
+} loader SEC(".maps");
+
+/* Flows. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* n_cpus * slots_per_cpu */
+	__type(key, __u32);
+	__type(value, struct edge53_slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* tcp_connections */
+	__type(key, __u32);
+	__type(value, struct edge53_conn);
+} conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* tcp_connections, and room for entries about to be deleted */
+	__type(key, struct edge53_tuple);
+	__type(value, __u32);
+} conn_by_tuple SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct edge53_tcp_pool);
+} tcp_pool SEC(".maps");
+
+/* Counters. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1); /* limits.clients */
+	__type(key, struct edge53_addr);
+	__type(value, struct edge53_client);
+} clients SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EDGE53_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct edge53_backend_counters);
+} backend_counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EDGE53_MAX_SERVICES * EDGE53_REASONS_PER_SERVICE);
+	__type(key, __u32);
+	__type(value, __u64);
+} reasons SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct edge53_cpu_state);
+} cpu_state SEC(".maps");
+
+#endif

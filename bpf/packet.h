@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the steps hand on to each other. Offsets, not pointers: a pointer into the packet dies at the
+ * first helper that may move the data.
+ */
+#ifndef EDGE53_PACKET_H
+#define EDGE53_PACKET_H
+
+#include <linux/if_ether.h>
+#include <linux/types.h>
+
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "dns.h"
+#include "edge53_abi.h"
+
+enum { GO_ON = EDGE53_GO_ON };
+
+/* Filled once by parse_packet(), read by everybody, written by nobody else but where noted. */
+struct packet {
+	__u32 ifindex; /* where it was seen */
+	__u32 l3_off;
+	__u32 l4_off;
+	__u32 ip_len;	   /* IP header and what follows, bytes */
+	__u32 payload_len; /* UDP payload; 0 for TCP */
+	struct edge53_addr saddr;
+	struct edge53_addr daddr;
+	__u16 sport; /* host order */
+	__u16 dport;
+	__u16 l4_check; /* as in the packet */
+	__u8 l4proto;
+	__u8 ttl;
+	__u8 tcp_flags;
+	bool is_ipv6;
+	bool is_first_fragment;
+	bool has_bad_length;
+	__u8 service; /* set by find_service() or find_flow() */
+	__u8 pad;
+	__u16 device; /* set by find_service() */
+	__u8 eth_src[ETH_ALEN]; /* zero on devices without Ethernet header */
+	struct dns_header dns; /* UDP with at least DNS_HEADER_LEN of payload */
+};
+
+/* What translate_*() decided and rewrite_*() carries out. Ports and ID in host order. */
+struct rewrite {
+	struct edge53_addr saddr;
+	struct edge53_addr daddr;
+	__u16 sport;
+	__u16 dport;
+	__u16 dns_id;
+	bool decrement_ttl;
+	bool to_ethernet;
+	bool xdp_target; /* replies: XDP may redirect to ifindex */
+	__u32 ifindex; /* device to send to; 0: on into the host's stack */
+	__u8 dmac[ETH_ALEN]; /* all zero: let the kernel resolve nexthop */
+	__u8 smac[ETH_ALEN];
+	__u32 nexthop4; /* network order */
+};
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+/* Addresses are 16 bytes; their last four, or their first two halves, as words in network order. */
+static __always_inline __u32 addr_ipv4(const struct edge53_addr *addr)
+{
+	return *(const __u32 *)&addr->bytes[12];
+}
+
+static __always_inline void addr_set_ipv4(struct edge53_addr *addr, __u32 ipv4)
+{
+	*(__u64 *)&addr->bytes[0] = 0;
+	*(__u32 *)&addr->bytes[8] = bpf_htonl(0xffff);
+	*(__u32 *)&addr->bytes[12] = ipv4;
+}
+
+static __always_inline bool addr_equal(const struct edge53_addr *a, const struct edge53_addr *b)
+{
+	const __u64 *x = (const __u64 *)a->bytes, *y = (const __u64 *)b->bytes;
+
+	return x[0] == y[0] && x[1] == y[1];
+}
+
+static __always_inline bool addr_is_zero(const struct edge53_addr *addr)
+{
+	const __u64 *x = (const __u64 *)addr->bytes;
+
+	return !(x[0] | x[1]);
+}
+
+static __always_inline bool mac_is_zero(const __u8 *mac)
+{
+	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+}
+
+/* Whether a destination port is one the edge uses as source towards backends. */
+static __always_inline bool is_edge_port(__u16 port)
+{
+	return (__u32)(port - knobs.port_base) < 1u << knobs.port_bits;
+}
+
+#endif

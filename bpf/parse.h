@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Bytes → struct packet. Reads; never writes. Everything this release cannot speak about (ARP, VLAN,
+ * fragments after the first, other transports) is NOT_OURS.
+ */
+#ifndef EDGE53_PARSE_H
+#define EDGE53_PARSE_H
+
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/tcp.h>
+#include <linux/udp.h>
+
+#include "packet.h"
+
+#define IP_MF 0x2000
+#define IP_OFFSET 0x1fff
+#define IPV6_MAX_EXTENSIONS 6
+
+/* What a step may read and how long the packet is in all (a tail may be outside data..data_end). */
+struct bytes {
+	void *data;
+	void *data_end;
+	__u32 len;
+};
+
+static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struct packet *pkt)
+{
+	struct udphdr *udp = b->data + pkt->l4_off;
+	__be16 *dns = (void *)(udp + 1);
+	__u32 l4_len = pkt->l3_off + pkt->ip_len - pkt->l4_off, udp_len;
+
+	if ((void *)(udp + 1) > b->data_end)
+		return EDGE53_NOT_OURS;
+	pkt->sport = bpf_ntohs(udp->source);
+	pkt->dport = bpf_ntohs(udp->dest);
+	pkt->l4_check = udp->check;
+
+	udp_len = bpf_ntohs(udp->len);
+	if (udp_len < sizeof(*udp) || udp_len > l4_len) {
+		/* A first fragment is shorter than its UDP length, and refused for that reason. */
+		pkt->has_bad_length = !pkt->is_first_fragment;
+		return GO_ON;
+	}
+	pkt->payload_len = udp_len - sizeof(*udp);
+	if (pkt->payload_len < DNS_HEADER_LEN)
+		return GO_ON;
+	if ((void *)dns + DNS_HEADER_LEN > b->data_end) {
+		pkt->has_bad_length = true;
+		return GO_ON;
+	}
+	pkt->dns.id = bpf_ntohs(dns[0]);
+	pkt->dns.flags = bpf_ntohs(dns[1]);
+	pkt->dns.questions = bpf_ntohs(dns[2]);
+	pkt->dns.additionals = bpf_ntohs(dns[5]);
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struct packet *pkt)
+{
+	struct tcphdr *tcp = b->data + pkt->l4_off;
+
+	if ((void *)(tcp + 1) > b->data_end)
+		return EDGE53_NOT_OURS;
+	pkt->sport = bpf_ntohs(tcp->source);
+	pkt->dport = bpf_ntohs(tcp->dest);
+	pkt->l4_check = tcp->check;
+	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	pkt->has_bad_length = pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len;
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct packet *pkt)
+{
+	if (pkt->l3_off + pkt->ip_len > b->len)
+		pkt->has_bad_length = true;
+	if (pkt->l4proto == IPPROTO_UDP)
+		return parse_udp(b, pkt);
+	if (pkt->l4proto == IPPROTO_TCP)
+		return parse_tcp(b, pkt);
+	return EDGE53_NOT_OURS;
+}
+
+static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, struct packet *pkt)
+{
+	struct iphdr *ip = b->data + pkt->l3_off;
+	__u32 header_len, fragment;
+
+	if ((void *)(ip + 1) > b->data_end || ip->version != 4 || ip->ihl < 5)
+		return EDGE53_NOT_OURS;
+	fragment = bpf_ntohs(ip->frag_off);
+	if (fragment & IP_OFFSET)
+		return EDGE53_NOT_OURS;
+	header_len = ip->ihl * 4;
+	pkt->is_first_fragment = fragment & IP_MF;
+	pkt->l4proto = ip->protocol;
+	pkt->ttl = ip->ttl;
+	pkt->ip_len = bpf_ntohs(ip->tot_len);
+	pkt->l4_off = pkt->l3_off + header_len;
+	if (pkt->ip_len < header_len)
+		return EDGE53_NOT_OURS;
+	addr_set_ipv4(&pkt->saddr, ip->saddr);
+	addr_set_ipv4(&pkt->daddr, ip->daddr);
+	return parse_l4(b, pkt);
+}
+
+/* Walks the extension headers of RFC 8200 section 4; more than the bound is not ours. */
+static __always_inline enum edge53_reason parse_ipv6(const struct bytes *b, struct packet *pkt)
+{
+	struct ipv6hdr *ip = b->data + pkt->l3_off;
+	__u32 off = pkt->l3_off + sizeof(*ip);
+	__u8 next;
+
+	if ((void *)(ip + 1) > b->data_end || ip->version != 6)
+		return EDGE53_NOT_OURS;
+	pkt->is_ipv6 = true;
+	pkt->ttl = ip->hop_limit;
+	pkt->ip_len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
+	__builtin_memcpy(&pkt->saddr, &ip->saddr, sizeof(pkt->saddr));
+	__builtin_memcpy(&pkt->daddr, &ip->daddr, sizeof(pkt->daddr));
+	next = ip->nexthdr;
+	for (int i = 0; i < IPV6_MAX_EXTENSIONS; i++) {
+		__u8 *ext = b->data + off;
+
+		if (next == IPPROTO_UDP || next == IPPROTO_TCP)
+			break;
+		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
+		    next != IPPROTO_FRAGMENT)
+			return EDGE53_NOT_OURS;
+		if (ext + 8 > (__u8 *)b->data_end)
+			return EDGE53_NOT_OURS;
+		if (next == IPPROTO_FRAGMENT) {
+			__u16 fragment = bpf_ntohs(*(__be16 *)(ext + 2));
+
+			if (fragment & 0xfff8)
+				return EDGE53_NOT_OURS;
+			pkt->is_first_fragment = fragment & 1;
+			off += 8;
+		} else {
+			off += (ext[1] + 1) * 8;
+		}
+		next = ext[0];
+	}
+	pkt->l4proto = next;
+	pkt->l4_off = off;
+	return parse_l4(b, pkt);
+}
+
+/* protocol: of the payload behind l3_off, network order (0: the Ethernet header says it). */
+static __always_inline enum edge53_reason parse_packet(const struct bytes *b, __u32 l3_off,
+						       __be16 protocol, bool want_ipv6,
+						       struct packet *pkt)
+{
+	__builtin_memset(pkt, 0, sizeof(*pkt));
+	pkt->l3_off = l3_off;
+	if (l3_off == ETH_HLEN) {
+		struct ethhdr *eth = b->data;
+
+		if ((void *)(eth + 1) > b->data_end)
+			return EDGE53_NOT_OURS;
+		protocol = eth->h_proto;
+		__builtin_memcpy(pkt->eth_src, eth->h_source, ETH_ALEN);
+	}
+	if (protocol == bpf_htons(ETH_P_IP))
+		return parse_ipv4(b, pkt);
+	if (want_ipv6 && protocol == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(b, pkt);
+	return EDGE53_NOT_OURS;
+}
+
+#endif

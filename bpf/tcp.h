@@ -1,0 +1,317 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * TCP connections: a pool whose entries stand for SNAT ports (docs/architecture.md, "the connection
+ * pool"). The states are only as many as decide how long a port is kept; the peers do the rest of TCP.
+ *
+ * An entry changes hands by `sequence`: odd while it is written, another even value after; who copies
+ * a flow checks it again afterwards. State and times of a live entry are written by whoever sees a
+ * segment, without a lock: an entry changes hands only after it was over, so the worst that a late
+ * segment of the old connection can do is to lengthen or shorten the life of a port.
+ */
+#ifndef EDGE53_TCP_H
+#define EDGE53_TCP_H
+
+#include "barrier.h"
+#include "count.h"
+#include "maps.h"
+#include "packet.h"
+#include "ring.h"
+#include "service.h"
+#include "token.h"
+
+#define TCP_PROBES 32
+
+static __always_inline bool is_opening(const struct packet *pkt)
+{
+	return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
+}
+
+static __always_inline bool is_over(const struct edge53_conn *conn, __u64 now_ns)
+{
+	__u64 idle_ns = now_ns - conn->seen_ns;
+
+	/* seen_ns may be of another CPU and a little later than now. */
+	if ((__s64)idle_ns < 0)
+		return false;
+	switch (conn->state) {
+	case EDGE53_CONN_FREE:
+		return true;
+	case EDGE53_CONN_HALF_OPEN:
+		return idle_ns > knobs.tcp_half_open_ns;
+	case EDGE53_CONN_CLOSING:
+		return idle_ns > knobs.tcp_closing_ns;
+	default:
+		return idle_ns > knobs.tcp_idle_ns;
+	}
+}
+
+/*
+ * The clock hand: the first entry that is over, else the first half-open one it passed. Entries are
+ * opened in the order the hand walks, so that is the oldest of them. Returns false when all that were
+ * looked at are established.
+ */
+static __always_inline bool pick_entry(__u64 now_ns, __u32 *ret)
+{
+	__u32 zero = 0, half_open = 0;
+	struct edge53_tcp_pool *pool = bpf_map_lookup_elem(&tcp_pool, &zero);
+	bool has_half_open = false;
+
+	if (!pool)
+		return false;
+	for (int i = 0; i < TCP_PROBES; i++) {
+		__u32 index = __sync_fetch_and_add(&pool->hand, 1) % knobs.tcp_connections;
+		struct edge53_conn *conn = bpf_map_lookup_elem(&conns, &index);
+
+		if (!conn)
+			return false;
+		if (is_over(conn, now_ns)) {
+			*ret = index;
+			return true;
+		}
+		if (conn->state == EDGE53_CONN_HALF_OPEN && !has_half_open) {
+			has_half_open = true;
+			half_open = index;
+		}
+	}
+	*ret = half_open;
+	return has_half_open;
+}
+
+static __always_inline void make_tuple(const struct edge53_flow *flow, struct edge53_tuple *tuple)
+{
+	__builtin_memset(tuple, 0, sizeof(*tuple));
+	tuple->client = flow->client;
+	tuple->asked = flow->asked;
+	tuple->client_port = flow->client_port;
+	tuple->service = flow->service;
+}
+
+/* Takes the entry from its last connection. Returns an odd sequence, or 0: another CPU has it. */
+static __always_inline __u32 claim_entry(struct edge53_conn *conn, __u32 index)
+{
+	__u32 sequence = READ_ONCE(conn->sequence), *owner;
+	struct edge53_tuple tuple;
+
+	if (sequence & 1 ||
+	    __sync_val_compare_and_swap(&conn->sequence, sequence, sequence + 1) != sequence)
+		return 0;
+	if (conn->state != EDGE53_CONN_FREE) {
+		make_tuple(&conn->flow, &tuple);
+		owner = bpf_map_lookup_elem(&conn_by_tuple, &tuple);
+		if (owner && *owner == index)
+			bpf_map_delete_elem(&conn_by_tuple, &tuple);
+	}
+	return sequence + 1;
+}
+
+static __always_inline void release_entry(struct edge53_conn *conn, __u32 sequence)
+{
+	smp_wmb();
+	WRITE_ONCE(conn->sequence, sequence + 1);
+}
+
+static __always_inline void start_life(struct edge53_conn *conn, __u64 now_ns)
+{
+	conn->state = EDGE53_CONN_HALF_OPEN;
+	conn->flags = 0;
+	conn->opened_ns = now_ns;
+	conn->seen_ns = now_ns;
+}
+
+/* A SYN of a client we hold no connection for: takes an entry and fills *flow and *conn. */
+static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
+						   const struct edge53_service *svc, __u64 now_ns,
+						   struct edge53_flow *flow,
+						   struct edge53_conn **ret)
+{
+	struct edge53_tuple tuple;
+	struct edge53_conn *conn;
+	__u32 index, sequence;
+
+	__builtin_memset(flow, 0, sizeof(*flow));
+	flow->backend = svc->tcp_pick[bpf_get_prandom_u32() % EDGE53_PICKS];
+	if (!flow->backend)
+		return no_backend(svc);
+	flow->client = pkt->saddr;
+	flow->asked = pkt->daddr;
+	flow->client_port = pkt->sport;
+	flow->device = pkt->device;
+	flow->service = pkt->service;
+	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
+
+	if (!pick_entry(now_ns, &index))
+		return EDGE53_TCP_FULL;
+	conn = bpf_map_lookup_elem(&conns, &index);
+	if (!conn)
+		return EDGE53_TCP_FULL;
+	sequence = claim_entry(conn, index);
+	if (!sequence)
+		return EDGE53_TCP_CONTENDED;
+	make_tuple(flow, &tuple);
+	if (bpf_map_update_elem(&conn_by_tuple, &tuple, &index, BPF_NOEXIST)) {
+		conn->state = EDGE53_CONN_FREE;
+		release_entry(conn, sequence);
+		return EDGE53_TCP_CONTENDED;
+	}
+	conn->flow = *flow;
+	conn->snat_port = knobs.port_base + token_port_of_conn(&knobs, index);
+	start_life(conn, now_ns);
+	release_entry(conn, sequence);
+	*ret = conn;
+	return GO_ON;
+}
+
+/* Copies the flow of an entry. False: free, or changing hands. */
+static __always_inline bool copy_flow(struct edge53_conn *conn, struct edge53_flow *flow)
+{
+	__u32 sequence = READ_ONCE(conn->sequence);
+
+	if (sequence & 1 || conn->state == EDGE53_CONN_FREE)
+		return false;
+	smp_wmb();
+	*flow = conn->flow;
+	smp_wmb();
+	return READ_ONCE(conn->sequence) == sequence;
+}
+
+static __always_inline bool is_of_client(const struct edge53_flow *flow, const struct packet *pkt)
+{
+	return flow->service == pkt->service && flow->client_port == pkt->sport &&
+	       addr_equal(&flow->client, &pkt->saddr) && addr_equal(&flow->asked, &pkt->daddr);
+}
+
+/* The connection a client's segment belongs to, or NULL. */
+static __always_inline struct edge53_conn *tcp_find_by_client(const struct packet *pkt,
+							      struct edge53_flow *flow)
+{
+	struct edge53_tuple tuple;
+	struct edge53_conn *conn;
+	__u32 *owner, index;
+
+	__builtin_memset(&tuple, 0, sizeof(tuple));
+	tuple.client = pkt->saddr;
+	tuple.asked = pkt->daddr;
+	tuple.client_port = pkt->sport;
+	tuple.service = pkt->service;
+	owner = bpf_map_lookup_elem(&conn_by_tuple, &tuple);
+	if (!owner)
+		return NULL;
+	index = *owner;
+	conn = bpf_map_lookup_elem(&conns, &index);
+	if (!conn || !copy_flow(conn, flow) || !is_of_client(flow, pkt))
+		return NULL;
+	return conn;
+}
+
+/*
+ * What a client's segment does to its connection. A RST ends it, but it may be forged, so a later
+ * segment of the client that is no RST brings it back.
+ */
+static __always_inline void tcp_track_client(struct edge53_conn *conn, const struct packet *pkt,
+					     __u64 now_ns)
+{
+	conn->seen_ns = now_ns;
+	conn->flow.device = pkt->device;
+	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
+	if (pkt->tcp_flags & TCP_RST) {
+		conn->flags |= EDGE53_CONN_CLIENT_RST;
+		conn->state = EDGE53_CONN_CLOSING;
+		return;
+	}
+	if (pkt->tcp_flags & TCP_FIN)
+		conn->flags |= EDGE53_CONN_CLIENT_FIN;
+	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
+		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
+		conn->state = EDGE53_CONN_ESTABLISHED;
+	}
+	if (conn->state == EDGE53_CONN_HALF_OPEN && pkt->tcp_flags & TCP_ACK &&
+	    conn->flags & EDGE53_CONN_SYN_ACKED)
+		conn->state = EDGE53_CONN_ESTABLISHED;
+	if (conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN)
+		conn->state = EDGE53_CONN_CLOSING;
+}
+
+static __always_inline void tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt,
+					      __u64 now_ns)
+{
+	conn->seen_ns = now_ns;
+	if (pkt->tcp_flags & TCP_RST) {
+		conn->state = EDGE53_CONN_CLOSING;
+		return;
+	}
+	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK)
+		conn->flags |= EDGE53_CONN_SYN_ACKED;
+	if (pkt->tcp_flags & TCP_FIN)
+		conn->flags |= EDGE53_CONN_BACKEND_FIN;
+	if (conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN)
+		conn->state = EDGE53_CONN_CLOSING;
+}
+
+/*
+ * A segment of nobody's connection. For a frontend, or a resolver asked by its own address, the host's
+ * stack may answer it with a RST; towards another resolver it would leave the host, so it ends here.
+ */
+static __always_inline enum edge53_reason no_connection(const struct packet *pkt,
+							const struct edge53_service *svc)
+{
+	__u32 id = svc->tcp_pick[0];
+	const struct edge53_backend *backend;
+
+	if (svc->kind == EDGE53_SERVICE_EDGE)
+		return EDGE53_NO_CONNECTION;
+	backend = bpf_map_lookup_elem(&backends, &id);
+	return backend && addr_equal(&pkt->daddr, &backend->address) ?
+		       EDGE53_NO_CONNECTION :
+		       EDGE53_NO_CONNECTION_DROPPED;
+}
+
+/* The flow of a client's segment: found, opened anew under its old port, or opened. */
+static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet *pkt,
+							     const struct edge53_service *svc,
+							     __u64 now_ns, struct edge53_flow *flow,
+							     __u16 *snat_port, bool *is_new)
+{
+	struct edge53_conn *conn = tcp_find_by_client(pkt, flow);
+	enum edge53_reason why;
+
+	*is_new = false;
+	if (!is_opening(pkt)) {
+		if (!conn)
+			return no_connection(pkt, svc);
+		tcp_track_client(conn, pkt, now_ns);
+	} else if (!conn) {
+		why = tcp_open(pkt, svc, now_ns, flow, &conn);
+		if (why)
+			return why;
+		*is_new = true;
+	} else if (conn->state == EDGE53_CONN_CLOSING || is_over(conn, now_ns)) {
+		start_life(conn, now_ns);
+		*is_new = true;
+	} else if (conn->state == EDGE53_CONN_HALF_OPEN) {
+		conn->seen_ns = now_ns;
+	}
+	*snat_port = conn->snat_port;
+	return GO_ON;
+}
+
+/* The flow of a backend's segment. */
+static __always_inline enum edge53_reason tcp_flow_of_backend(struct packet *pkt,
+							      struct edge53_flow *flow,
+							      const struct edge53_backend **backend,
+							      struct edge53_conn **ret)
+{
+	__u32 index = token_conn_of_port(&knobs, pkt->dport - knobs.port_base), id;
+	struct edge53_conn *conn = bpf_map_lookup_elem(&conns, &index);
+
+	if (!conn || !copy_flow(conn, flow))
+		return EDGE53_REPLY_UNKNOWN;
+	id = flow->backend;
+	*backend = bpf_map_lookup_elem(&backends, &id);
+	if (!*backend || !is_from_backend(pkt, flow, *backend, (*backend)->tcp_port))
+		return EDGE53_REPLY_FOREIGN;
+	pkt->service = flow->service;
+	*ret = conn;
+	return GO_ON;
+}
+
+#endif

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The NAT decision, once for every hook: what the packet will look like and where it goes.
+ * open_flow() takes the state a query needs, find_flow() what a reply needs; translate_*() fill the
+ * rewrite.
+ */
+#ifndef EDGE53_TRANSLATE_H
+#define EDGE53_TRANSLATE_H
+
+#include "maps.h"
+#include "packet.h"
+#include "ring.h"
+#include "service.h"
+#include "tcp.h"
+
+/* The flow of a query, and what the packet will carry in place of the client's port and ID. */
+struct query_flow {
+	struct edge53_flow flow;
+	__u16 snat_port;
+	__u16 dns_id;
+	bool is_new_connection;
+};
+
+static __always_inline enum edge53_reason open_flow(const struct packet *pkt,
+						    const struct edge53_service *svc, __u64 now_ns,
+						    struct query_flow *query)
+{
+	enum edge53_reason why;
+	__u32 token;
+
+	if (pkt->l4proto == IPPROTO_TCP)
+		return tcp_flow_of_client(pkt, svc, now_ns, &query->flow, &query->snat_port,
+					  &query->is_new_connection);
+	query->is_new_connection = false;
+	why = ring_open(pkt, svc, now_ns, &query->flow, &token);
+	if (why)
+		return why;
+	query->snat_port = knobs.port_base + (token >> TOKEN_ID_BITS);
+	query->dns_id = token;
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason translate_query(const struct packet *pkt,
+							  const struct query_flow *query,
+							  struct rewrite *rw)
+{
+	__u32 id = query->flow.backend;
+	const struct edge53_backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	if (!backend)
+		return EDGE53_NO_BACKEND;
+	rw->saddr = addr_is_zero(&backend->source) ? pkt->saddr : backend->source;
+	rw->daddr = backend->address;
+	rw->sport = query->snat_port;
+	rw->dport = pkt->l4proto == IPPROTO_TCP ? backend->tcp_port : backend->udp_port;
+	rw->dns_id = query->dns_id;
+	rw->ifindex = 0;
+	rw->decrement_ttl = false;
+	if (backend->flags & EDGE53_BACKEND_LOCAL)
+		return GO_ON;
+	if (!backend->ifindex)
+		return EDGE53_NO_BACKEND;
+	if (pkt->ttl <= 1)
+		return EDGE53_TTL_EXPIRED;
+	rw->decrement_ttl = true;
+	rw->ifindex = backend->ifindex;
+	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
+	rw->nexthop4 = addr_ipv4(&backend->nexthop);
+	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
+	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
+	return GO_ON;
+}
+
+/*
+ * The flow of a reply, and what must still be confirmed when the packet can be sent. match.slot is set
+ * for UDP and conn for TCP: the verifier tracks NULL through the stack, but not that the transport is
+ * the same as a few steps ago.
+ */
+struct reply_flow {
+	struct edge53_flow flow;
+	const struct edge53_backend *backend;
+	struct ring_match match;
+	struct edge53_conn *conn;
+};
+
+static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 now_ns,
+						    struct reply_flow *reply)
+{
+	reply->match.slot = NULL;
+	reply->conn = NULL;
+	if (pkt->l4proto == IPPROTO_TCP)
+		return tcp_flow_of_backend(pkt, &reply->flow, &reply->backend,
+					   &reply->conn);
+	if (pkt->is_first_fragment)
+		return EDGE53_REPLY_FRAGMENT;
+	if (pkt->has_bad_length || pkt->payload_len < DNS_HEADER_LEN)
+		return EDGE53_REPLY_UNKNOWN;
+	return ring_find(pkt, now_ns, &reply->flow, &reply->backend, &reply->match);
+}
+
+/* From here on the reply is taken: the UDP slot is used up, the connection moves on. */
+static __always_inline enum edge53_reason take_reply(const struct packet *pkt, __u64 now_ns,
+						     struct reply_flow *reply)
+{
+	if (reply->match.slot)
+		return ring_answer(&reply->match);
+	if (reply->conn)
+		tcp_track_backend(reply->conn, pkt, now_ns);
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason translate_reply(const struct edge53_flow *flow,
+							  struct rewrite *rw)
+{
+	rw->saddr = flow->asked;
+	rw->daddr = flow->client;
+	rw->sport = EDGE53_DNS_PORT;
+	rw->dport = flow->client_port;
+	rw->dns_id = flow->client_id;
+	rw->ifindex = 0;
+	rw->decrement_ttl = false;
+	return GO_ON;
+}
+
+/* edge: a backend's reply comes back through the device its queries leave by, or it is forged. */
+static __always_inline enum edge53_reason check_origin(const struct packet *pkt,
+						       const struct reply_flow *reply)
+{
+	return reply->backend->ifindex == pkt->ifindex ? GO_ON : EDGE53_REPLY_FOREIGN;
+}
+
+/* edge: the reply leaves by the device the query came in by, to the neighbour it came from. */
+static __always_inline enum edge53_reason route_reply(const struct packet *pkt,
+						      const struct edge53_flow *flow,
+						      struct rewrite *rw)
+{
+	__u32 id = flow->device;
+	const struct edge53_device *device = bpf_map_lookup_elem(&devices, &id);
+
+	if (!device || !device->ifindex)
+		return EDGE53_CLIENT_DEVICE_GONE;
+	if (pkt->ttl <= 1)
+		return EDGE53_TTL_EXPIRED;
+	rw->decrement_ttl = true;
+	rw->xdp_target = device->flags & EDGE53_DEVICE_XDP_TARGET;
+	rw->ifindex = device->ifindex;
+	rw->to_ethernet = device->flags & EDGE53_DEVICE_ETHERNET;
+	__builtin_memcpy(rw->dmac, flow->client_mac, ETH_ALEN);
+	__builtin_memcpy(rw->smac, device->mac, ETH_ALEN);
+	return GO_ON;
+}
+
+/* Counts a query that was sent, and says what it was. */
+static __always_inline enum edge53_reason count_query(const struct packet *pkt,
+						      const struct query_flow *query, __u64 now_ns)
+{
+	count_backend_query(pkt, query->flow.backend);
+	if (pkt->l4proto == IPPROTO_UDP)
+		return EDGE53_QUERY_SENT;
+	if (!query->is_new_connection)
+		return EDGE53_TCP_QUERY_SENT;
+	count_connection(pkt, query->flow.backend, now_ns);
+	return EDGE53_TCP_OPENED;
+}
+
+#endif
