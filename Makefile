@@ -129,8 +129,8 @@ $(BUILD)/version.h: FORCE
 	$(Q)mkdir -p $(@D)
 	$(Q)rev=$$(git describe --tags --always --abbrev=7 --match 'v[0-9]*' 2>/dev/null); \
 	case $$rev in '') v=$(VERSION);; v*) v=$${rev#v};; *) v=$(VERSION)+g$$rev;; esac; \
-	echo "#define EDGE53_VERSION \"$$v\"" >$@.tmp; \
-	if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi
+	line="#define EDGE53_VERSION \"$$v\""; \
+	[ "$$line" = "$$(cat $@ 2>/dev/null)" ] || echo "$$line" >$@
 
 # --- tests ------------------------------------------------------------------------------------
 
