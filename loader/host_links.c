@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/if_addr.h>
+#include <linux/if_link.h>
+#include <linux/netlink.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "host_parts.h"
+
+/*
+ * From linux/netdev.h (Linux 6.3, Documentation/netlink/specs/netdev.yaml), which the headers of
+ * Debian 12 do not have. Enums, so that a header which has them does not clash with macros of ours.
+ */
+enum {
+	DEV_GET = 1,	       /* NETDEV_CMD_DEV_GET */
+	DEV_IFINDEX = 1,       /* NETDEV_A_DEV_IFINDEX */
+	DEV_XDP_FEATURES = 3,  /* NETDEV_A_DEV_XDP_FEATURES */
+	NETDEV_VERSION = 1,    /* NETDEV_FAMILY_VERSION */
+};
+
+static int compare_links(const void *a, const void *b)
+{
+	const struct host_link *one = a, *other = b;
+
+	return (one->ifindex > other->ifindex) - (one->ifindex < other->ifindex);
+}
+
+static int read_kind(const struct nlattr *link_info, struct host_link *link)
+{
+	static const struct netlink_attribute wanted[] = {
+		{ IFLA_INFO_KIND, MNL_TYPE_STRING, 1 },
+	};
+	const struct nlattr *kind;
+	int r = netlink_nested(link_info, wanted, ARRAY_SIZE(wanted), &kind);
+
+	if (r < 0 || !kind)
+		return r;
+	snprintf(link->kind, sizeof(link->kind), "%.*s", (int)mnl_attr_get_payload_len(kind),
+		 mnl_attr_get_str(kind));
+	return 0;
+}
+
+static int read_link(const struct nlmsghdr *message, void *data)
+{
+	enum { NAME, MTU, ADDRESS, LINKINFO, N_WANTED };
+	static const struct netlink_attribute wanted[N_WANTED] = {
+		[NAME] = { IFLA_IFNAME, MNL_TYPE_NUL_STRING, 2 },
+		[MTU] = { IFLA_MTU, MNL_TYPE_U32, 4 },
+		[ADDRESS] = { IFLA_ADDRESS, MNL_TYPE_BINARY, 0 },
+		[LINKINFO] = { IFLA_LINKINFO, MNL_TYPE_NESTED, 0 },
+	};
+	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
+	const struct nlattr *found[N_WANTED];
+	struct host_link link = { 0 };
+	struct host *host = data;
+	int r;
+
+	if (message->nlmsg_type != RTM_NEWLINK)
+		return 0;
+	r = netlink_attributes(message, sizeof(*info), wanted, N_WANTED, found);
+	if (r < 0)
+		return r;
+	if (info->ifi_family != AF_UNSPEC || info->ifi_index <= 0)
+		return 0;
+	if (!found[NAME] || mnl_attr_get_payload_len(found[NAME]) > sizeof(link.name))
+		return -EBADMSG;
+	memcpy(link.name, mnl_attr_get_payload(found[NAME]),
+	       mnl_attr_get_payload_len(found[NAME]));
+	link.ifindex = info->ifi_index;
+	link.arphrd = info->ifi_type;
+	link.flags = info->ifi_flags;
+	if (found[MTU])
+		link.mtu = mnl_attr_get_u32(found[MTU]);
+	/* Tunnels put an IPv4 or IPv6 address here, InfiniBand 20 bytes. */
+	if (found[ADDRESS] && host_link_is_ethernet(&link) &&
+	    mnl_attr_get_payload_len(found[ADDRESS]) == sizeof(link.mac)) {
+		memcpy(link.mac, mnl_attr_get_payload(found[ADDRESS]), sizeof(link.mac));
+		link.has_mac = true;
+	}
+	r = found[LINKINFO] ? read_kind(found[LINKINFO], &link) : 0;
+	if (r < 0)
+		return r;
+	r = netlink_grow(&host->links, host->n_links, sizeof(link));
+	if (r < 0)
+		return r;
+	host->links[host->n_links++] = link;
+	return 0;
+}
+
+static void forget_links(void *data)
+{
+	struct host *host = data;
+
+	free(take_ptr(host->links));
+	host->n_links = 0;
+}
+
+int host_read_links(struct netlink *route, struct host *host)
+{
+	struct netlink_answer answer = { read_link, forget_links, host };
+	struct nlmsghdr *request = netlink_request(route, RTM_GETLINK, NLM_F_DUMP);
+	int r;
+
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+	/* Statistics are most of a link's message, and no news to us. */
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	r = netlink_talk(route, &answer);
+	if (r < 0)
+		return r;
+	if (host->n_links)
+		qsort(host->links, host->n_links, sizeof(*host->links), compare_links);
+	return 0;
+}
+
+static int read_address(const struct nlmsghdr *message, void *data)
+{
+	enum { LOCAL, ADDRESS, FLAGS, N_WANTED };
+	static const struct netlink_attribute wanted[N_WANTED] = {
+		[LOCAL] = { IFA_LOCAL, MNL_TYPE_BINARY, 0 },
+		[ADDRESS] = { IFA_ADDRESS, MNL_TYPE_BINARY, 0 },
+		[FLAGS] = { IFA_FLAGS, MNL_TYPE_U32, 4 },
+	};
+	const struct ifaddrmsg *info = mnl_nlmsg_get_payload(message);
+	const struct nlattr *found[N_WANTED], *own;
+	struct host_address address = { 0 };
+	struct host *host = data;
+	int r;
+
+	if (message->nlmsg_type != RTM_NEWADDR)
+		return 0;
+	r = netlink_attributes(message, sizeof(*info), wanted, N_WANTED, found);
+	if (r < 0)
+		return r;
+	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
+		return 0;
+	/* Another host has it (RFC 4862 5.4.5); the kernel does not use it either. */
+	if (found[FLAGS] && (mnl_attr_get_u32(found[FLAGS]) & IFA_F_DADFAILED))
+		return 0;
+	/* On point-to-point links IFA_ADDRESS is the peer's. */
+	own = found[LOCAL] ?: found[ADDRESS];
+	if (!own)
+		return 0;
+	r = host_get_address(own, info->ifa_family, &address.address);
+	if (r < 0)
+		return r;
+	address.ifindex = info->ifa_index;
+	address.prefix_len = info->ifa_prefixlen;
+	address.scope = info->ifa_scope;
+	if (address.prefix_len > (info->ifa_family == AF_INET ? 32 : 128))
+		return -EBADMSG;
+	r = netlink_grow(&host->addresses, host->n_addresses, sizeof(address));
+	if (r < 0)
+		return r;
+	host->addresses[host->n_addresses++] = address;
+	return 0;
+}
+
+static void forget_addresses(void *data)
+{
+	struct host *host = data;
+
+	free(take_ptr(host->addresses));
+	host->n_addresses = 0;
+}
+
+int host_read_addresses(struct netlink *route, struct host *host)
+{
+	struct netlink_answer answer = { read_address, forget_addresses, host };
+	struct nlmsghdr *request = netlink_request(route, RTM_GETADDR, NLM_F_DUMP);
+
+	/* Family 0: one dump of all families. */
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
+	return netlink_talk(route, &answer);
+}
+
+static struct nlmsghdr *generic_request(struct netlink *generic, uint16_t family, uint16_t flags,
+					uint8_t command, uint8_t version)
+{
+	struct nlmsghdr *request = netlink_request(generic, family, flags);
+	struct genlmsghdr *header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+
+	header->cmd = command;
+	header->version = version;
+	return request;
+}
+
+static int read_family(const struct nlmsghdr *message, void *data)
+{
+	static const struct netlink_attribute wanted[] = {
+		{ CTRL_ATTR_FAMILY_ID, MNL_TYPE_U16, 2 },
+	};
+	const struct nlattr *id;
+	uint16_t *family = data;
+	int r = netlink_attributes(message, GENL_HDRLEN, wanted, ARRAY_SIZE(wanted), &id);
+
+	if (r < 0)
+		return r;
+	if (id)
+		*family = mnl_attr_get_u16(id);
+	return 0;
+}
+
+static int read_xdp_features(const struct nlmsghdr *message, void *data)
+{
+	enum { IFINDEX, FEATURES, N_WANTED };
+	static const struct netlink_attribute wanted[N_WANTED] = {
+		[IFINDEX] = { DEV_IFINDEX, MNL_TYPE_U32, 4 },
+		[FEATURES] = { DEV_XDP_FEATURES, MNL_TYPE_U64, 8 },
+	};
+	const struct nlattr *found[N_WANTED];
+	struct host_link *link;
+	int r = netlink_attributes(message, GENL_HDRLEN, wanted, N_WANTED, found);
+
+	if (r < 0)
+		return r;
+	if (!found[IFINDEX] || !found[FEATURES])
+		return 0;
+	link = host_link_by_index_mutable(data, mnl_attr_get_u32(found[IFINDEX]));
+	if (!link) /* younger than our list of links */
+		return 0;
+	link->xdp_features = mnl_attr_get_u64(found[FEATURES]);
+	link->knows_xdp_features = true;
+	return 0;
+}
+
+/* A kernel without the family, or one that does not want to tell, leaves the features unknown. */
+int host_read_xdp_features(struct host *host)
+{
+	_cleanup_(netlink_freep) struct netlink *generic = NULL;
+	uint16_t family = 0;
+	struct netlink_answer family_answer = { read_family, NULL, &family };
+	struct netlink_answer features_answer = { read_xdp_features, NULL, host };
+	struct nlmsghdr *request;
+	int r;
+
+	r = netlink_open(NETLINK_GENERIC, &generic);
+	if (r < 0)
+		return r == -EPROTONOSUPPORT ? 0 : r;
+	request = generic_request(generic, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, 1);
+	mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, "netdev");
+	r = netlink_talk(generic, &family_answer);
+	if (r < 0 || !family)
+		return generic->broken ? r : 0;
+	generic_request(generic, family, NLM_F_DUMP, DEV_GET, NETDEV_VERSION);
+	r = netlink_talk(generic, &features_answer);
+	return generic->broken ? r : 0;
+}

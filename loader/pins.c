@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <time.h>
+
+#include "log.h"
+#include "pins.h"
+#include "util.h"
+
+#define BPFFS "/sys/fs/bpf"
+#define MAX_ROOT_LEN (PINS_PATH_LEN - 72) /* "/links/", the longest hook, an escaped name */
+#define LOCK_TRIES 5
+#define LOCK_PAUSE_NS (10 * 1000 * 1000)
+
+static const char *root = PINS_DEFAULT_ROOT;
+
+void pins_set_root(const char *new_root)
+{
+	root = new_root;
+}
+
+const char *pins_root(void)
+{
+	return root;
+}
+
+const char *pins_map_path(const char *map, char buf[static PINS_PATH_LEN])
+{
+	snprintf(buf, PINS_PATH_LEN, "%s/%s", root, map);
+	return buf;
+}
+
+/* bpffs refuses names with a dot; '%' goes too, so that eth0.1 and eth0%2e1 stay apart. */
+static void escape_ifname(const char *ifname, char *buf, size_t buf_len)
+{
+	size_t used = 0;
+
+	for (; *ifname && used + sizeof("%xx") <= buf_len; ifname++) {
+		if (*ifname == '.' || *ifname == '%')
+			used += snprintf(buf + used, buf_len - used, "%%%02x", *ifname);
+		else
+			buf[used++] = *ifname;
+	}
+	buf[used] = '\0';
+}
+
+const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN])
+{
+	char escaped[EDGE53_IFNAME_LEN * 3];
+
+	escape_ifname(ifname, escaped, sizeof(escaped));
+	snprintf(buf, PINS_PATH_LEN, "%s/links/%s_%s", root, hook, escaped);
+	return buf;
+}
+
+static bool is_below(const char *path, const char *directory)
+{
+	size_t len = strlen(directory);
+
+	return !strncmp(path, directory, len) && (path[len] == '/' || path[len] == '\0');
+}
+
+/* Mounts bpffs where systemd would; on hosts without systemd nobody else does. */
+static int ensure_bpffs(void)
+{
+	struct stat parent, mountpoint;
+
+	if (!is_below(root, BPFFS) || stat(BPFFS, &mountpoint) < 0 || stat("/sys/fs", &parent) < 0)
+		return 0;
+	if (mountpoint.st_dev != parent.st_dev) /* something is mounted; is it what we need? */
+		return 0;
+	if (mount("bpf", BPFFS, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700") < 0)
+		return -errno;
+	log_info("mounted a bpffs on %s", BPFFS);
+	return 0;
+}
+
+static int is_bpffs(int fd)
+{
+	struct statfs fs;
+
+	if (fstatfs(fd, &fs) < 0)
+		return -errno;
+	return (unsigned int)fs.f_type == BPF_FS_MAGIC;
+}
+
+static int open_directory(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+/* Looks at the parent first: on another file system nothing should be left behind. */
+static int make_root(void)
+{
+	_cleanup_(closep) int parent_fd = -1;
+	char parent[PINS_PATH_LEN];
+	char *slash;
+	int r;
+
+	snprintf(parent, sizeof(parent), "%s", root);
+	for (slash = parent + strlen(parent); slash > parent + 1 && slash[-1] == '/';)
+		*--slash = '\0';
+	slash = strrchr(parent, '/');
+	if (!slash)
+		return -ENODEV; /* a relative path: never a bpffs of ours */
+	slash[slash == parent] = '\0';
+	parent_fd = open_directory(parent);
+	if (parent_fd < 0)
+		return parent_fd;
+	r = is_bpffs(parent_fd);
+	if (r <= 0)
+		return r < 0 ? r : -ENODEV;
+	if (mkdir(root, 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return 0;
+}
+
+static int open_root(void)
+{
+	_cleanup_(closep) int fd = open_directory(root);
+	int r;
+
+	if (fd == -ENOENT) {
+		r = make_root();
+		if (r < 0)
+			return r;
+		fd = open_directory(root);
+	}
+	if (fd < 0)
+		return fd;
+	r = is_bpffs(fd);
+	if (r <= 0)
+		return r < 0 ? r : -ENODEV;
+	if (mkdirat(fd, "links", 0700) < 0 && errno != EEXIST)
+		return -errno;
+	return take_fd(&fd);
+}
+
+/* A loader that leaves for good removes the root; a lock on what was removed protects nothing. */
+static bool is_still_root(int fd)
+{
+	struct stat locked, now;
+
+	return fstat(fd, &locked) == 0 && stat(root, &now) == 0 && locked.st_dev == now.st_dev &&
+	       locked.st_ino == now.st_ino;
+}
+
+int pins_lock(void)
+{
+	const struct timespec a_moment = { .tv_nsec = LOCK_PAUSE_NS };
+	int tries, r;
+
+	if (strlen(root) > MAX_ROOT_LEN)
+		return -ENAMETOOLONG;
+	r = ensure_bpffs();
+	if (r < 0)
+		return r;
+	/* More than once, because pins_is_locked() of another process holds it for a moment. */
+	for (tries = 0; tries < LOCK_TRIES; tries++) {
+		_cleanup_(closep) int fd = open_root();
+
+		if (fd < 0)
+			return fd;
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+			if (is_still_root(fd))
+				return take_fd(&fd);
+		} else if (errno != EWOULDBLOCK) {
+			return -errno;
+		}
+		nanosleep(&a_moment, NULL);
+	}
+	return -EBUSY;
+}
+
+int pins_is_locked(void)
+{
+	_cleanup_(closep) int fd = open_directory(root);
+
+	if (fd == -ENOENT)
+		return 0;
+	if (fd < 0)
+		return fd;
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
+		return 0;
+	return errno == EWOULDBLOCK ? 1 : -errno;
+}
