@@ -226,7 +226,7 @@ MAN5 := $(wildcard docs/*.5)
 install: all ## Install below PREFIX (and DESTDIR): binary, systemd unit, man pages, an example
 	install -D -m 755 $(BUILD)/edge53 '$(DESTDIR)$(SBINDIR)/edge53'
 	install -d -m 755 '$(DESTDIR)$(UNITDIR)'
-	sed 's|@SBINDIR@|$(SBINDIR)|g' loader/edge53.service >'$(DESTDIR)$(UNITDIR)/edge53.service'
+	sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@DOCDIR@|$(DOCDIR)|g' loader/edge53.service >'$(DESTDIR)$(UNITDIR)/edge53.service'
 	chmod 644 '$(DESTDIR)$(UNITDIR)/edge53.service'
 	install -D -m 644 loader/edge53.yaml.example '$(DESTDIR)$(DOCDIR)/edge53.yaml.example'
 	$(if $(MAN8),install -D -m 644 -t '$(DESTDIR)$(MANDIR)/man8' $(MAN8))
@@ -241,8 +241,9 @@ uninstall: ## Remove what install put there; configuration and a running datapla
 clean: ## Remove build/
 	$(Q)rm -rf $(BUILD)
 
-format: ## Reformat the C files with clang-format
-	$(Q)$(CLANG_FORMAT) -i $(wildcard bpf/*.[ch] include/*.h loader/*.[ch] tests/*/*.[ch])
+format: ## Reformat FILES, by default the C files changed since the last commit
+	$(Q)$(CLANG_FORMAT) -i $(or $(FILES),$(shell git diff --name-only --diff-filter=d HEAD -- '*.c' '*.h') \
+		$(shell git ls-files --others --exclude-standard -- '*.c' '*.h')) </dev/null
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
