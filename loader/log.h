@@ -11,6 +11,12 @@
 /* With verbose, log_debug() and libbpf's own messages are shown. */
 void log_init(bool verbose);
 
+/*
+ * Hands every message to fn (priority as in syslog.h, text without prefix) and prints none of them;
+ * NULL goes back to printing. For tests.
+ */
+void log_set_sink(void (*fn)(int priority, const char *text));
+
 void log_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_warning(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which keys there are, and where: the schema for libcyaml, and the configuration as it fills it in,
+ * every value still the text that was written. NULL where a key is absent.
+ *
+ * `address`, `exempt` and `client_ip` are not here: they take more than one form, which no libcyaml
+ * schema can say. config.c reads them from the tree.
+ */
+#ifndef EDGE53_CONFIG_SCHEMA_H
+#define EDGE53_CONFIG_SCHEMA_H
+
+#include "config_tree.h"
+
+struct raw_backend {
+	char *address;
+	char *udp;
+	char *tcp;
+	char *weight;
+};
+
+struct raw_edge {
+	char *name;
+	char *interface;
+	char *tunnel;
+	char *source;
+	struct raw_backend *backends;
+	unsigned int backends_count;
+	char *on_down;
+};
+
+struct raw_enforce {
+	char *name;
+	char *interface;
+	char *resolver;
+	char *ipv6;
+	char *dot;
+	char *on_down;
+};
+
+struct raw_limits {
+	char *udp_slots;
+	char *tcp_connections;
+	char *clients;
+	char *ports;
+	char *udp_timeout;
+};
+
+struct raw_export {
+	char nothing_yet;
+};
+
+struct raw_config {
+	struct raw_edge *edge;
+	unsigned int edge_count;
+	struct raw_enforce *enforce;
+	unsigned int enforce_count;
+	struct raw_limits limits;
+	struct raw_export export;
+};
+
+/*
+ * Says what in the tree is at the wrong place: unknown keys, keys given twice or not supported yet, a
+ * list where a value belongs. Returns 0, or -EINVAL after logging.
+ */
+int schema_check(struct config_tree *tree);
+
+/*
+ * Reads text into *ret (schema_free()). After schema_check() of the same text only memory can fail it;
+ * whatever libcyaml has to say is logged as one sentence with file and line.
+ */
+int schema_read(const char *name, const char *text, size_t text_len, struct raw_config **ret);
+
+/* Accepts NULL. */
+void schema_free(struct raw_config *raw);
+
+static inline void schema_freep(struct raw_config **raw)
+{
+	schema_free(*raw);
+}
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "util.h"
+
+#define IPV4_OFFSET 12 /* of the four bytes in ::ffff:a.b.c.d */
+#define IPV4_PREFIX_BITS 96
+#define ADDR_BITS 128
+
+static const __u8 mapped_prefix[IPV4_OFFSET] = { [10] = 0xff, [11] = 0xff };
+
+struct edge53_addr addr_from_ipv4(const void *four_bytes)
+{
+	struct edge53_addr addr;
+
+	memcpy(addr.bytes, mapped_prefix, sizeof(mapped_prefix));
+	memcpy(addr.bytes + IPV4_OFFSET, four_bytes, 4);
+	return addr;
+}
+
+int addr_parse(const char *text, struct edge53_addr *ret)
+{
+	struct edge53_addr addr;
+	struct in_addr ipv4;
+
+	if (inet_pton(AF_INET, text, &ipv4) == 1)
+		addr = addr_from_ipv4(&ipv4);
+	else if (inet_pton(AF_INET6, text, addr.bytes) != 1)
+		return -EINVAL;
+	*ret = addr;
+	return 0;
+}
+
+const char *addr_format(const struct edge53_addr *addr, char buf[static ADDR_TEXT_LEN])
+{
+	if (addr_is_ipv4(addr))
+		inet_ntop(AF_INET, addr->bytes + IPV4_OFFSET, buf, ADDR_TEXT_LEN);
+	else
+		inet_ntop(AF_INET6, addr->bytes, buf, ADDR_TEXT_LEN);
+	return buf;
+}
+
+bool addr_is_ipv4(const struct edge53_addr *addr)
+{
+	return memcmp(addr->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+}
+
+bool addr_is_zero(const struct edge53_addr *addr)
+{
+	static const struct edge53_addr zero;
+
+	return addr_equal(addr, &zero);
+}
+
+bool addr_equal(const struct edge53_addr *a, const struct edge53_addr *b)
+{
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;
+}
+
+static bool has_host_bits(const struct edge53_addr *addr, unsigned int length_bits)
+{
+	for (unsigned int bit = length_bits; bit < ADDR_BITS; bit++)
+		if (addr->bytes[bit / 8] & (0x80 >> bit % 8))
+			return true;
+	return false;
+}
+
+/* One to three decimal digits and no leading zero, as prefix lengths are written. */
+static int parse_length(const char *text, unsigned int *ret)
+{
+	size_t n_digits = strspn(text, "0123456789");
+
+	if (n_digits < 1 || n_digits > 3 || text[n_digits] || (n_digits > 1 && text[0] == '0'))
+		return -EINVAL;
+	*ret = (unsigned int)atoi(text);
+	return 0;
+}
+
+int prefix_parse(const char *text, struct edge53_prefix *ret)
+{
+	size_t address_len = strcspn(text, "/");
+	unsigned int length_bits, shift = 0;
+	struct edge53_prefix prefix;
+	char address[ADDR_TEXT_LEN];
+
+	if (address_len >= sizeof(address))
+		return -EINVAL;
+	memcpy(address, text, address_len);
+	address[address_len] = '\0';
+	if (addr_parse(address, &prefix.address) < 0)
+		return -EINVAL;
+
+	/* "::ffff:10.0.0.0/104" counts its bits as IPv6 does, "10.0.0.0/8" as IPv4 does. */
+	if (!strchr(address, ':'))
+		shift = IPV4_PREFIX_BITS;
+	length_bits = ADDR_BITS - shift;
+	if (text[address_len] && parse_length(text + address_len + 1, &length_bits) < 0)
+		return -EINVAL;
+
+	prefix.length_bits = shift + length_bits;
+	if (prefix.length_bits > ADDR_BITS || has_host_bits(&prefix.address, prefix.length_bits))
+		return -ERANGE;
+	*ret = prefix;
+	return 0;
+}

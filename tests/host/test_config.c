@@ -1,0 +1,916 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What is a good configuration, and what an operator reads when it is not. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "../../loader/config.h"
+#include "../../loader/config_schema.h"
+#include "../../loader/log.h"
+
+/* --- the messages ----------------------------------------------------------------------------- */
+
+static char messages[16384]; /* one a line */
+static unsigned int n_messages;
+
+static void keep_message(int priority, const char *text)
+{
+	size_t used = strlen(messages);
+
+	(void)priority;
+	snprintf(messages + used, sizeof(messages) - used, "%s\n", text);
+	n_messages++;
+}
+
+static int forget_messages(void **state)
+{
+	(void)state;
+	messages[0] = '\0';
+	n_messages = 0;
+	return 0;
+}
+
+static int parse(const char *text, size_t len, struct config **ret)
+{
+	forget_messages(NULL);
+	*ret = NULL;
+	return config_parse("edge53.yaml", text, len, ret);
+}
+
+static struct config *parse_good(const char *text)
+{
+	struct config *config;
+	int r = parse(text, strlen(text), &config);
+
+	if (r < 0)
+		fail_msg("refused: %s", messages);
+	assert_int_equal(n_messages, 0);
+	assert_non_null(config);
+	return config;
+}
+
+static void assert_address(const struct edge53_addr *addr, const char *text)
+{
+	char formatted[ADDR_TEXT_LEN];
+
+	assert_string_equal(addr_format(addr, formatted), text);
+}
+
+/* --- good ones -------------------------------------------------------------------------------- */
+
+/* The example of the design, without what is not supported yet. */
+static const char example[] =
+	"edge:\n"
+	"  - name: public-dns\n"
+	"    interface: eth0                 # name or glob; where clients arrive\n"
+	"    address: [198.55.102.244]\n"
+	"    tunnel: wg0\n"
+	"    source: 10.172.90.2\n"
+	"    backends:\n"
+	"      - { address: 10.172.90.1, udp: 31053, tcp: 31054, weight: 1 }\n"
+	"    client_ip: { udp: none, tcp: none }\n"
+	"    on_down: pass\n"
+	"enforce:\n"
+	"  - name: vpn\n"
+	"    interface: \"ppp*\"\n"
+	"    resolver: 10.77.0.1\n"
+	"    ipv6: drop\n"
+	"    dot: drop\n"
+	"    exempt: [10.77.0.5]\n"
+	"    on_down: pass\n"
+	"limits:\n"
+	"  udp_slots: 262144\n"
+	"  tcp_connections: 16384\n"
+	"  clients: 65536\n"
+	"  ports: 16384-32767\n"
+	"  udp_timeout: 10s\n"
+	"export: {}\n";
+
+static void the_example_is_good(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(example);
+	const struct config_edge *edge = &config->edges[0];
+	const struct config_enforce *enforce = &config->enforces[0];
+
+	(void)state;
+	assert_int_equal(config->n_edges, 1);
+	assert_string_equal(edge->name, "public-dns");
+	assert_string_equal(edge->interface, "eth0");
+	assert_int_equal(edge->n_addresses, 1);
+	assert_address(&edge->addresses[0], "198.55.102.244");
+	assert_string_equal(edge->tunnel, "wg0");
+	assert_true(edge->has_source);
+	assert_address(&edge->source, "10.172.90.2");
+	assert_int_equal(edge->n_backends, 1);
+	assert_address(&edge->backends[0].address, "10.172.90.1");
+	assert_int_equal(edge->backends[0].udp_port, 31053);
+	assert_int_equal(edge->backends[0].tcp_port, 31054);
+	assert_int_equal(edge->backends[0].weight, 1);
+	assert_int_equal(edge->on_down, POLICY_PASS);
+
+	assert_int_equal(config->n_enforces, 1);
+	assert_string_equal(enforce->name, "vpn");
+	assert_string_equal(enforce->interface, "ppp*");
+	assert_address(&enforce->resolver, "10.77.0.1");
+	assert_int_equal(enforce->ipv6, POLICY_DROP);
+	assert_int_equal(enforce->dot, POLICY_DROP);
+	assert_int_equal(enforce->on_down, POLICY_PASS);
+	assert_int_equal(enforce->n_exempt, 1);
+	assert_address(&enforce->exempt[0].address, "10.77.0.5");
+	assert_int_equal(enforce->exempt[0].length_bits, 128);
+
+	assert_int_equal(config->limits.udp_slots, 262144);
+	assert_int_equal(config->limits.tcp_connections, 16384);
+	assert_int_equal(config->limits.clients, 65536);
+	assert_int_equal(config->limits.port_first, 16384);
+	assert_int_equal(config->limits.port_last, 32767);
+	assert_int_equal(config->limits.udp_timeout_ms, 10000);
+}
+
+static void the_smallest_edge_gets_the_defaults(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n");
+	const struct config_edge *edge = &config->edges[0];
+
+	(void)state;
+	assert_int_equal(config->n_edges, 1);
+	assert_int_equal(config->n_enforces, 0);
+	assert_string_equal(edge->name, "a");
+	assert_string_equal(edge->interface, "eth0");
+	assert_int_equal(edge->n_addresses, 0);
+	assert_null(edge->tunnel);
+	assert_false(edge->has_source);
+	assert_int_equal(edge->n_backends, 1);
+	assert_address(&edge->backends[0].address, "10.0.0.1");
+	assert_int_equal(edge->backends[0].udp_port, 53);
+	assert_int_equal(edge->backends[0].tcp_port, 0);
+	assert_int_equal(edge->backends[0].weight, 1);
+	assert_int_equal(edge->on_down, POLICY_PASS);
+	assert_int_equal(config->limits.udp_slots, 262144);
+	assert_int_equal(config->limits.tcp_connections, 16384);
+	assert_int_equal(config->limits.clients, 65536);
+	assert_int_equal(config->limits.port_first, 16384);
+	assert_int_equal(config->limits.port_last, 32767);
+	assert_int_equal(config->limits.udp_timeout_ms, 10000);
+}
+
+static void the_smallest_enforce_gets_the_defaults(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"enforce:\n- name: vpn\n  interface: ppp*\n  resolver: 10.77.0.1\n");
+	const struct config_enforce *enforce = &config->enforces[0];
+
+	(void)state;
+	assert_int_equal(config->n_edges, 0);
+	assert_int_equal(config->n_enforces, 1);
+	assert_string_equal(enforce->name, "vpn");
+	assert_string_equal(enforce->interface, "ppp*");
+	assert_address(&enforce->resolver, "10.77.0.1");
+	assert_int_equal(enforce->ipv6, POLICY_DROP);
+	assert_int_equal(enforce->dot, POLICY_PASS);
+	assert_int_equal(enforce->on_down, POLICY_PASS);
+	assert_int_equal(enforce->n_exempt, 0);
+}
+
+static void both_kinds_with_everything_changed(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"limits: { udp_slots: 1024, tcp_connections: 16, clients: 1, ports: 1024-65535,\n"
+		"          udp_timeout: 100ms }\n"
+		"enforce:\n"
+		"  - { name: vpn, interface: 'tun[0-9]', resolver: 10.77.0.1, ipv6: pass, dot: pass,\n"
+		"      exempt: [10.78.0.0/16, 10.77.0.5/32, 0.0.0.0/0], on_down: drop }\n"
+		"edge:\n"
+		"  - { name: one, interface: eth0, address: 198.51.100.1, client_ip: none,\n"
+		"      on_down: drop, backends: [{address: 10.0.0.1, tcp: 65535, weight: 1000},\n"
+		"                                {address: 10.0.0.2, udp: 1}] }\n"
+		"  - { name: two, interface: eth0, address: [198.51.100.2, 198.51.100.3],\n"
+		"      backends: [{address: 10.0.0.1, udp: 53}] }\n"
+		"  - { name: three, interface: eth1, address: [198.51.100.2],\n"
+		"      backends: [{address: 10.0.0.1, udp: 53}] }\n");
+
+	(void)state;
+	assert_int_equal(config->limits.udp_slots, 1024);
+	assert_int_equal(config->limits.tcp_connections, 16);
+	assert_int_equal(config->limits.clients, 1);
+	assert_int_equal(config->limits.port_first, 1024);
+	assert_int_equal(config->limits.port_last, 65535);
+	assert_int_equal(config->limits.udp_timeout_ms, 100);
+	assert_string_equal(config->enforces[0].interface, "tun[0-9]");
+	assert_int_equal(config->enforces[0].ipv6, POLICY_PASS);
+	assert_int_equal(config->enforces[0].dot, POLICY_PASS);
+	assert_int_equal(config->enforces[0].on_down, POLICY_DROP);
+	assert_int_equal(config->enforces[0].n_exempt, 3);
+	assert_address(&config->enforces[0].exempt[0].address, "10.78.0.0");
+	assert_int_equal(config->enforces[0].exempt[0].length_bits, 112);
+	assert_int_equal(config->enforces[0].exempt[1].length_bits, 128);
+	assert_int_equal(config->enforces[0].exempt[2].length_bits, 96);
+	assert_int_equal(config->n_edges, 3);
+	assert_int_equal(config->edges[0].n_addresses, 1);
+	assert_address(&config->edges[0].addresses[0], "198.51.100.1");
+	assert_int_equal(config->edges[0].on_down, POLICY_DROP);
+	assert_int_equal(config->edges[0].n_backends, 2);
+	assert_int_equal(config->edges[0].backends[0].udp_port, 0);
+	assert_int_equal(config->edges[0].backends[0].tcp_port, 65535);
+	assert_int_equal(config->edges[0].backends[0].weight, 1000);
+	assert_int_equal(config->edges[0].backends[1].udp_port, 1);
+	assert_int_equal(config->edges[1].n_addresses, 2);
+	assert_address(&config->edges[1].addresses[1], "198.51.100.3");
+}
+
+static const struct {
+	const char *text;
+	unsigned int ms;
+} durations[] = {
+	{ "100ms", 100 }, { "999ms", 999 }, { "1s", 1000 },   { "10s", 10000 },
+	{ "2m", 120000 }, { "60m", 3600000 }, { "1h", 3600000 }, { "3600000ms", 3600000 },
+};
+
+#define EDGE "edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n"
+
+static void durations_have_units(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(durations); i++) {
+		_cleanup_(config_freep) struct config *config = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text), EDGE "limits: { udp_timeout: %s }\n",
+			 durations[i].text);
+		config = parse_good(text);
+		assert_int_equal(config->limits.udp_timeout_ms, durations[i].ms);
+	}
+}
+
+static void fewer_ports_mean_fewer_connections(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		EDGE "limits: { ports: 20000-23000 }\n");
+
+	(void)state;
+	assert_int_equal(config->limits.tcp_connections, 2048);
+}
+
+/* --- bad ones --------------------------------------------------------------------------------- */
+
+#define BACKENDS "  backends: [{ address: 10.0.0.1, udp: 53 }]\n"
+#define EDGE_HEAD "edge:\n- name: a\n  interface: eth0\n" /* three lines */
+#define ENFORCE_HEAD "enforce:\n- name: a\n  interface: ppp*\n  resolver: 10.77.0.1\n" /* four */
+
+static const struct {
+	const char *text;
+	const char *messages[3]; /* all that are logged, in order; see reads_as() */
+} bad[] = {
+	/* Nothing to do. */
+	{ "", { "1: the file is empty" } },
+	{ "# only a comment\n\n", { "1: the file is empty" } },
+	{ "---\n", { "2: \"\" stands where a block of keys belongs: edge, enforce, limits" } },
+	{ "hello\n", { "1: \"hello\" stands where a block of keys belongs" } },
+	{ "- edge\n", { "1: this stands where a block of keys belongs" } },
+	{ "{}\n", { "1: no service" } },
+	{ "edge: []\nenforce: []\n", { "1: no service" } },
+	{ "limits: { clients: 10 }\n", { "1: no service" } },
+
+	/* Not YAML, or not what we take of it. */
+	{ "edge:\n  - name: [a\n    interface: eth0\n", { "3: this is not YAML" } },
+	{ "edge:\n\t- name: a\n", { "2: this is not YAML..."
+	    "spaces" } },
+	{ "edge:\n- name: \"a\n", { "3: this is not YAML" } },
+	{ "edge:\n- name: \xff\xfe\n", { "2: this is not plain text in UTF-8" } },
+	{ "edge:\n- name: \"a\\0b\"\n", { "2: a value has a line break or another control" } },
+	{ "edge:\n- name: |\n    a\n    b\n", { "2: a value has a line break" } },
+	{ "edge:\n- &e { name: a }\n- *e\n", { "2: anchors (&) are not accepted" } },
+	{ "enforce:\n- name: a\n  interface: *ppp\n", { "3: aliases (*) are not accepted" } },
+	{ "edge:\n- name: !!str a\n", { "2: tags (!) are not accepted" } },
+	{ EDGE "---\n" EDGE, { "2: a second document begins here" } },
+	{ "edge:\n- [[[[[[[[[[1]]]]]]]]]]\n", { "2: nested deeper" } },
+
+	/* Keys. */
+	{ EDGE "limit: {}\n", { "2: limit: unknown key; did you mean \"limits\"? Keys here: "
+				"edge, enforce, limits" } },
+	{ EDGE_HEAD "  adress: [198.51.100.1]\n" BACKENDS,
+	  { "4: edge[0].adress: unknown key; did you mean \"address\"?..."
+	    "Keys here: name, " } },
+	{ EDGE_HEAD "  wurst: 1\n" BACKENDS,
+	  { "4: edge[0].wurst: unknown key; keys here: name, interface, address, tunnel, source, "
+	    "backends, client_ip, on_down" } },
+	{ EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n",
+	  { "6: edge[0].tunnel: is given twice, with the first value in line 5" } },
+	{ EDGE_HEAD BACKENDS "  address: 198.51.100.1\n  address: 198.51.100.2\n",
+	  { "6: edge[0].address: is given twice, with the first value in line 5" } },
+	{ EDGE_HEAD BACKENDS "  [a, b]: 1\n", { "5: edge[0]: a list or a block where a key" } },
+	{ EDGE_HEAD BACKENDS "  \"x\\ty\": 1\n", { "5: a value has a line break or another" } },
+	{ EDGE_HEAD BACKENDS "  <<: { tunnel: wg0 }\n", { "5: edge[0].<<: unknown key" } },
+	{ EDGE "2: 3\nx: 4\n", { "2: 2: unknown key", "3: x: unknown key" } },
+	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n    udp: 53\n    port: 53\n",
+	  { "7: edge[0].backends[0].port: unknown key..."
+	    "address, udp, tcp, weight" } },
+	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; no key is" } },
+
+	/* Documented, and not there yet. */
+	{ EDGE "return:\n- { tunnel: wg0 }\n", { "2: return: is not supported yet" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  dnstap: {}\n",
+	  { "3: export.metrics: is not supported yet", "4: export.dnstap: is not supported yet" } },
+	{ EDGE_HEAD "  keep_source: [10.0.0.0/8]\n  rate_limit: { qps: 1 }\n  health: {}\n" BACKENDS,
+	  { "4: edge[0].keep_source: is not supported yet",
+	    "5: edge[0].rate_limit: is not supported yet",
+	    "6: edge[0].health: is not supported yet" } },
+	{ EDGE_HEAD "  client_ip: proxy-v2\n" BACKENDS,
+	  { "4: edge[0].client_ip: \"proxy-v2\" is not supported yet; none is" } },
+	{ EDGE_HEAD "  client_ip:\n    udp: none\n    tcp: proxy-v2\n" BACKENDS,
+	  { "6: edge[0].client_ip.tcp: \"proxy-v2\" is not supported yet" } },
+	{ EDGE_HEAD "  on_down: servfail\n" BACKENDS,
+	  { "4: edge[0].on_down: \"servfail\" is not supported yet; pass and drop are" } },
+	{ ENFORCE_HEAD "  ipv6: redirect\n  dot: reject\n",
+	  { "5: enforce[0].ipv6: \"redirect\" is not supported yet",
+	    "6: enforce[0].dot: \"reject\" is not supported yet" } },
+	{ ENFORCE_HEAD "  resolver6: 2001:db8::1\n  doh: { action: reject }\n",
+	  { "5: enforce[0].resolver6: is not supported yet",
+	    "6: enforce[0].doh: is not supported yet" } },
+	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n  backend_udp_size: 1232\n",
+	  { "3: limits.client_prefix: is not supported yet",
+	    "4: limits.backend_udp_size: is not supported yet" } },
+
+	/* The wrong kind of thing. */
+	{ "edge: { name: a }\n", { "1: edge: this stands where a list belongs" } },
+	{ "edge:\n", { "1: edge: \"\" stands where a list belongs" } },
+	{ "edge: [eth0]\n", { "1: edge[0]: \"eth0\" stands where a block of keys belongs: name, " } },
+	{ EDGE_HEAD "  tunnel: [wg0]\n" BACKENDS, { "4: edge[0].tunnel: a list or a block stands" } },
+	{ EDGE_HEAD "  backends: 10.0.0.1\n",
+	  { "4: edge[0].backends: \"10.0.0.1\" stands where a list belongs" } },
+	{ EDGE_HEAD "  address: { a: b }\n" BACKENDS, { "4: edge[0].address: a list or a block" } },
+	{ EDGE_HEAD "  address: [[198.51.100.1]]\n" BACKENDS,
+	  { "4: edge[0].address[0]: a list or a block" } },
+	{ EDGE_HEAD "  client_ip: [none]\n" BACKENDS, { "4: edge[0].client_ip: this is not none" } },
+	{ EDGE_HEAD "  client_ip: { dns: none }\n" BACKENDS,
+	  { "4: edge[0].client_ip.dns: unknown key; keys here: udp, tcp" } },
+	{ ENFORCE_HEAD "  exempt:\n  - { a: b }\n", { "6: enforce[0].exempt[0]: a list or a block" } },
+
+	/* Names and devices. */
+	{ "edge:\n- interface: eth0\n" BACKENDS, { "2: edge[0].name: is missing" } },
+	{ "edge:\n- name: a\n" BACKENDS, { "2: edge[0].interface: is missing" } },
+	{ "edge:\n- name: a b\n  interface: eth0\n" BACKENDS,
+	  { "2: edge[0].name: \"a b\" is not a name: 1 to 31 letters" } },
+	{ "edge:\n- name: a234567890123456789012345678901x\n  interface: eth0\n" BACKENDS,
+	  { "2: edge[0].name: \"a234567890123456789012345678901x\" is not a name" } },
+	{ "edge:\n- name:\n  interface: eth0\n" BACKENDS, { "2: edge[0].name: \"\" is not a name" } },
+	{ "edge:\n- name: \xc3\xa9\n  interface: eth0\n" BACKENDS,
+	  { "2: edge[0].name: \"\\xc3\\xa9\" is not a name" } },
+	{ "edge:\n- name: a\n  interface: a234567890123456\n" BACKENDS,
+	  { "3: edge[0].interface: \"a234567890123456\" is not the name of a device: they have 1 "
+	    "to 15" } },
+	{ "edge:\n- name: a\n  interface: ../x\n" BACKENDS,
+	  { "3: edge[0].interface: \"../x\" is not the name of a device: \"/\"" } },
+	{ "edge:\n- name: a\n  interface: eth 0\n" BACKENDS,
+	  { "3: edge[0].interface: \"eth 0\" is not the name of a device" } },
+	{ "edge:\n- name: a\n  interface: ..\n" BACKENDS,
+	  { "3: edge[0].interface: \"..\" is not the name of a device" } },
+	{ EDGE_HEAD "  tunnel: wg*\n" BACKENDS, { "4: edge[0].tunnel: \"wg*\" is a pattern" } },
+	{ EDGE_HEAD "  tunnel: ''\n" BACKENDS, { "4: edge[0].tunnel: \"\" is not the name of" } },
+
+	/* Addresses. */
+	{ EDGE_HEAD "  backends:\n  - address: dns.example.com\n    udp: 53\n",
+	  { "5: edge[0].backends[0].address: \"dns.example.com\" is a host name..."
+	    "may need the very DNS server this file describes" } },
+	{ EDGE_HEAD "  backends:\n  - address: localhost:53\n    udp: 53\n",
+	  { "5: edge[0].backends[0].address: \"localhost:53\" is a host name" } },
+	{ EDGE_HEAD "  address:\n  - 198.51.100.1\n  - ns1\n" BACKENDS,
+	  { "6: edge[0].address[1]: \"ns1\" is a host name" } },
+	{ EDGE_HEAD "  source: gateway\n" BACKENDS, { "4: edge[0].source: \"gateway\" is a host" } },
+	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: resolver.lan\n",
+	  { "4: enforce[0].resolver: \"resolver.lan\" is a host name" } },
+	{ ENFORCE_HEAD "  exempt: [10.77.0.5, printer]\n",
+	  { "5: enforce[0].exempt[1]: \"printer\" is a host name" } },
+	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1:53\n    udp: 53\n",
+	  { "5: edge[0].backends[0].address: \"10.0.0.1:53\" has a port in it" } },
+	{ EDGE_HEAD "  address: 198.51.100.256\n" BACKENDS,
+	  { "4: edge[0].address: \"198.51.100.256\" is not an IPv4 address: four numbers" } },
+	{ EDGE_HEAD "  address: 198.51.100.0/24\n" BACKENDS,
+	  { "4: edge[0].address: \"198.51.100.0/24\" is a prefix; an address is needed" } },
+	{ EDGE_HEAD "  address: []\n" BACKENDS, { "4: edge[0].address: 0 addresses; 1 to" } },
+	{ EDGE_HEAD "  address: ''\n" BACKENDS, { "4: edge[0].address: \"\" is not an IPv4" } },
+	{ EDGE_HEAD "  address: [0.0.0.0, 239.0.0.1, 255.255.255.255]\n" BACKENDS,
+	  { "4: edge[0].address[0]: \"0.0.0.0\" is no host's address",
+	    "4: edge[0].address[1]: \"239.0.0.1\" is a multicast address",
+	    "4: edge[0].address[2]: \"255.255.255.255\" is the broadcast address" } },
+	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: 0.0.0.0\n",
+	  { "4: enforce[0].resolver: \"0.0.0.0\" is no host's address" } },
+	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: 224.0.0.251\n",
+	  { "4: enforce[0].resolver: \"224.0.0.251\" is a multicast address" } },
+	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: 127.0.0.53\n",
+	  { "4: enforce[0].resolver: \"127.0.0.53\" is a loopback address" } },
+	{ "enforce:\n- name: a\n  interface: ppp*\n", { "2: enforce[0].resolver: is missing" } },
+	{ ENFORCE_HEAD "  exempt: [10.77.0.0/33]\n",
+	  { "5: enforce[0].exempt[0]: \"10.77.0.0/33\" is not a prefix: its length is at most 32" } },
+	{ ENFORCE_HEAD "  exempt:\n  - 10.77.0.5/16\n",
+	  { "6: enforce[0].exempt[0]: \"10.77.0.5/16\" is not a prefix" } },
+	{ ENFORCE_HEAD "  exempt: 10.77.0.0/\n",
+	  { "5: enforce[0].exempt: \"10.77.0.0/\" is not an IPv4 address or prefix" } },
+
+	/* IPv6. */
+	{ EDGE_HEAD "  address: [198.51.100.1, '2001:db8::1']\n" BACKENDS,
+	  { "4: edge[0].address[1]: \"2001:db8::1\" is IPv6, and IPv6 is not supported yet here" } },
+	{ EDGE_HEAD "  source: fd00::1\n" BACKENDS, { "4: edge[0].source: \"fd00::1\" is IPv6" } },
+	{ EDGE_HEAD "  backends:\n  - { address: 'fd00::2', udp: 53 }\n",
+	  { "5: edge[0].backends[0].address: \"fd00::2\" is IPv6" } },
+	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: fd00::1\n",
+	  { "4: enforce[0].resolver: \"fd00::1\" is IPv6" } },
+	{ ENFORCE_HEAD "  exempt: ['fd00::/8', '::/0']\n",
+	  { "5: enforce[0].exempt[0]: \"fd00::/8\" is IPv6",
+	    "5: enforce[0].exempt[1]: \"::/0\" is IPv6" } },
+
+	/* Backends. */
+	{ EDGE_HEAD, { "2: edge[0].backends: is missing" } },
+	{ EDGE_HEAD "  backends: []\n", { "4: edge[0].backends: 0 backends; 1 to 255" } },
+	{ EDGE_HEAD "  backends:\n  - udp: 53\n", { "5: edge[0].backends[0].address: is missing" } },
+	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n",
+	  { "5: edge[0].backends[0]: a backend without udp and without tcp" } },
+	{ "edge:\n- name: a\n  interface: eth0\n  backends:\n  - address: 10.0.0.1\n    tcp: 53\n"
+	  "    udp: 70000\n",
+	  { "7: edge[0].backends[0].udp: 70000 is not a port (1-65535)" } },
+	{ EDGE_HEAD "  backends: [{address: 10.0.0.1, udp: 0, tcp: -1, weight: 0}]\n",
+	  { "4: edge[0].backends[0].udp: 0 is not a port (1-65535)",
+	    "4: edge[0].backends[0].tcp: \"-1\" is not a port",
+	    "4: edge[0].backends[0].weight: 0 is not a weight (1-1000)" } },
+	{ EDGE_HEAD "  backends: [{address: 10.0.0.1, udp: 053, tcp: 0x35, weight: 1001}]\n",
+	  { "4: edge[0].backends[0].udp: 053 is not a port",
+	    "4: edge[0].backends[0].tcp: \"0x35\" is not a port",
+	    "4: edge[0].backends[0].weight: 1001 is not a weight" } },
+	{ EDGE_HEAD "  backends: [{address: 10.0.0.1, udp: 4294967349, tcp: domain}]\n",
+	  { "4: edge[0].backends[0].udp: 4294967349 is not a port",
+	    "4: edge[0].backends[0].tcp: \"domain\" is not a port" } },
+	{ EDGE_HEAD "  backends: [{address: 10.0.0.1, udp: , tcp: 53.0}]\n",
+	  { "4: edge[0].backends[0].udp: \"\" is not a port",
+	    "4: edge[0].backends[0].tcp: \"53.0\" is not a port" } },
+
+	/* Words. */
+	{ EDGE_HEAD "  on_down: Pass\n" BACKENDS, { "4: edge[0].on_down: \"Pass\" is not pass or" } },
+	{ ENFORCE_HEAD "  ipv6: accept\n  dot: no\n  on_down: reject\n",
+	  { "5: enforce[0].ipv6: \"accept\" is not pass or drop",
+	    "6: enforce[0].dot: \"no\" is not pass or drop",
+	    "7: enforce[0].on_down: \"reject\" is not pass or drop" } },
+
+	/* Limits. */
+	{ EDGE "limits:\n  udp_slots: 200000\n",
+	  { "3: limits.udp_slots: 200000 is not a power of two; 131072 and 262144 are" } },
+	{ EDGE "limits:\n  udp_slots: 512\n",
+	  { "3: limits.udp_slots: 512 is not a number of slots (1024-16777216)" } },
+	{ EDGE "limits:\n  udp_slots: 33554432\n", { "3: limits.udp_slots: 33554432 is not a" } },
+	{ EDGE "limits:\n  tcp_connections: 15\n",
+	  { "3: limits.tcp_connections: 15 is not a number of connections (16-65536)" } },
+	{ EDGE "limits:\n  tcp_connections: 16385\n",
+	  { "3: limits.tcp_connections: 16385 connections need as many ports..."
+	    "gives 16384" } },
+	{ EDGE "limits:\n  ports: 16384-40000\n  tcp_connections: 20000\n",
+	  { "4: limits.tcp_connections: 20000 connections need as many ports..."
+	    "gives 16384" } },
+	{ EDGE "limits:\n  clients: 0\n  udp_timeout: 10\n",
+	  { "3: limits.clients: 0 is not a number of clients (1-16777216)",
+	    "4: limits.udp_timeout: 10 has no unit: 10s or 10ms?" } },
+	{ EDGE "limits:\n  clients: 16777217\n  udp_timeout: 99ms\n",
+	  { "3: limits.clients: 16777217 is not", "4: limits.udp_timeout: \"99ms\" is not a" } },
+	{ EDGE "limits:\n  udp_timeout: 2h\n", { "3: limits.udp_timeout: \"2h\" is not a duration" } },
+	{ EDGE "limits:\n  udp_timeout: 999999999h\n", { "3: limits.udp_timeout: \"999999999h\"" } },
+	{ EDGE "limits:\n  udp_timeout: 1.5s\n", { "3: limits.udp_timeout: \"1.5s\" is not a" } },
+	{ EDGE "limits:\n  udp_timeout: fast\n", { "3: limits.udp_timeout: \"fast\" is not a" } },
+	{ EDGE "limits:\n  ports: 16384\n",
+	  { "3: limits.ports: 16384 is not a range of ports such as 16384-32767" } },
+	{ EDGE "limits:\n  ports: 1023-32767\n",
+	  { "3: limits.ports: \"1023-32767\" is not a range of at least 1024 ports from 1024 to" } },
+	{ EDGE "limits:\n  ports: 16384-65536\n", { "3: limits.ports: \"16384-65536\" is not a" } },
+	{ EDGE "limits:\n  ports: 32767-16384\n", { "3: limits.ports: \"32767-16384\" is not a" } },
+	{ EDGE "limits:\n  ports: 16384-17406\n", { "3: limits.ports: \"16384-17406\" is not a" } },
+	{ EDGE "limits:\n  ports: 16384 - 32767\n", { "3: limits.ports: \"16384 - 32767\" is not" } },
+	{ EDGE "limits: 10\n", { "2: limits: 10 stands where a block of keys belongs" } },
+
+	/* Things that do not fit together. */
+	{ EDGE_HEAD BACKENDS "enforce:\n- { name: a, interface: ppp*, resolver: 10.77.0.1 }\n",
+	  { "6: enforce[0].name: \"a\" is the name of edge[0] in line 2 already" } },
+	{ EDGE_HEAD "  address: [198.51.100.1, 198.51.100.1]\n" BACKENDS,
+	  { "4: edge[0].address[1]: \"198.51.100.1\" is taken on interface eth0 by "
+	    "edge[0].address[0] in line 4" } },
+	{ EDGE_HEAD "  address: [198.51.100.1]\n" BACKENDS
+	  "- name: b\n  interface: eth0\n  address: 198.51.100.1\n" BACKENDS,
+	  { "8: edge[1].address: \"198.51.100.1\" is taken on interface eth0 by edge[0].address[0] "
+	    "in line 4 already" } },
+	{ EDGE_HEAD BACKENDS "- name: b\n  interface: eth0\n" BACKENDS,
+	  { "6: edge[1].interface: \"eth0\" is taken, with all its addresses, by edge[0] in line 2" } },
+	{ ENFORCE_HEAD "- { name: b, interface: ppp*, resolver: 10.77.0.2 }\n",
+	  { "5: enforce[1].interface: \"ppp*\" is taken, with all its addresses, by enforce[0]" } },
+};
+
+/* Whether a line begins with the pattern's first piece; the pieces after each "..." come later in it. */
+static bool reads_as(const char *line, const char *pattern)
+{
+	const char *end = strchr(line, '\n');
+	const char *at = line;
+
+	for (;;) {
+		const char *dots = strstr(pattern, "...");
+		size_t len = dots ? (size_t)(dots - pattern) : strlen(pattern);
+		const char *found = memmem(at, end - at, pattern, len);
+
+		if (!found || (at == line && found != line))
+			return false;
+		if (!dots)
+			return true;
+		at = found + len;
+		pattern = dots + 3;
+	}
+}
+
+/* Checks that the messages read so, one line each, and that there are no others. */
+static void assert_messages(const char *const expected[3])
+{
+	const char *line = messages;
+	unsigned int n = 0;
+
+	for (; n < 3 && expected[n]; n++) {
+		char pattern[512];
+
+		snprintf(pattern, sizeof(pattern), "edge53.yaml:%s", expected[n]);
+		if (n >= n_messages || !reads_as(line, pattern))
+			fail_msg("expected: %s\ngot: %s", pattern, line);
+		line = strchr(line, '\n') + 1;
+	}
+	if (n_messages != n)
+		fail_msg("%u messages instead of %u:\n%s", n_messages, n, messages);
+}
+
+static void bad_ones_are_refused_with_line_and_reason(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		struct config *config;
+		int r = parse(bad[i].text, strlen(bad[i].text), &config);
+
+		if (r == 0)
+			fail_msg("accepted:\n%s", bad[i].text);
+		assert_int_equal(r, -EINVAL);
+		assert_null(config);
+		assert_messages(bad[i].messages);
+	}
+	print_message("    %zu of them\n", ARRAY_SIZE(bad));
+}
+
+/* --- too much --------------------------------------------------------------------------------- */
+
+/* A text that grows; as long as it must be. */
+struct text {
+	char *bytes;
+	size_t len, size;
+};
+
+static void text_free(struct text *text)
+{
+	free(text->bytes);
+}
+
+__attribute__((format(printf, 2, 3)))
+static void append(struct text *text, const char *fmt, ...)
+{
+	va_list args;
+
+	if (text->size - text->len < 256) {
+		text->size = text->size * 2 + 4096;
+		text->bytes = realloc(text->bytes, text->size);
+		assert_non_null(text->bytes);
+	}
+	va_start(args, fmt);
+	text->len += vsnprintf(text->bytes + text->len, text->size - text->len, fmt, args);
+	va_end(args);
+}
+
+static void assert_refused(const struct text *text, const char *message)
+{
+	const char *expected[3] = { message };
+	struct config *config;
+
+	assert_int_equal(parse(text->bytes, text->len, &config), -EINVAL);
+	assert_null(config);
+	assert_messages(expected);
+}
+
+static void append_edges(struct text *text, unsigned int n)
+{
+	append(text, "edge:\n");
+	for (unsigned int i = 0; i < n; i++)
+		append(text, "- { name: e%u, interface: eth%u, "
+			     "backends: [{ address: 10.0.0.1, udp: 53 }] }\n", i, i);
+}
+
+static void sixty_three_services_are_the_most(void **state)
+{
+	_cleanup_(text_free) struct text good = {}, many = {};
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	(void)state;
+	append_edges(&good, 62);
+	append(&good, "enforce: [{ name: v, interface: ppp*, resolver: 10.77.0.1 }]\n");
+	config = parse_good(good.bytes);
+	assert_int_equal(config->n_edges + config->n_enforces, 63);
+
+	append_edges(&many, 63);
+	append(&many, "enforce: [{ name: v, interface: ppp*, resolver: 10.77.0.1 }]\n");
+	assert_refused(&many, "1: 64 services; 63 are possible");
+}
+
+static void append_backends(struct text *text, unsigned int n)
+{
+	append(text, EDGE_HEAD "  backends:\n");
+	for (unsigned int i = 0; i < n; i++)
+		append(text, "  - { address: 10.0.0.%u, udp: 53 }\n", i % 256);
+}
+
+static void two_hundred_fifty_five_backends_are_the_most(void **state)
+{
+	_cleanup_(text_free) struct text good = {}, many = {}, with_resolver = {};
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	(void)state;
+	append_backends(&good, 255);
+	config = parse_good(good.bytes);
+	assert_int_equal(config->edges[0].n_backends, 255);
+
+	append_backends(&many, 256);
+	assert_refused(&many, "5: edge[0].backends: 256 backends; 1 to 255 are possible");
+
+	append_backends(&with_resolver, 255);
+	append(&with_resolver, "enforce: [{ name: v, interface: ppp*, resolver: 10.77.0.1 }]\n");
+	assert_refused(&with_resolver, "1: 256 backends and resolvers in all; 255 are possible");
+}
+
+static void append_exempt(struct text *text, unsigned int n)
+{
+	append(text, ENFORCE_HEAD "  exempt:\n");
+	for (unsigned int i = 0; i < n; i++)
+		append(text, "  - 10.%u.%u.0/24\n", i / 256, i % 256);
+}
+
+static void exempt_entries_are_limited(void **state)
+{
+	_cleanup_(text_free) struct text good = {}, many = {}, spread = {};
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	(void)state;
+	append_exempt(&good, EDGE53_MAX_EXEMPT);
+	config = parse_good(good.bytes);
+	assert_int_equal(config->enforces[0].n_exempt, EDGE53_MAX_EXEMPT);
+
+	append_exempt(&many, EDGE53_MAX_EXEMPT + 1);
+	assert_refused(&many, "6: enforce[0].exempt: 4097 entries; at most 4096");
+
+	append_exempt(&spread, EDGE53_MAX_EXEMPT);
+	append(&spread, "- { name: b, interface: tun*, resolver: 10.77.0.1, exempt: 10.0.0.1 }\n");
+	assert_refused(&spread, "1: 4097 exempt entries in all; 4096 are possible");
+}
+
+static void as_many_frontends_as_the_map_holds(void **state)
+{
+	_cleanup_(text_free) struct text good = {};
+	_cleanup_(config_freep) struct config *config = NULL;
+
+	(void)state;
+	append(&good, EDGE_HEAD BACKENDS "  address:\n");
+	for (unsigned int i = 0; i < EDGE53_MAX_FRONTENDS; i++)
+		append(&good, "  - 198.51.%u.%u\n", i / 256, i % 256);
+	config = parse_good(good.bytes);
+	assert_int_equal(config->edges[0].n_addresses, EDGE53_MAX_FRONTENDS);
+
+	append(&good, "  - 203.0.113.1\n");
+	assert_refused(&good, "6: edge[0].address: 16385 addresses; 1 to 16384 are possible");
+}
+
+static void huge_files_are_refused(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+
+	(void)state;
+	append(&text, EDGE);
+	while (text.len <= CONFIG_MAX_BYTES)
+		append(&text, "# ..............................................................\n");
+	assert_refused(&text, "1: the file is larger than 1048576 bytes");
+}
+
+static void many_small_values_are_refused(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+
+	(void)state;
+	append(&text, "edge: [");
+	for (unsigned int i = 0; i < 300000; i++)
+		append(&text, "a,");
+	append(&text, "]\n");
+	assert_refused(&text, "1: too many values");
+}
+
+static void deep_nesting_is_refused_early(void **state)
+{
+	static const char *const openings[] = { "[", "{a: ", "- ", "? " };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(openings); i++) {
+		_cleanup_(text_free) struct text text = {};
+
+		while (text.len < CONFIG_MAX_BYTES - 8)
+			append(&text, "%s", openings[i]);
+		assert_refused(&text, "1: nested deeper than anything in this file can be");
+	}
+}
+
+static void a_bomb_of_anchors_is_refused(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+
+	(void)state;
+	append(&text, "a: &a [x, x, x, x, x, x, x, x, x]\n");
+	for (char c = 'b'; c <= 'k'; c++)
+		append(&text, "%c: &%c [*%c, *%c, *%c, *%c, *%c, *%c, *%c]\n", c, c, c - 1, c - 1,
+		       c - 1, c - 1, c - 1, c - 1, c - 1);
+	assert_refused(&text, "1: anchors (&) are not accepted");
+}
+
+static void binary_files_are_refused(void **state)
+{
+	static const char elf[] = "edge:\n\x7f" "ELF\x02\x01\x01\x00\x00";
+	static const char utf16[] = "\xff\xfe" "e\0d\0g\0e\0:\0\n\0";
+	const struct text binary = { (char *)elf, sizeof(elf), 0 };
+	const struct text wide = { (char *)utf16, sizeof(utf16), 0 };
+
+	(void)state;
+	assert_refused(&binary, "2: a NUL byte: this is not text in UTF-8");
+	assert_refused(&wide, "1: a NUL byte: this is not text in UTF-8");
+}
+
+static void long_values_are_shown_short_and_printable(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+
+	(void)state;
+	append(&text, EDGE_HEAD BACKENDS "  tunnel: \"\xc3\xa9");
+	while (text.len < 100000)
+		append(&text, "xxxxxxxxxxxxxxxx");
+	append(&text, "\"\n");
+	assert_refused(&text, "5: edge[0].tunnel: \"\\xc3\\xa9xxxxxxxx");
+	assert_non_null(strstr(messages, "xxx...\" is not the name of a device"));
+	assert_true(strlen(messages) < 250);
+}
+
+static void only_the_first_twenty_errors_are_told(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+	struct config *config;
+
+	(void)state;
+	for (unsigned int i = 0; i < 10000; i++)
+		append(&text, "x%u: 1\n", i);
+	assert_int_equal(parse(text.bytes, text.len, &config), -EINVAL);
+	assert_int_equal(n_messages, 21);
+	assert_non_null(strstr(messages, "edge53.yaml:20: x19: unknown key"));
+	assert_null(strstr(messages, "x20: "));
+	assert_non_null(strstr(messages, "edge53.yaml: there is more that is wrong"));
+}
+
+/* Every beginning of a good file, and the file with each byte changed: an answer, and never a crash. */
+static void damaged_files_do_no_harm(void **state)
+{
+	char text[sizeof(example)];
+	size_t len = sizeof(example) - 1;
+	unsigned int n_refused = 0;
+
+	(void)state;
+	for (size_t i = 0; i < len; i++) {
+		static const char damage[] = { '\0', '\n', ' ', ':', '[', '}', '"', '-', '\xff', '9' };
+		_cleanup_(config_freep) struct config *cut = NULL;
+
+		n_refused += parse(example, i, &cut) < 0;
+		for (size_t d = 0; d < sizeof(damage); d++) {
+			_cleanup_(config_freep) struct config *damaged = NULL;
+			int r;
+
+			memcpy(text, example, sizeof(text));
+			text[i] = damage[d];
+			r = parse(text, len, &damaged);
+			assert_int_equal(r < 0, !damaged);
+			assert_int_equal(r < 0, n_messages > 0);
+			n_refused += r < 0;
+		}
+	}
+	assert_true(n_refused > len); /* the damage is felt */
+}
+
+/* --- libcyaml's own words --------------------------------------------------------------------- */
+
+/* schema_check() says these before libcyaml can; should it ever miss one, this is what is read. */
+static void what_libcyaml_says_has_file_and_line(void **state)
+{
+	static const char twice[] = EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n";
+	static const char list[] = EDGE_HEAD BACKENDS "  tunnel: [wg0]\n";
+	struct raw_config *raw = NULL;
+
+	(void)state;
+	forget_messages(NULL);
+	assert_int_equal(schema_read("edge53.yaml", twice, strlen(twice), &raw), -EINVAL);
+	assert_null(raw);
+	assert_messages((const char *const[3]){ "5: libcyaml says...already seen: tunnel" });
+
+	forget_messages(NULL);
+	assert_int_equal(schema_read("edge53.yaml", list, strlen(list), &raw), -EINVAL);
+	assert_null(raw);
+	assert_messages((const char *const[3]){ "5: libcyaml says" });
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+static void write_file(const char *path, const char *text, size_t len)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void files_are_read(void **state)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct config *none = NULL;
+	char dir[] = P_tmpdir "/edge53-test-XXXXXX", path[64], expected[128];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/edge53.yaml", dir);
+
+	forget_messages(NULL);
+	assert_int_equal(config_load(path, &none), -ENOENT);
+	snprintf(expected, sizeof(expected), "%s: cannot be opened: No such file or directory\n", path);
+	assert_string_equal(messages, expected);
+
+	forget_messages(NULL);
+	assert_int_equal(config_load(dir, &none), -EISDIR);
+	assert_non_null(strstr(messages, "cannot be read: Is a directory"));
+
+	forget_messages(NULL);
+	write_file(path, example, strlen(example));
+	assert_int_equal(config_load(path, &config), 0);
+	assert_string_equal(config->edges[0].name, "public-dns");
+
+	forget_messages(NULL);
+	write_file(path, "edge:\nenforce: []\n", 18);
+	assert_int_equal(config_load(path, &none), -EINVAL);
+	snprintf(expected, sizeof(expected), "%s:1: edge: ", path);
+	assert_int_equal(strncmp(messages, expected, strlen(expected)), 0);
+
+	assert_int_equal(truncate(path, 2 * CONFIG_MAX_BYTES), 0);
+	forget_messages(NULL);
+	assert_int_equal(config_load(path, &none), -EINVAL);
+	assert_non_null(strstr(messages, "larger than 1048576 bytes"));
+	assert_null(none);
+	unlink(path);
+	rmdir(dir);
+}
+
+static void nothing_is_freed_without_complaint(void **state)
+{
+	(void)state;
+	config_free(NULL);
+	schema_free(NULL);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_example_is_good),
+		cmocka_unit_test(the_smallest_edge_gets_the_defaults),
+		cmocka_unit_test(the_smallest_enforce_gets_the_defaults),
+		cmocka_unit_test(both_kinds_with_everything_changed),
+		cmocka_unit_test(durations_have_units),
+		cmocka_unit_test(fewer_ports_mean_fewer_connections),
+		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
+		cmocka_unit_test(sixty_three_services_are_the_most),
+		cmocka_unit_test(two_hundred_fifty_five_backends_are_the_most),
+		cmocka_unit_test(exempt_entries_are_limited),
+		cmocka_unit_test(as_many_frontends_as_the_map_holds),
+		cmocka_unit_test(huge_files_are_refused),
+		cmocka_unit_test(many_small_values_are_refused),
+		cmocka_unit_test(deep_nesting_is_refused_early),
+		cmocka_unit_test(a_bomb_of_anchors_is_refused),
+		cmocka_unit_test(binary_files_are_refused),
+		cmocka_unit_test(long_values_are_shown_short_and_printable),
+		cmocka_unit_test(only_the_first_twenty_errors_are_told),
+		cmocka_unit_test(damaged_files_do_no_harm),
+		cmocka_unit_test(what_libcyaml_says_has_file_and_line),
+		cmocka_unit_test(files_are_read),
+		cmocka_unit_test(nothing_is_freed_without_complaint),
+	};
+
+	log_set_sink(keep_message);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
