@@ -14,6 +14,8 @@
       ID. Each answer must come from the resolver asked (the kernel checks TCP, we check UDP).
   tally SERVER COUNT [--from ADDRESS] [--tcp]
       COUNT queries, each from a new port. Prints each answer and how often it came.
+  stays SERVER COUNT
+      COUNT queries one after the other over one TCP connection: all answers must be the same.
   ttl SERVER
       Prints the IP TTL of the reply.
 """
@@ -184,6 +186,16 @@ def tally(args):
         print(answer, times)
 
 
+def stays(args):
+    answers = set()
+    with connect(args.server) as s:
+        for i in range(args.count):
+            s.sendall(framed(query(i)))
+            answers.add(check(read_framed(s), i))
+    if len(answers) != 1:
+        sys.exit(f"one connection, answers of several backends: {answers}")
+
+
 def ttl(args):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.settimeout(PATIENCE)
@@ -214,6 +226,7 @@ verb(hold, "server", "stop")
 verb(steady, "server", "stop", "log").add_argument("--interval", type=float, default=0.005)
 verb(twins, flags=["tcp"]).add_argument("resolvers", nargs="+")
 verb(tally, "server", "count", flags=["tcp"])
+verb(stays, "server", "count")
 verb(ttl, "server")
 arguments = parser.parse_args()
 arguments.run(arguments)

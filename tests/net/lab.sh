@@ -35,13 +35,13 @@
 # mounts a new /sys, where the pins in /sys/fs/bpf cannot be seen.
 #
 # From the environment:
-#   EDGE53      the binary, default build/edge53
+#   EDGE53      the binary, default build/edge53 (BUILD: another directory than build)
 #   LAB_NAT=nft set up nftables in place of edge53: is it the lab or is it edge53?
 #   LAB_SHELL=1 when something fails, open a shell before the lab is taken down
 
 LAB_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 LAB_HERE=$LAB_ROOT/tests/net
-EDGE53=${EDGE53:-$LAB_ROOT/build/edge53}
+EDGE53=${EDGE53:-$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/edge53}
 LAB_NAT=${LAB_NAT:-edge53}
 LAB_ID=e53-$$
 LAB_PINS=/sys/fs/bpf/$LAB_ID
@@ -50,6 +50,7 @@ LAB_TMP=                          # set by lab_up
 LAB_NETNS=()
 LAB_PIDS=()
 SPAWNED=                          # pid of the last spawn
+LAB_PPP_PID=()
 declare -A LAB_WG_PID=()          # wireguard-go by namespace
 
 FRONTEND=198.55.102.244
@@ -179,25 +180,32 @@ lab_up() {
 	ip netns del "$LAB_ID-probe"
 }
 
-# Ends with the status the script was ending with. Nothing here may stop it half way.
-lab_down() {
-	local status=$? ns
-	trap '' INT TERM HUP
-	set +e
+# lab_take_down: everything that was made since lab_up. A test may then begin with lab_up again.
+lab_take_down() {
+	local ns
 	if [ -x "$EDGE53" ] && [ -d "$LAB_PINS" ]; then
 		for ns in "${LAB_NETNS[@]}"; do
 			case $ns in
-			edge | host) on "$ns" timeout 10 "$EDGE53" --pins "$LAB_PINS" down >/dev/null 2>&1 ;;
+			edge | host) e53 "$ns" down >/dev/null 2>&1 || true ;;
 			esac
 		done
 	fi
-	end_process "${LAB_PIDS[@]}" 2>/dev/null
+	end_process "${LAB_PIDS[@]}"
 	for ns in "${LAB_NETNS[@]}"; do
-		ip netns del "$LAB_ID-$ns" 2>/dev/null
+		ip netns del "$LAB_ID-$ns" 2>/dev/null || true
 	done
 	# What `down` should have removed; a test has already said so if it mattered.
-	[ -d "$LAB_PINS" ] && find "$LAB_PINS" -depth -delete 2>/dev/null
-	[ -n "$LAB_TMP" ] && rm -rf "$LAB_TMP"
+	[ ! -d "$LAB_PINS" ] || find "$LAB_PINS" -depth -delete 2>/dev/null || true
+	[ -z "$LAB_TMP" ] || rm -rf "$LAB_TMP"
+	LAB_NETNS=() LAB_PIDS=() LAB_WG_PID=() LAB_PPP_PID=() LAB_TMP=
+}
+
+# Ends with the status the script was ending with. Nothing here may stop it half way.
+lab_down() {
+	local status=$?
+	trap '' INT TERM HUP
+	set +e
+	lab_take_down
 	exit "$status"
 }
 
@@ -255,11 +263,12 @@ start_edge53() {
 	shift
 	if [ "$LAB_NAT" = nft ]; then
 		"nft_$ns"
+		EDGE53_PID=$$
 		return
 	fi
 	[ -x "$EDGE53" ] || fail "$EDGE53 is not built"
 	if [ ! -S "$LAB_TMP/notify.sock" ]; then
-		spawn "$ns" notify socat -u "UNIX-RECV:$LAB_TMP/notify.sock" -
+		spawn "$ns" notify "$LAB_PYTHON" "$LAB_HERE/notify.py" "$LAB_TMP/notify.sock"
 		wait_until 5 test -S "$LAB_TMP/notify.sock" || fail "no notify socket"
 	fi
 	before=$(count_ready)
@@ -583,7 +592,6 @@ add_ppp() {
 	on "$ns" ip route replace default dev ppp0
 	on "$ns" ip -6 route replace default dev ppp0
 }
-LAB_PPP_PID=()
 has_address() { on "$1" ip -4 -o addr show dev "$2" | grep -q inet; }
 no_device() { ! on "$1" ip link show "$2"; }
 
@@ -615,10 +623,10 @@ start_load() {
 	local ns=$1 log=$2
 	shift 2
 	: >"$LAB_TMP/$log"
-	spawn "$ns" "$log" timeout 120 dnsperf -d "$(query_file)" "$@"
+	spawn "$ns" "$log" timeout 120 stdbuf -oL dnsperf -d "$(query_file)" "$@"
 	LOAD_PID=$SPAWNED
 }
-load_is_running() { gone "$LOAD_PID" || grep -q 'Status.*Sending' "$LAB_TMP/$1"; }
+load_is_running() { gone "$LOAD_PID" || grep -q 'Status.*Started' "$LAB_TMP/$1"; }
 
 # perf_count LOG sent|completed|lost
 perf_count() { awk -v what="$2:" '$1 == "Queries" && $2 == what { print $3; exit }' "$LAB_TMP/$1"; }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A backend behind WireGuard: every answer over UDP and TCP, and counters that agree with what was sent.
 set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
 need kdig dnsperf
 
@@ -39,3 +40,14 @@ load client udp.txt -s $FRONTEND -a 203.0.113.20 -l 5 -c 20 || fail "dnsperf ove
 expect "dnsperf over UDP loses nothing" all_answered udp.txt
 load client tcp.txt -s $FRONTEND -a 203.0.113.21 -l 3 -c 10 -m tcp || fail "dnsperf over TCP"
 expect "dnsperf over TCP loses nothing" all_answered tcp.txt
+
+sent=$(perf_count udp.txt sent)
+expect "counters of the UDP client agree with what dnsperf sent" \
+	equal "$(client_counters edge 203.0.113.20 queries replies noerror)" "$sent $sent $sent"
+expect "ten connections of the TCP client are counted" \
+	equal "$(client_counters edge 203.0.113.21 queries tcp_connections)" "0 10"
+# dig and kdig once each over UDP and TCP; .7 asked whoami.test as well.
+expect "counters of 203.0.113.9" \
+	equal "$(client_counters edge 203.0.113.9 queries replies tcp_connections)" "2 2 2"
+expect "counters of 203.0.113.7" \
+	equal "$(client_counters edge 203.0.113.7 queries replies tcp_connections)" "3 3 3"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # enforce: whatever resolver a VPN client asks, ours answers, and the answer comes from the one asked.
 set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
 need kdig dnsperf
 

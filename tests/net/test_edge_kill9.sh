@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# kill -9 of the loader and a new `run`, under load: no query is lost, no connection breaks.
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab.sh"
+need dnsperf
+
+lab_up
+lab_edge wireguard
+edge_config wg0
+start_edge53 edge
+
+start_load client udp.txt -s $FRONTEND -a 203.0.113.20 -l 10 -c 20 -Q 8000
+udp_load=$LOAD_PID
+start_load client tcp.txt -s $FRONTEND -a 203.0.113.21 -l 10 -c 10 -m tcp -Q 1000
+tcp_load=$LOAD_PID
+spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold $FRONTEND "$LAB_TMP/stop" --from 203.0.113.7
+hold=$SPAWNED
+wait_until 5 load_is_running udp.txt || fail "dnsperf does not start"
+
+for round in 1 2 3; do
+	kill_edge53
+	expect "without a loader status still works, round $round" e53 edge status >"$LAB_TMP/status.log"
+	for _ in 1 2 3 4 5; do
+		expect "without a loader DNS goes on, round $round" \
+			equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8)" 192.0.2.80
+	done
+	start_edge53 edge
+	expect "new connections with the new loader, round $round" \
+		equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +tcp)" 192.0.2.80
+done
+expect "the load must still be running when the last loader is up" alive "$udp_load"
+
+wait_until 30 gone "$udp_load" || fail "dnsperf over UDP does not end"
+wait_until 30 gone "$tcp_load" || fail "dnsperf over TCP does not end"
+expect "dnsperf over UDP loses nothing" all_answered udp.txt
+expect "dnsperf over TCP loses nothing" all_answered tcp.txt
+
+touch "$LAB_TMP/stop"
+wait_until 10 gone "$hold" || fail "the held TCP connection does not end"
+wait "$hold" || fail "the held TCP connection broke"
+expect "one connection must have served all the time" grep -q 'answers on one connection' "$LAB_TMP/hold.log"
+
+sent=$(perf_count udp.txt sent)
+expect "the counters were kept" \
+	equal "$(client_counters edge 203.0.113.20 queries replies)" "$sent $sent"

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# wg0 is deleted and made anew under load: answers come back within a second of its being up.
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab.sh"
+
+lab_up
+lab_edge wireguard
+edge_config wg0
+start_edge53 edge
+
+# first_answer_after TIME: seconds from TIME until the first query asked after it was answered.
+first_answer_after() {
+	awk -v up="$1" '$1 >= up && $2 != "lost" && !found { found = 1; printf "%.3f\n", $2 - up }' "$LAB_TMP/steady.txt"
+}
+now() { cut -d' ' -f1 /proc/uptime; }
+answered_again() { [ -n "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +time=1)" ]; }
+
+ups=()
+spawn client steady.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" \
+	steady $FRONTEND "$LAB_TMP/stop" "$LAB_TMP/steady.txt" --from 203.0.113.7
+steady=$SPAWNED
+wait_until 5 answered_again || fail "no answer at the start"
+
+for round in 1 2 3; do
+	remove_edge_wireguard
+	expect "wg0 is gone, and edge53 must still be there, round $round" alive "$EDGE53_PID"
+	expect "status without wg0, round $round" e53 edge status >"$LAB_TMP/status.log"
+	add_edge_wireguard
+	ups+=("$(now)")
+	wait_until 10 answered_again || fail "no answers after wg0 came back, round $round"
+	expect "TCP after wg0 came back, round $round" \
+		equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +tcp)" 192.0.2.80
+done
+
+touch "$LAB_TMP/stop"
+wait_until 15 gone "$steady" || fail "the steady client does not end"
+wait "$steady" || fail "the steady client failed"
+for up in "${ups[@]}"; do
+	took=$(first_answer_after "$up")
+	expect "answers must be back within 1 s, it took ${took:-for ever}" \
+		awk -v took="${took:-99}" 'BEGIN { exit !(took < 1.0) }'
+done

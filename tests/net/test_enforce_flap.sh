@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# A VPN client that comes and goes: its new ppp0 is attached again each time, and nothing leaks meanwhile
+# from the other, whose answers go on.
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab.sh"
+need dnsperf
+
+lab_up
+lab_enforce
+enforce_config ""
+start_edge53 host
+before=$(leaked)
+
+start_load vpn2 vpn2.txt -s 9.9.9.9 -l 15 -c 4 -Q 500
+attached_again() { [ "$(ask vpn1 8.8.8.8 www.example.com +time=1)" = 192.0.2.80 ]; }
+
+for round in 1 2 3 4 5 6 7 8; do
+	remove_ppp 0
+	expect "edge53 must live on without ppp0, round $round" alive "$EDGE53_PID"
+	add_ppp 0
+	wait_until 5 attached_again || fail "no answer after ppp0 came back, round $round"
+	expect "TCP after ppp0 came back, round $round" \
+		equal "$(ask vpn1 1.1.1.1 www.example.com +tcp)" 192.0.2.80
+done
+
+wait_until 30 gone "$LOAD_PID" || fail "dnsperf does not end"
+expect "the client that stayed loses nothing" all_answered vpn2.txt
