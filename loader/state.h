@@ -10,7 +10,10 @@
 
 struct state; /* open descriptors of the pinned maps */
 
-/* -ENOENT: nothing is loaded (exit code 3). -EPROTO: another layout version. */
+/*
+ * -ENOENT: nothing is loaded (exit code 3). -EPROTO: another layout version, or maps that contradict
+ * it; the sentence has been logged. Other errors are the caller's to explain.
+ */
 int state_open(struct state **ret);
 void state_close(struct state *state);
 
@@ -21,6 +24,9 @@ static inline void state_closep(struct state **state)
 
 const struct edge53_geometry *state_geometry(const struct state *state);
 
+/* Who is or was in charge, as it wrote itself down. */
+const struct edge53_loader *state_loader(const struct state *state);
+
 /* Whether a live `edge53 run` holds the lock; *pid is who holds or held it. */
 bool state_has_loader(const struct state *state, unsigned int *pid);
 
@@ -28,6 +34,11 @@ bool state_has_loader(const struct state *state, unsigned int *pid);
 const struct edge53_service *state_service(struct state *state, unsigned int id);
 const struct edge53_backend *state_backend(struct state *state, unsigned int id);
 const struct edge53_device *state_device(struct state *state, unsigned int id);
+
+/* Calls fn for each frontend, in no order. A nonzero return of fn ends the walk and is returned. */
+typedef int (*state_frontend_fn)(const struct edge53_frontend_key *key,
+				 const struct edge53_frontend *frontend, void *arg);
+int state_walk_frontends(struct state *state, state_frontend_fn fn, void *arg);
 
 struct state_client {
 	struct edge53_addr address;
