@@ -1,19 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "config.h"
+#include "config_fit.h"
 #include "config_schema.h"
 #include "config_tree.h"
+#include "config_values.h"
 #include "log.h"
 
-#define MAX_SERVICES (EDGE53_MAX_SERVICES - 1) /* id 0 means none */
-#define MAX_BACKENDS (EDGE53_MAX_BACKENDS - 1)
-#define MAX_NAME_LEN (EDGE53_NAME_LEN - 1)
-#define MAX_IFNAME_LEN (IFNAMSIZ - 1)
 #define MAX_PORT 65535
 #define MAX_WEIGHT 1000
 
@@ -36,288 +33,7 @@ static const struct config_limits default_limits = {
 	.udp_timeout_ms = 10000,
 };
 
-/*
- * Everything below converts one value: at says where it is written and text what (NULL: it is not
- * written). Each returns whether the value is good; if it is not, it has been said why.
- */
-
-/* --- words and numbers ------------------------------------------------------------------------ */
-
-static bool is_present(const struct place *at)
-{
-	if (!at->node)
-		wrong(at, "is missing");
-	return at->node;
-}
-
-struct word {
-	const char *text;
-	enum config_policy policy;
-	bool is_not_yet;
-};
-
-static const struct word on_down_words[] = {
-	{ "pass", POLICY_PASS, false },
-	{ "drop", POLICY_DROP, false },
-	{ "servfail", POLICY_SERVFAIL, true },
-	{ NULL, POLICY_PASS, false },
-};
-
-static const struct word ipv6_words[] = {
-	{ "drop", POLICY_DROP, false },
-	{ "pass", POLICY_PASS, false },
-	{ "redirect", POLICY_REDIRECT, true },
-	{ NULL, POLICY_PASS, false },
-};
-
-static const struct word dot_words[] = {
-	{ "pass", POLICY_PASS, false },
-	{ "drop", POLICY_DROP, false },
-	{ "reject", POLICY_REJECT, true },
-	{ NULL, POLICY_PASS, false },
-};
-
-/* All our words for policies go in pairs: "pass" and "drop" are the ones that work today. */
-static bool read_policy(const struct place *at, const char *text, const struct word *words,
-			enum config_policy *ret)
-{
-	const struct word *word = words;
-
-	if (!text)
-		return true;
-	while (word->text && strcmp(word->text, text) != 0)
-		word++;
-	if (!word->text) {
-		wrong_value(at, "is not pass or drop");
-		return false;
-	}
-	if (word->is_not_yet) {
-		wrong_value(at, "is not supported yet; pass and drop are");
-		return false;
-	}
-	*ret = word->policy;
-	return true;
-}
-
-/* Only digits, no sign, no leading zero (YAML 1.1 would take it for octal). */
-static bool parse_number(const char *text, size_t len, unsigned int *ret)
-{
-	unsigned int number = 0;
-
-	if (len < 1 || len > 9 || (text[0] == '0' && len > 1))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		number = number * 10 + (unsigned int)(text[i] - '0');
-	}
-	*ret = number;
-	return true;
-}
-
-static bool read_number(const struct place *at, const char *text, const char *what,
-			unsigned int min, unsigned int max, unsigned int *ret)
-{
-	unsigned int number;
-
-	if (!text)
-		return true;
-	if (!parse_number(text, strlen(text), &number) || number < min || number > max) {
-		wrong_value(at, "is not %s (%u-%u)", what, min, max);
-		return false;
-	}
-	*ret = number;
-	return true;
-}
-
-static bool read_duration_ms(const struct place *at, const char *text, unsigned int min,
-			     unsigned int max, unsigned int *ret)
-{
-	static const struct {
-		const char *name;
-		unsigned int ms;
-	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
-	unsigned long long duration_ms = 0;
-	size_t n_digits;
-	unsigned int number;
-
-	if (!text)
-		return true;
-	n_digits = strspn(text, "0123456789");
-	if (n_digits > 0 && !text[n_digits]) {
-		wrong_value(at, "has no unit: %ss or %sms?", text, text);
-		return false;
-	}
-	if (parse_number(text, n_digits, &number))
-		for (size_t i = 0; i < ARRAY_SIZE(units); i++)
-			if (strcmp(text + n_digits, units[i].name) == 0)
-				duration_ms = (unsigned long long)number * units[i].ms;
-	if (duration_ms < min || duration_ms > max) {
-		wrong_value(at, "is not a duration from 100ms to 1h, such as 500ms, 10s or 2m");
-		return false;
-	}
-	*ret = (unsigned int)duration_ms;
-	return true;
-}
-
-/* --- names ------------------------------------------------------------------------------------ */
-
-static bool copy_text(const struct place *at, const char *text, char **ret)
-{
-	*ret = strdup(text);
-	if (!*ret)
-		wrong(at, "out of memory");
-	return *ret;
-}
-
-static bool read_name(const struct place *at, const char *text, char **ret)
-{
-	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				      "0123456789_.-";
-	size_t len;
-
-	if (!is_present(at))
-		return false;
-	len = strlen(text);
-	if (len < 1 || len > MAX_NAME_LEN || text[strspn(text, allowed)]) {
-		wrong_value(at, "is not a name: 1 to %d letters, digits, \"_\", \".\" or \"-\"",
-			    MAX_NAME_LEN);
-		return false;
-	}
-	return copy_text(at, text, ret);
-}
-
-static bool has_space(const char *text)
-{
-	for (; *text; text++)
-		if (isspace((unsigned char)*text))
-			return true;
-	return false;
-}
-
-/* What the kernel takes as the name of a device (dev_valid_name()). */
-static bool read_device(const struct place *at, const char *text, char **ret)
-{
-	size_t len = strlen(text);
-
-	if (len < 1 || len > MAX_IFNAME_LEN) {
-		wrong_value(at, "is not the name of a device: they have 1 to %d characters",
-			    MAX_IFNAME_LEN);
-		return false;
-	}
-	if (strpbrk(text, "/:") || has_space(text) || !strcmp(text, ".") || !strcmp(text, "..")) {
-		wrong_value(at, "is not the name of a device: \"/\", \":\" and white space cannot be "
-			    "in one, nor is it \".\" or \"..\"");
-		return false;
-	}
-	return copy_text(at, text, ret);
-}
-
-static bool read_interface(const struct place *at, const char *text, char **ret)
-{
-	return is_present(at) && read_device(at, text, ret);
-}
-
-static bool read_tunnel(const struct place *at, const char *text, char **ret)
-{
-	if (!text)
-		return true;
-	if (strpbrk(text, "*?[")) {
-		wrong_value(at, "is a pattern; the backends are behind one device, name that one");
-		return false;
-	}
-	return read_device(at, text, ret);
-}
-
-/* --- addresses -------------------------------------------------------------------------------- */
-
-/* Something was written that is no address: says what it looks like, and what to do. */
-static void wrong_address(const struct place *at, const char *text, bool is_prefix_ok)
-{
-	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-	size_t host_len = strcspn(text, ":");
-	bool has_port = text[host_len] && !strchr(text + host_len + 1, ':');
-	bool has_letters = strcspn(text, letters) < host_len;
-
-	if (strchr(text, '/'))
-		wrong_value(at, is_prefix_ok ? "is not an IPv4 address or prefix such as 10.77.0.0/16" :
-					       "is a prefix; an address is needed here");
-	else if (has_letters && (has_port || !strchr(text, ':')))
-		wrong_value(at, "is a host name; write its address. Finding the address of a name "
-			    "may need the very DNS server this file describes, which would then "
-			    "wait for itself");
-	else if (has_port)
-		wrong_value(at, "has a port in it; write the address alone, ports have keys of "
-			    "their own (udp, tcp) or are 53");
-	else
-		wrong_value(at, "is not an IPv4 address: four numbers from 0 to 255, with dots");
-}
-
-static bool is_ipv4_here(const struct place *at, const struct edge53_addr *addr)
-{
-	if (!addr_is_ipv4(addr))
-		wrong_value(at, "is IPv6, and IPv6 is not supported yet here; an IPv4 address is");
-	return addr_is_ipv4(addr);
-}
-
-/* Why no host on a network can have this address, or NULL. */
-static const char *why_no_host(const struct edge53_addr *addr)
-{
-	const __u8 *ipv4 = addr->bytes + 12;
-
-	if (ipv4[0] == 0)
-		return "is no host's address: 0.0.0.0/8 means \"this network\"";
-	if (ipv4[0] == 127)
-		return "is a loopback address, which the kernel accepts from no network; write "
-		       "another address of that host";
-	if (ipv4[0] >= 224 && ipv4[0] < 240)
-		return "is a multicast address; the address of one host is needed";
-	if (memcmp(ipv4, "\xff\xff\xff\xff", 4) == 0)
-		return "is the broadcast address; the address of one host is needed";
-	return NULL;
-}
-
-static bool read_address(const struct place *at, const char *text, struct edge53_addr *ret)
-{
-	const char *why;
-
-	if (!text) {
-		wrong(at, "a list or a block stands where an address belongs");
-		return false;
-	}
-	if (addr_parse(text, ret) < 0) {
-		wrong_address(at, text, false);
-		return false;
-	}
-	if (!is_ipv4_here(at, ret))
-		return false;
-	why = why_no_host(ret);
-	if (why)
-		wrong_value(at, "%s", why);
-	return !why;
-}
-
-static bool read_prefix(const struct place *at, struct edge53_prefix *ret)
-{
-	const char *text = place_text(at);
-	int r;
-
-	if (!text) {
-		wrong(at, "a list or a block stands where an address or prefix belongs");
-		return false;
-	}
-	r = prefix_parse(text, ret);
-	if (r == -ERANGE) {
-		wrong_value(at, "is not a prefix: its length is at most 32 bits, and the bits of "
-			    "the address after it are 0, as in 10.77.0.0/16");
-		return false;
-	}
-	if (r < 0) {
-		wrong_address(at, text, true);
-		return false;
-	}
-	return is_ipv4_here(at, &ret->address);
-}
+/* Every read_*() and check_*() here returns whether all is good; if not, it has been said why. */
 
 /* --- edge ------------------------------------------------------------------------------------- */
 
@@ -329,8 +45,10 @@ static bool read_frontends(const struct place *at, struct config_edge *edge)
 	if (!at->node)
 		return true;
 	if (n < 1 || n > EDGE53_MAX_FRONTENDS) {
-		wrong(at, "%zu addresses; 1 to %d are possible. Without this key the edge takes all "
-		      "addresses of the interface", n, EDGE53_MAX_FRONTENDS);
+		wrong(at,
+		      "%zu addresses; 1 to %d are possible. Without this key the edge takes all "
+		      "addresses of the interface",
+		      n, EDGE53_MAX_FRONTENDS);
 		return false;
 	}
 	edge->addresses = calloc(n, sizeof(*edge->addresses));
@@ -401,7 +119,8 @@ static bool read_backend(const struct place *at, const struct raw_backend *raw,
 	good &= read_number(&tcp, raw->tcp, "a port", 1, MAX_PORT, &backend->tcp_port);
 	good &= read_number(&weight, raw->weight, "a weight", 1, MAX_WEIGHT, &backend->weight);
 	if (!udp.node && !tcp.node) {
-		wrong(at, "a backend without udp and without tcp takes no queries; give the port of "
+		wrong(at,
+		      "a backend without udp and without tcp takes no queries; give the port of "
 		      "at least one");
 		good = false;
 	}
@@ -568,8 +287,10 @@ static bool check_connections(const struct place *at, const char *text,
 		limits->tcp_connections = usable;
 	if (limits->tcp_connections <= usable)
 		return true;
-	wrong_value(at, "connections need as many ports, and limits.ports gives %u (the largest "
-		    "power of two in %u-%u)", usable, limits->port_first, limits->port_last);
+	wrong_value(at,
+		    "connections need as many ports, and limits.ports gives %u (the largest "
+		    "power of two in %u-%u)",
+		    usable, limits->port_first, limits->port_last);
 	return false;
 }
 
@@ -590,148 +311,13 @@ static bool read_limits(const struct place *at, const struct raw_limits *raw,
 	good &= read_duration_ms(&udp_timeout, raw->udp_timeout, MIN_UDP_TIMEOUT_MS,
 				 MAX_UDP_TIMEOUT_MS, &limits->udp_timeout_ms);
 	sizes_good = read_ports(&ports, raw->ports, limits);
-	sizes_good &= read_number(&tcp, raw->tcp_connections, "a number of connections",
-				  MIN_TCP_CONNECTIONS, MAX_TCP_CONNECTIONS,
-				  &limits->tcp_connections);
+	sizes_good &=
+		read_number(&tcp, raw->tcp_connections, "a number of connections",
+			    MIN_TCP_CONNECTIONS, MAX_TCP_CONNECTIONS, &limits->tcp_connections);
 	return good & (sizes_good && check_connections(&tcp, raw->tcp_connections, limits));
 }
 
-/* --- what must fit together ------------------------------------------------------------------- */
-
-/* The services of both kinds in one row, edges first, for what concerns both. */
-static const char *name_of(const struct config *config, size_t i)
-{
-	return i < config->n_edges ? config->edges[i].name :
-				     config->enforces[i - config->n_edges].name;
-}
-
-static struct place place_of_service(const struct place *root, const struct config *config, size_t i)
-{
-	struct place list = place_key(root, i < config->n_edges ? "edge" : "enforce");
-
-	return place_item(&list, i < config->n_edges ? i : i - config->n_edges);
-}
-
-static void check_names(const struct place *root, const struct config *config)
-{
-	size_t n = config->n_edges + config->n_enforces;
-
-	for (size_t i = 0; i < n; i++) {
-		for (size_t earlier = 0; earlier < i; earlier++) {
-			struct place service = place_of_service(root, config, i);
-			struct place first = place_of_service(root, config, earlier);
-			struct place name = place_key(&service, "name");
-
-			if (strcmp(name_of(config, i), name_of(config, earlier)) != 0)
-				continue;
-			wrong_value(&name, "is the name of %s in line %u already; every service needs "
-				    "its own", first.path, first.line);
-			break;
-		}
-	}
-}
-
-static struct place place_of_frontend(const struct place *root, size_t edge, size_t index)
-{
-	struct place list = place_key(root, "edge");
-	struct place item = place_item(&list, edge);
-	struct place addresses = place_key(&item, "address");
-
-	return place_entry(&addresses, index);
-}
-
-/* Whether the address stands in an edge before, or in this one before index. */
-static void check_frontend(const struct place *root, const struct config *config, size_t edge,
-			   size_t index)
-{
-	const struct config_edge *ours = &config->edges[edge];
-
-	for (size_t e = 0; e <= edge; e++) {
-		const struct config_edge *other = &config->edges[e];
-		size_t n = e == edge ? index : other->n_addresses;
-
-		if (strcmp(other->interface, ours->interface) != 0)
-			continue;
-		for (size_t i = 0; i < n; i++) {
-			struct place at, first;
-
-			if (!addr_equal(&other->addresses[i], &ours->addresses[index]))
-				continue;
-			at = place_of_frontend(root, edge, index);
-			first = place_of_frontend(root, e, i);
-			wrong_value(&at, "is taken on interface %s by %s in line %u already",
-				    ours->interface, first.path, first.line);
-			return;
-		}
-	}
-}
-
-static void check_frontends(const struct place *root, const struct config *config)
-{
-	for (size_t e = 0; e < config->n_edges; e++)
-		for (size_t i = 0; i < config->edges[e].n_addresses; i++)
-			check_frontend(root, config, e, i);
-}
-
-static bool takes_all(const struct config *config, size_t i)
-{
-	return i >= config->n_edges || config->edges[i].n_addresses == 0;
-}
-
-static const char *interface_of(const struct config *config, size_t i)
-{
-	return i < config->n_edges ? config->edges[i].interface :
-				     config->enforces[i - config->n_edges].interface;
-}
-
-/*
- * Two services of one kind that take everything that comes in by one interface. Whether two different
- * patterns mean the same device is known only when the devices are: plan.c looks.
- */
-static void check_interfaces(const struct place *root, const struct config *config)
-{
-	size_t n = config->n_edges + config->n_enforces;
-
-	for (size_t i = 0; i < n; i++) {
-		size_t earlier = i < config->n_edges ? 0 : config->n_edges;
-
-		for (; takes_all(config, i) && earlier < i; earlier++) {
-			struct place service = place_of_service(root, config, i);
-			struct place first = place_of_service(root, config, earlier);
-			struct place interface = place_key(&service, "interface");
-
-			if (!takes_all(config, earlier) ||
-			    strcmp(interface_of(config, i), interface_of(config, earlier)) != 0)
-				continue;
-			wrong_value(&interface, "is taken, with all its addresses, by %s in line %u "
-				    "already", first.path, first.line);
-			break;
-		}
-	}
-}
-
-static void check_totals(const struct place *root, const struct config *config)
-{
-	size_t n_backends = config->n_enforces; /* a resolver is a backend too */
-	size_t n_addresses = 0, n_exempt = 0;
-
-	for (size_t i = 0; i < config->n_edges; i++) {
-		n_backends += config->edges[i].n_backends;
-		n_addresses += config->edges[i].n_addresses;
-	}
-	for (size_t i = 0; i < config->n_enforces; i++)
-		n_exempt += config->enforces[i].n_exempt;
-
-	if (n_backends > MAX_BACKENDS)
-		wrong(root, "%zu backends and resolvers in all; %d are possible", n_backends,
-		      MAX_BACKENDS);
-	if (n_addresses > EDGE53_MAX_FRONTENDS)
-		wrong(root, "%zu addresses of edges in all; %d are possible", n_addresses,
-		      EDGE53_MAX_FRONTENDS);
-	if (n_exempt > EDGE53_MAX_EXEMPT)
-		wrong(root, "%zu exempt entries in all; %d are possible", n_exempt,
-		      EDGE53_MAX_EXEMPT);
-}
+/* --- the whole -------------------------------------------------------------------------------- */
 
 static bool check_n_services(const struct place *root, const struct raw_config *raw)
 {
@@ -743,8 +329,6 @@ static bool check_n_services(const struct place *root, const struct raw_config *
 		wrong(root, "%zu services; %d are possible", n, MAX_SERVICES);
 	return n >= 1 && n <= MAX_SERVICES;
 }
-
-/* --- the whole -------------------------------------------------------------------------------- */
 
 static int read_services(const struct place *root, const struct raw_config *raw,
 			 struct config *config)
@@ -788,14 +372,7 @@ static int read_config(struct config_tree *tree, const struct raw_config *raw,
 	if (r < 0)
 		return r;
 
-	/* Only now: these look at values of more than one place, which must be good by themselves. */
-	check_totals(&root, config);
-	if (tree->n_errors)
-		return -EINVAL;
-	check_names(&root, config);
-	check_frontends(&root, config);
-	check_interfaces(&root, config);
-	return tree->n_errors ? -EINVAL : 0;
+	return check_fit(&root, config) ? 0 : -EINVAL;
 }
 
 int config_parse(const char *name, const char *text, size_t text_len, struct config **ret)

@@ -256,7 +256,7 @@ static void check_value(const struct place *at, const cyaml_schema_value_t *sche
 		return;
 	case CYAML_SEQUENCE:
 		if (at->node->type != YAML_SEQUENCE_NODE) {
-			wrong_value(at, "stands where a list belongs: each entry begins with \"- \"");
+			wrong_value(at, "stands where a list belongs; entries begin with \"- \"");
 			return;
 		}
 		for (size_t i = 0; i < place_count(at); i++) {

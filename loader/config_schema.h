@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which keys there are, and where: the schema for libcyaml, and the configuration as it fills it in,
- * every value still the text that was written. NULL where a key is absent.
+ * Which keys there are, and where: the schema for libcyaml, and the configuration as it fills it
+ * in, every value still the text that was written. NULL where a key is absent.
  *
  * `address`, `exempt` and `client_ip` are not here: they take more than one form, which no libcyaml
  * schema can say. config.c reads them from the tree.
@@ -59,14 +59,14 @@ struct raw_config {
 };
 
 /*
- * Says what in the tree is at the wrong place: unknown keys, keys given twice or not supported yet, a
- * list where a value belongs. Returns 0, or -EINVAL after logging.
+ * Says what in the tree is at the wrong place: unknown keys, keys given twice or not supported yet,
+ * a list where a value belongs. Returns 0, or -EINVAL after logging.
  */
 int schema_check(struct config_tree *tree);
 
 /*
- * Reads text into *ret (schema_free()). After schema_check() of the same text only memory can fail it;
- * whatever libcyaml has to say is logged as one sentence with file and line.
+ * Reads text into *ret (schema_free()). After schema_check() of the same text only memory can fail
+ * it; whatever libcyaml has to say is logged as one sentence with file and line.
  */
 int schema_read(const char *name, const char *text, size_t text_len, struct raw_config **ret);
 

@@ -63,7 +63,8 @@ static bool has_tab_in_line(const char *text, size_t text_len, size_t line)
 }
 
 /* Turns what libyaml says of a text that is not YAML into our form. */
-static int refuse_syntax(const char *name, const yaml_parser_t *parser, const char *text, size_t len)
+static int refuse_syntax(const char *name, const yaml_parser_t *parser, const char *text,
+			 size_t len)
 {
 	const char *problem = parser->problem ?: "unknown problem";
 	size_t line = parser->problem_mark.line + 1;
@@ -104,7 +105,7 @@ static int scan_node(const struct scan *scan, size_t line, const yaml_char_t *an
 		return refuse(scan->name, line, "anchors (&) are not accepted in this file; write "
 			      "the value out where it is needed");
 	if (tag)
-		return refuse(scan->name, line, "tags (!) are not accepted in this file; remove it");
+		return refuse(scan->name, line, "tags (!) are not accepted in this file");
 	if (scan->depth > MAX_DEPTH)
 		return refuse(scan->name, line, "nested deeper than anything in this file can be "
 			      "(%d levels)", MAX_DEPTH);
@@ -116,7 +117,7 @@ static int scan_event(struct scan *scan, const yaml_event_t *event)
 	size_t line = event->start_mark.line + 1;
 
 	if (++scan->n_events > MAX_EVENTS)
-		return refuse(scan->name, line, "too many values; no configuration needs this many");
+		return refuse(scan->name, line, "too many values; no configuration needs so many");
 
 	switch (event->type) {
 	case YAML_DOCUMENT_START_EVENT:

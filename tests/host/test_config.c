@@ -506,7 +506,7 @@ static const struct {
 	  { "5: enforce[1].interface: \"ppp*\" is taken, with all its addresses, by enforce[0]" } },
 };
 
-/* Whether a line begins with the pattern's first piece; the pieces after each "..." come later in it. */
+/* Whether a line begins with the pattern's first piece; those after each "..." come later in it. */
 static bool reads_as(const char *line, const char *pattern)
 {
 	const char *end = strchr(line, '\n');
@@ -778,7 +778,7 @@ static void only_the_first_twenty_errors_are_told(void **state)
 	assert_non_null(strstr(messages, "edge53.yaml: there is more that is wrong"));
 }
 
-/* Every beginning of a good file, and the file with each byte changed: an answer, and never a crash. */
+/* Every beginning of a good file, and the file with each byte changed: an answer, never a crash. */
 static void damaged_files_do_no_harm(void **state)
 {
 	char text[sizeof(example)];

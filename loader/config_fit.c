@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <string.h>
+
+#include "config_fit.h"
+
+/* The services of both kinds in one row, edges first, for what concerns both. */
+static const char *name_of(const struct config *config, size_t i)
+{
+	return i < config->n_edges ? config->edges[i].name
+				   : config->enforces[i - config->n_edges].name;
+}
+
+static struct place place_of_service(const struct place *root, const struct config *config,
+				     size_t i)
+{
+	struct place list = place_key(root, i < config->n_edges ? "edge" : "enforce");
+
+	return place_item(&list, i < config->n_edges ? i : i - config->n_edges);
+}
+
+static void check_names(const struct place *root, const struct config *config)
+{
+	size_t n = config->n_edges + config->n_enforces;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t earlier = 0; earlier < i; earlier++) {
+			struct place service = place_of_service(root, config, i);
+			struct place first = place_of_service(root, config, earlier);
+			struct place name = place_key(&service, "name");
+
+			if (strcmp(name_of(config, i), name_of(config, earlier)) != 0)
+				continue;
+			wrong_value(&name,
+				    "is the name of %s in line %u already; every service needs "
+				    "its own",
+				    first.path, first.line);
+			break;
+		}
+	}
+}
+
+static struct place place_of_frontend(const struct place *root, size_t edge, size_t index)
+{
+	struct place list = place_key(root, "edge");
+	struct place item = place_item(&list, edge);
+	struct place addresses = place_key(&item, "address");
+
+	return place_entry(&addresses, index);
+}
+
+/* Whether the address stands in an edge before, or in this one before index. */
+static void check_frontend(const struct place *root, const struct config *config, size_t edge,
+			   size_t index)
+{
+	const struct config_edge *ours = &config->edges[edge];
+
+	for (size_t e = 0; e <= edge; e++) {
+		const struct config_edge *other = &config->edges[e];
+		size_t n = e == edge ? index : other->n_addresses;
+
+		if (strcmp(other->interface, ours->interface) != 0)
+			continue;
+		for (size_t i = 0; i < n; i++) {
+			struct place at, first;
+
+			if (!addr_equal(&other->addresses[i], &ours->addresses[index]))
+				continue;
+			at = place_of_frontend(root, edge, index);
+			first = place_of_frontend(root, e, i);
+			wrong_value(&at, "is taken on interface %s by %s in line %u already",
+				    ours->interface, first.path, first.line);
+			return;
+		}
+	}
+}
+
+static void check_frontends(const struct place *root, const struct config *config)
+{
+	for (size_t e = 0; e < config->n_edges; e++)
+		for (size_t i = 0; i < config->edges[e].n_addresses; i++)
+			check_frontend(root, config, e, i);
+}
+
+static bool takes_all(const struct config *config, size_t i)
+{
+	return i >= config->n_edges || config->edges[i].n_addresses == 0;
+}
+
+static const char *interface_of(const struct config *config, size_t i)
+{
+	return i < config->n_edges ? config->edges[i].interface :
+				     config->enforces[i - config->n_edges].interface;
+}
+
+/*
+ * Two services of one kind that take everything that comes in by one interface. Whether two
+ * different patterns mean the same device is known only when the devices are: plan.c looks.
+ */
+static void check_interfaces(const struct place *root, const struct config *config)
+{
+	size_t n = config->n_edges + config->n_enforces;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t earlier = i < config->n_edges ? 0 : config->n_edges;
+
+		for (; takes_all(config, i) && earlier < i; earlier++) {
+			struct place service = place_of_service(root, config, i);
+			struct place first = place_of_service(root, config, earlier);
+			struct place interface = place_key(&service, "interface");
+
+			if (!takes_all(config, earlier) ||
+			    strcmp(interface_of(config, i), interface_of(config, earlier)) != 0)
+				continue;
+			wrong_value(&interface,
+				    "is taken, with all its addresses, by %s in line %u "
+				    "already",
+				    first.path, first.line);
+			break;
+		}
+	}
+}
+
+static void check_totals(const struct place *root, const struct config *config)
+{
+	size_t n_backends = config->n_enforces; /* a resolver is a backend too */
+	size_t n_addresses = 0, n_exempt = 0;
+
+	for (size_t i = 0; i < config->n_edges; i++) {
+		n_backends += config->edges[i].n_backends;
+		n_addresses += config->edges[i].n_addresses;
+	}
+	for (size_t i = 0; i < config->n_enforces; i++)
+		n_exempt += config->enforces[i].n_exempt;
+
+	if (n_backends > MAX_BACKENDS)
+		wrong(root, "%zu backends and resolvers in all; %d are possible", n_backends,
+		      MAX_BACKENDS);
+	if (n_addresses > EDGE53_MAX_FRONTENDS)
+		wrong(root, "%zu addresses of edges in all; %d are possible", n_addresses,
+		      EDGE53_MAX_FRONTENDS);
+	if (n_exempt > EDGE53_MAX_EXEMPT)
+		wrong(root, "%zu exempt entries in all; %d are possible", n_exempt,
+		      EDGE53_MAX_EXEMPT);
+}
+
+bool check_fit(const struct place *root, const struct config *config)
+{
+	check_totals(root, config);
+	/* Comparing each with each is for what is not too much. */
+	if (root->tree->n_errors)
+		return false;
+	check_names(root, config);
+	check_frontends(root, config);
+	check_interfaces(root, config);
+	return root->tree->n_errors == 0;
+}

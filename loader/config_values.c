@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "config_values.h"
+
+#define MAX_NAME_LEN (EDGE53_NAME_LEN - 1)
+#define MAX_IFNAME_LEN (IFNAMSIZ - 1)
+
+/* --- words and numbers ------------------------------------------------------------------------ */
+
+bool is_present(const struct place *at)
+{
+	if (!at->node)
+		wrong(at, "is missing");
+	return at->node;
+}
+
+const struct word on_down_words[] = {
+	{ "pass", POLICY_PASS, false },
+	{ "drop", POLICY_DROP, false },
+	{ "servfail", POLICY_SERVFAIL, true },
+	{ NULL, POLICY_PASS, false },
+};
+
+const struct word ipv6_words[] = {
+	{ "drop", POLICY_DROP, false },
+	{ "pass", POLICY_PASS, false },
+	{ "redirect", POLICY_REDIRECT, true },
+	{ NULL, POLICY_PASS, false },
+};
+
+const struct word dot_words[] = {
+	{ "pass", POLICY_PASS, false },
+	{ "drop", POLICY_DROP, false },
+	{ "reject", POLICY_REJECT, true },
+	{ NULL, POLICY_PASS, false },
+};
+
+/* All our words for policies go in pairs: "pass" and "drop" are the ones that work today. */
+bool read_policy(const struct place *at, const char *text, const struct word *words,
+		 enum config_policy *ret)
+{
+	const struct word *word = words;
+
+	if (!text)
+		return true;
+	while (word->text && strcmp(word->text, text) != 0)
+		word++;
+	if (!word->text) {
+		wrong_value(at, "is not pass or drop");
+		return false;
+	}
+	if (word->is_not_yet) {
+		wrong_value(at, "is not supported yet; pass and drop are");
+		return false;
+	}
+	*ret = word->policy;
+	return true;
+}
+
+bool parse_number(const char *text, size_t len, unsigned int *ret)
+{
+	unsigned int number = 0;
+
+	if (len < 1 || len > 9 || (text[0] == '0' && len > 1))
+		return false;
+	for (size_t i = 0; i < len; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		number = number * 10 + (unsigned int)(text[i] - '0');
+	}
+	*ret = number;
+	return true;
+}
+
+bool read_number(const struct place *at, const char *text, const char *what, unsigned int min,
+		 unsigned int max, unsigned int *ret)
+{
+	unsigned int number;
+
+	if (!text)
+		return true;
+	if (!parse_number(text, strlen(text), &number) || number < min || number > max) {
+		wrong_value(at, "is not %s (%u-%u)", what, min, max);
+		return false;
+	}
+	*ret = number;
+	return true;
+}
+
+bool read_duration_ms(const struct place *at, const char *text, unsigned int min, unsigned int max,
+		      unsigned int *ret)
+{
+	static const struct {
+		const char *name;
+		unsigned int ms;
+	} units[] = { { "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 } };
+	unsigned long long duration_ms = 0;
+	size_t n_digits;
+	unsigned int number;
+
+	if (!text)
+		return true;
+	n_digits = strspn(text, "0123456789");
+	if (n_digits > 0 && !text[n_digits]) {
+		wrong_value(at, "has no unit: %ss or %sms?", text, text);
+		return false;
+	}
+	if (parse_number(text, n_digits, &number))
+		for (size_t i = 0; i < ARRAY_SIZE(units); i++)
+			if (strcmp(text + n_digits, units[i].name) == 0)
+				duration_ms = (unsigned long long)number * units[i].ms;
+	if (duration_ms < min || duration_ms > max) {
+		wrong_value(at, "is not a duration from 100ms to 1h, such as 500ms, 10s or 2m");
+		return false;
+	}
+	*ret = (unsigned int)duration_ms;
+	return true;
+}
+
+/* --- names ------------------------------------------------------------------------------------ */
+
+static bool copy_text(const struct place *at, const char *text, char **ret)
+{
+	*ret = strdup(text);
+	if (!*ret)
+		wrong(at, "out of memory");
+	return *ret;
+}
+
+bool read_name(const struct place *at, const char *text, char **ret)
+{
+	static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				      "0123456789_.-";
+	size_t len;
+
+	if (!is_present(at))
+		return false;
+	len = strlen(text);
+	if (len < 1 || len > MAX_NAME_LEN || text[strspn(text, allowed)]) {
+		wrong_value(at, "is not a name: 1 to %d letters, digits, \"_\", \".\" or \"-\"",
+			    MAX_NAME_LEN);
+		return false;
+	}
+	return copy_text(at, text, ret);
+}
+
+static bool has_space(const char *text)
+{
+	for (; *text; text++)
+		if (isspace((unsigned char)*text))
+			return true;
+	return false;
+}
+
+/* What the kernel takes as the name of a device (dev_valid_name()). */
+static bool read_device(const struct place *at, const char *text, char **ret)
+{
+	size_t len = strlen(text);
+
+	if (len < 1 || len > MAX_IFNAME_LEN) {
+		wrong_value(at, "is not the name of a device: they have 1 to %d characters",
+			    MAX_IFNAME_LEN);
+		return false;
+	}
+	if (strpbrk(text, "/:") || has_space(text) || !strcmp(text, ".") || !strcmp(text, "..")) {
+		wrong_value(at,
+			    "is not the name of a device: \"/\", \":\" and white space cannot be "
+			    "in one, nor is it \".\" or \"..\"");
+		return false;
+	}
+	return copy_text(at, text, ret);
+}
+
+bool read_interface(const struct place *at, const char *text, char **ret)
+{
+	return is_present(at) && read_device(at, text, ret);
+}
+
+bool read_tunnel(const struct place *at, const char *text, char **ret)
+{
+	if (!text)
+		return true;
+	if (strpbrk(text, "*?[")) {
+		wrong_value(at, "is a pattern; the backends are behind one device, name that one");
+		return false;
+	}
+	return read_device(at, text, ret);
+}
+
+/* --- addresses -------------------------------------------------------------------------------- */
+
+/* Something was written that is no address: says what it looks like, and what to do. */
+static void wrong_address(const struct place *at, const char *text, bool is_prefix_ok)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	size_t host_len = strcspn(text, ":");
+	bool has_port = text[host_len] && !strchr(text + host_len + 1, ':');
+	bool has_letters = strcspn(text, letters) < host_len;
+
+	if (strchr(text, '/'))
+		wrong_value(at, is_prefix_ok
+					? "is not an IPv4 address or prefix such as 10.77.0.0/16"
+					: "is a prefix; an address is needed here");
+	else if (has_letters && (has_port || !strchr(text, ':')))
+		wrong_value(at,
+			    "is a host name; write its address. Finding the address of a name "
+			    "may need the very DNS server this file describes, which would then "
+			    "wait for itself");
+	else if (has_port)
+		wrong_value(at, "has a port in it; write the address alone, ports have keys of "
+				"their own (udp, tcp) or are 53");
+	else
+		wrong_value(at, "is not an IPv4 address: four numbers from 0 to 255, with dots");
+}
+
+static bool is_ipv4_here(const struct place *at, const struct edge53_addr *addr)
+{
+	if (!addr_is_ipv4(addr))
+		wrong_value(at, "is IPv6, and IPv6 is not supported yet here; an IPv4 address is");
+	return addr_is_ipv4(addr);
+}
+
+/* Why no host on a network can have this address, or NULL. */
+static const char *why_no_host(const struct edge53_addr *addr)
+{
+	const __u8 *ipv4 = addr->bytes + 12;
+
+	if (ipv4[0] == 0)
+		return "is no host's address: 0.0.0.0/8 means \"this network\"";
+	if (ipv4[0] == 127)
+		return "is a loopback address, which the kernel accepts from no network; write "
+		       "another address of that host";
+	if (ipv4[0] >= 224 && ipv4[0] < 240)
+		return "is a multicast address; the address of one host is needed";
+	if (memcmp(ipv4, "\xff\xff\xff\xff", 4) == 0)
+		return "is the broadcast address; the address of one host is needed";
+	return NULL;
+}
+
+bool read_address(const struct place *at, const char *text, struct edge53_addr *ret)
+{
+	const char *why;
+
+	if (!text) {
+		wrong(at, "a list or a block stands where an address belongs");
+		return false;
+	}
+	if (addr_parse(text, ret) < 0) {
+		wrong_address(at, text, false);
+		return false;
+	}
+	if (!is_ipv4_here(at, ret))
+		return false;
+	why = why_no_host(ret);
+	if (why)
+		wrong_value(at, "%s", why);
+	return !why;
+}
+
+bool read_prefix(const struct place *at, struct edge53_prefix *ret)
+{
+	const char *text = place_text(at);
+	int r;
+
+	if (!text) {
+		wrong(at, "a list or a block stands where an address or prefix belongs");
+		return false;
+	}
+	r = prefix_parse(text, ret);
+	if (r == -ERANGE) {
+		wrong_value(at, "is not a prefix: its length is at most 32 bits, and the bits of "
+				"the address after it are 0, as in 10.77.0.0/16");
+		return false;
+	}
+	if (r < 0) {
+		wrong_address(at, text, true);
+		return false;
+	}
+	return is_ipv4_here(at, &ret->address);
+}
