@@ -170,29 +170,53 @@ static int read_message(const struct nlmsghdr *message, const struct netlink_ans
 	return GO_ON;
 }
 
+/*
+ * The message at the start of len bytes, or NULL when it is cut short. mnl_nlmsg_ok() does not do: it
+ * takes a length of 2^31 or more for negative, hence for one that fits (libmnl 1.0.4).
+ */
+static const struct nlmsghdr *whole_message(const char *bytes, size_t len)
+{
+	const struct nlmsghdr *message = (const void *)bytes;
+
+	if (len < sizeof(*message) || message->nlmsg_len < sizeof(*message) ||
+	    message->nlmsg_len > len)
+		return NULL;
+	return message;
+}
+
+static int read_datagram(struct netlink *netlink, size_t len, const struct netlink_answer *answer,
+			 int *result, bool *interrupted)
+{
+	const struct nlmsghdr *message;
+	size_t at;
+	int r;
+
+	for (at = 0; at < len; at += MNL_ALIGN(message->nlmsg_len)) {
+		message = whole_message(netlink->buffer + at, len - at);
+		if (!message)
+			return -EBADMSG;
+		if (message->nlmsg_seq != netlink->sequence || message->nlmsg_pid != netlink->port)
+			continue;
+		r = read_message(message, answer, result, interrupted);
+		if (r != GO_ON)
+			return r;
+	}
+	return GO_ON;
+}
+
 static int read_answer(struct netlink *netlink, const struct netlink_answer *answer, int *result,
 		       bool *interrupted)
 {
-	for (;;) {
-		const struct nlmsghdr *message;
-		int left, r;
+	int r;
+
+	do {
 		ssize_t n = receive(netlink);
 
 		if (n < 0)
 			return n;
-		left = n;
-		for (message = (void *)netlink->buffer; mnl_nlmsg_ok(message, left);
-		     message = mnl_nlmsg_next(message, &left)) {
-			if (message->nlmsg_seq != netlink->sequence ||
-			    message->nlmsg_pid != netlink->port)
-				continue;
-			r = read_message(message, answer, result, interrupted);
-			if (r < 0)
-				return r;
-			if (r == ANSWER_ENDS)
-				return 0;
-		}
-	}
+		r = read_datagram(netlink, n, answer, result, interrupted);
+	} while (r == GO_ON);
+	return r < 0 ? r : 0;
 }
 
 int netlink_talk(struct netlink *netlink, const struct netlink_answer *answer)
