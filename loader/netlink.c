@@ -171,7 +171,7 @@ static int read_message(const struct nlmsghdr *message, const struct netlink_ans
 }
 
 /*
- * The message at the start of len bytes, or NULL when it is cut short. mnl_nlmsg_ok() does not do: it
+ * The message at the start of len bytes, or NULL when it is cut short. Not mnl_nlmsg_ok(): it
  * takes a length of 2^31 or more for negative, hence for one that fits (libmnl 1.0.4).
  */
 static const struct nlmsghdr *whole_message(const char *bytes, size_t len)
