@@ -209,24 +209,20 @@ static int print_table(const struct state_client *clients, size_t n)
 
 static json_t *client_json(const struct state_client *client, double epoch)
 {
-	json_t *item = json_object();
-	int r = 0;
+	json_t *o = json_object();
 
 	for (size_t f = 0; f < ARRAY_SIZE(fields); f++) {
-		json_t *value;
+		const struct field *field = &fields[f];
 
-		if (fields[f].kind == FIELD_ADDRESS)
-			value = output_address(&client->address);
-		else if (fields[f].kind == FIELD_COUNT)
-			value = json_integer(number_of(client, &fields[f]));
+		if (field->kind == FIELD_ADDRESS)
+			output_put(&o, field->key, output_address(&client->address));
+		else if (field->kind == FIELD_COUNT)
+			output_put(&o, field->key, json_integer(number_of(client, field)));
 		else
-			value = json_real(epoch + number_of(client, &fields[f]) / 1e9);
-		r |= json_object_set_new(item, fields[f].key, value);
+			output_put(&o, field->key,
+				   json_real(epoch + number_of(client, field) / 1e9));
 	}
-	if (!r)
-		return item;
-	json_decref(item);
-	return NULL;
+	return o;
 }
 
 static int print_json(const struct state_client *clients, size_t n, __u64 not_counted)

@@ -93,23 +93,27 @@ static json_t *row_json(struct state *state, const struct row *row)
 	const struct edge53_service *service = state_service(state, flow->service);
 	const struct edge53_backend *backend = state_backend(state, flow->backend);
 	const struct edge53_device *device = state_device(state, flow->device);
-	json_t *item;
+	json_t *o = json_object();
 
-	item = json_pack(
-		"{s:s, s:o, s:i, s:o, s:o, s:o, s:o, s:i, s:s, s:f}", "protocol",
-		row->is_udp ? "udp" : "tcp", "client", output_address(&flow->client), "client_port",
-		flow->client_port, "asked", output_address(&flow->asked), "device",
-		device ? output_text(device->name, EDGE53_IFNAME_LEN) : json_null(), "service",
-		service ? output_text(service->name, EDGE53_NAME_LEN) : json_null(), "backend",
-		backend ? output_address(&backend->address) : json_null(), "snat_port",
-		row->snat_port, "state", row->state, "age_seconds", row->age_seconds);
+	output_put(&o, "protocol", json_string(row->is_udp ? "udp" : "tcp"));
+	output_put(&o, "client", output_address(&flow->client));
+	output_put(&o, "client_port", json_integer(flow->client_port));
+	output_put(&o, "asked", output_address(&flow->asked));
+	output_put(&o, "device",
+		   device ? output_text(device->name, EDGE53_IFNAME_LEN) : json_null());
+	output_put(&o, "service",
+		   service ? output_text(service->name, EDGE53_NAME_LEN) : json_null());
+	output_put(&o, "backend", backend ? output_address(&backend->address) : json_null());
+	output_put(&o, "snat_port", json_integer(row->snat_port));
+	output_put(&o, "state", json_string(row->state));
+	output_put(&o, "age_seconds", json_real(row->age_seconds));
 	if (row->is_udp) {
-		json_object_set_new(item, "client_id", json_integer(flow->client_id));
-		json_object_set_new(item, "snat_id", json_integer(row->snat_id));
+		output_put(&o, "client_id", json_integer(flow->client_id));
+		output_put(&o, "snat_id", json_integer(row->snat_id));
 	} else {
-		json_object_set_new(item, "idle_seconds", json_real(row->idle_seconds));
+		output_put(&o, "idle_seconds", json_real(row->idle_seconds));
 	}
-	return item;
+	return o;
 }
 
 static int show(struct sink *sink, const struct row *row)

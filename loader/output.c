@@ -147,15 +147,38 @@ json_t *output_address(const struct edge53_addr *addr)
 	return json_string(addr_format(addr, text));
 }
 
+void output_put(json_t **object, const char *key, json_t *value)
+{
+	if (json_object_set_new(*object, key, value) == 0)
+		return;
+	json_decref(*object);
+	*object = NULL;
+}
+
+void output_append(json_t **list, json_t *item)
+{
+	if (json_array_append_new(*list, item) == 0)
+		return;
+	json_decref(*list);
+	*list = NULL;
+}
+
 json_t *output_traffic(const struct edge53_traffic *t)
 {
-	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "queries",
-			 (json_int_t)t->queries, "replies", (json_int_t)t->replies, "bytes_in",
-			 (json_int_t)t->bytes_in, "bytes_out", (json_int_t)t->bytes_out,
-			 "tcp_connections", (json_int_t)t->tcp_connections, "truncated",
-			 (json_int_t)t->truncated, "noerror", (json_int_t)t->noerror, "nxdomain",
-			 (json_int_t)t->nxdomain, "servfail", (json_int_t)t->servfail, "refused",
-			 (json_int_t)t->refused, "other_rcode", (json_int_t)t->other_rcode);
+	json_t *o = json_object();
+
+	output_put(&o, "queries", json_integer(t->queries));
+	output_put(&o, "replies", json_integer(t->replies));
+	output_put(&o, "bytes_in", json_integer(t->bytes_in));
+	output_put(&o, "bytes_out", json_integer(t->bytes_out));
+	output_put(&o, "tcp_connections", json_integer(t->tcp_connections));
+	output_put(&o, "truncated", json_integer(t->truncated));
+	output_put(&o, "noerror", json_integer(t->noerror));
+	output_put(&o, "nxdomain", json_integer(t->nxdomain));
+	output_put(&o, "servfail", json_integer(t->servfail));
+	output_put(&o, "refused", json_integer(t->refused));
+	output_put(&o, "other_rcode", json_integer(t->other_rcode));
+	return o;
 }
 
 /* errno of the first failed write is lost by now, so the pipe itself is asked. */

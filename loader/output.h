@@ -47,6 +47,13 @@ int output_list_end(struct output_list *list, json_t *rest);
 /* Prints a whole document, indented, and takes it over; NULL: -ENOMEM. Returns 0 or negative errno. */
 int output_json(json_t *document);
 
+/*
+ * Building a document, one key a line. Both take the value over; when it or the memory is missing, the
+ * object or list becomes NULL, and so does in the end what it was to be part of: nothing is printed in part.
+ */
+void output_put(json_t **object, const char *key, json_t *value);
+void output_append(json_t **list, json_t *item);
+
 /* A string of at most len bytes, cut at NUL; what is not UTF-8 (a device name may be anything) is '?'. */
 json_t *output_text(const char *text, size_t len);
 json_t *output_address(const struct edge53_addr *addr);

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Gathers what `edge53 status` prints, and has the words for it. */
+#include <dirent.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include "host.h"
+#include "log.h"
+#include "pins.h"
+#include "status.h"
+
+/* --- gathering -------------------------------------------------------------------------------- */
+
+static int append_frontend(const struct edge53_frontend_key *key,
+			   const struct edge53_frontend *value, void *arg)
+{
+	struct status *status = arg;
+	struct frontend *grown;
+
+	grown = reallocarray(status->frontends, status->n_frontends + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	status->frontends = grown;
+	grown[status->n_frontends++] = (struct frontend){ *key, *value };
+	return 0;
+}
+
+static int compare_frontends(const void *a, const void *b)
+{
+	const struct frontend *x = a, *y = b;
+
+	if (x->value.service != y->value.service)
+		return x->value.service < y->value.service ? -1 : 1;
+	if (x->key.ifindex != y->key.ifindex)
+		return x->key.ifindex < y->key.ifindex ? -1 : 1;
+	return memcmp(&x->key.address, &y->key.address, sizeof(x->key.address));
+}
+
+static const char *xdp_mode(unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	if (bpf_xdp_query(ifindex, 0, &opts) < 0)
+		return "unknown";
+	switch (opts.attach_mode) {
+	case XDP_ATTACHED_DRV:
+		return "native";
+	case XDP_ATTACHED_SKB:
+		return "generic";
+	case XDP_ATTACHED_HW:
+		return "offloaded";
+	case XDP_ATTACHED_MULTI:
+		return "several";
+	default:
+		return "detached";
+	}
+}
+
+static int read_program(int fd, struct hook *hook)
+{
+	struct bpf_prog_info info = { 0 };
+	__u32 info_len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) < 0)
+		return -errno;
+	hook->program_id = info.id;
+	memcpy(hook->program, info.name, sizeof(hook->program));
+	return 0;
+}
+
+static int read_link(const struct status *status, int fd, struct hook *hook)
+{
+	_cleanup_(closep) int program_fd = -1;
+	struct bpf_link_info info = { 0 };
+	__u32 info_len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &info_len) < 0)
+		return -errno;
+	/* tcx, which older headers do not have, keeps it in the same place. */
+	hook->ifindex = info.xdp.ifindex;
+	hook->is_gone = !hook->ifindex;
+	if (info.type == BPF_LINK_TYPE_XDP)
+		hook->mode =
+			hook->ifindex && status->same_netns ? xdp_mode(hook->ifindex) : "unknown";
+	program_fd = bpf_prog_get_fd_by_id(info.prog_id);
+	if (program_fd < 0)
+		return -errno;
+	return read_program(program_fd, hook);
+}
+
+/* A link, or for clsact a program that is the record of a filter. -EINVAL: neither; not to be shown. */
+static int read_hook(const struct status *status, const char *pin, struct hook *ret)
+{
+	char path[PINS_PATH_LEN + NAME_MAX + 8];
+	_cleanup_(closep) int fd = -1;
+
+	*ret = (struct hook){ .mode = "" };
+	if (!pins_parse_link(pin, ret->name, ret->device))
+		return -EINVAL;
+	if (!strcmp(ret->name, "qdisc")) /* records who made the qdisc; nothing runs there */
+		return -EINVAL;
+	snprintf(path, sizeof(path), "%s/links/%s", pins_root(), pin);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return -errno;
+	if (strncmp(ret->name, "clsact_", strlen("clsact_")))
+		return read_link(status, fd, ret);
+	if (status->same_netns) {
+		ret->ifindex = if_nametoindex(ret->device);
+		ret->is_gone = !ret->ifindex;
+	}
+	return read_program(fd, ret);
+}
+
+static int compare_hooks(const void *a, const void *b)
+{
+	const struct hook *x = a, *y = b;
+
+	return strcmp(x->device, y->device) ?: strcmp(x->name, y->name);
+}
+
+static void closedirp(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static int read_hooks(struct status *status)
+{
+	_cleanup_(closedirp) DIR *dir = NULL;
+	char path[PINS_PATH_LEN + 8];
+	struct dirent *entry;
+
+	snprintf(path, sizeof(path), "%s/links", pins_root());
+	dir = opendir(path);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(dir))) {
+		struct hook hook, *grown;
+		int r;
+
+		if (entry->d_name[0] == '.')
+			continue;
+		r = read_hook(status, entry->d_name, &hook);
+		if (r < 0) {
+			log_debug("%s/%s: %s", path, entry->d_name, strerror(-r));
+			continue;
+		}
+		grown = reallocarray(status->hooks, status->n_hooks + 1, sizeof(*grown));
+		if (!grown)
+			return -ENOMEM;
+		status->hooks = grown;
+		grown[status->n_hooks++] = hook;
+	}
+	if (status->n_hooks)
+		qsort(status->hooks, status->n_hooks, sizeof(*status->hooks), compare_hooks);
+	return 0;
+}
+
+int status_gather(struct status *status)
+{
+	__u64 theirs = state_geometry(status->state)->netns_cookie;
+	unsigned long long ours = 0;
+	int r;
+
+	/* Unknown on either side counts as the same: names are then at worst missing. */
+	status->same_netns = !theirs || host_netns_cookie(&ours) < 0 || ours == theirs;
+	r = state_walk_frontends(status->state, append_frontend, status);
+	if (r < 0)
+		return r;
+	if (status->n_frontends)
+		qsort(status->frontends, status->n_frontends, sizeof(*status->frontends),
+		      compare_frontends);
+	return read_hooks(status);
+}
+
+void status_clear(struct status *status)
+{
+	state_close(status->state);
+	free(status->frontends);
+	free(status->hooks);
+}
+
+/* --- what things are called ------------------------------------------------------------------- */
+
+const char *device_text(const struct status *status, unsigned int ifindex,
+			char buf[static DEVICE_TEXT_LEN])
+{
+	if (!ifindex)
+		snprintf(buf, DEVICE_TEXT_LEN, "-");
+	else if (!status->same_netns || !if_indextoname(ifindex, buf))
+		snprintf(buf, DEVICE_TEXT_LEN, "#%u", ifindex);
+	return buf;
+}
+
+/* The name in the plan holds in any network namespace, and for a device that is gone. */
+const char *frontend_device_text(const struct status *status, const struct frontend *frontend,
+				 char buf[static DEVICE_TEXT_LEN])
+{
+	const struct edge53_device *device = state_device(status->state, frontend->value.device);
+
+	if (!device)
+		return device_text(status, frontend->key.ifindex, buf);
+	snprintf(buf, DEVICE_TEXT_LEN, "%.*s", EDGE53_IFNAME_LEN, device->name);
+	return buf;
+}
+
+const char *kind_text(const struct edge53_service *service)
+{
+	return service->kind == EDGE53_SERVICE_EDGE	 ? "edge"
+	       : service->kind == EDGE53_SERVICE_ENFORCE ? "enforce"
+							 : "unknown";
+}
+
+const char *fate_text(enum edge53_fate fate)
+{
+	return fate == EDGE53_PASS ? "pass" : fate == EDGE53_DROP ? "drop" : "send";
+}
+
+static bool is_picked(const __u8 picks[static EDGE53_PICKS], unsigned int id)
+{
+	return memchr(picks, id, EDGE53_PICKS) != NULL;
+}
+
+bool is_usable_udp(const struct status *status, unsigned int id)
+{
+	const struct edge53_backend *backend = state_backend(status->state, id);
+	const struct edge53_service *service = state_service(status->state, backend->service);
+
+	return service && is_picked(service->udp_pick, id);
+}
+
+bool is_usable_tcp(const struct status *status, unsigned int id)
+{
+	const struct edge53_backend *backend = state_backend(status->state, id);
+	const struct edge53_service *service = state_service(status->state, backend->service);
+
+	return service && is_picked(service->tcp_pick, id);
+}
+
+const char *why_unusable(const struct status *status, unsigned int id)
+{
+	const struct edge53_backend *backend = state_backend(status->state, id);
+
+	if (is_usable_udp(status, id) || is_usable_tcp(status, id))
+		return "";
+	if (!backend->ifindex && !(backend->flags & EDGE53_BACKEND_LOCAL))
+		return "no route or no device towards it";
+	return "left out by the plan; `edge53 check` says why";
+}
+
+const char *path_text(const struct edge53_backend *backend)
+{
+	static const __u8 no_mac[sizeof(backend->dmac)];
+
+	if (backend->flags & EDGE53_BACKEND_LOCAL)
+		return "host";
+	if (!backend->ifindex)
+		return "-";
+	if (backend->flags & EDGE53_BACKEND_XDP)
+		return "xdp";
+	if (backend->flags & EDGE53_BACKEND_ETHERNET &&
+	    !memcmp(backend->dmac, no_mac, sizeof(no_mac)))
+		return "tc (neighbour unresolved)";
+	return "tc";
+}
+
+/* A client takes its key, the kernel's element of about 48 bytes, and a value for each CPU. */
+struct memory memory_of(const struct edge53_geometry *g)
+{
+	__u64 per_client = sizeof(struct edge53_addr) + 48 + 8 +
+			   (__u64)g->n_cpus * sizeof(struct edge53_client);
+
+	return (struct memory){
+		.slots_bytes = (__u64)g->n_cpus * g->slots_per_cpu * sizeof(struct edge53_slot),
+		.conns_bytes = (__u64)g->tcp_connections * sizeof(struct edge53_conn),
+		.clients_bytes = g->clients * per_client,
+	};
+}
+
+/* struct edge53_backend_counters is nothing but __u64. */
+void add_backend_counters(struct edge53_backend_counters *sum,
+			  const struct edge53_backend_counters *value)
+{
+	const __u64 *from = (const __u64 *)value;
+	__u64 *to = (__u64 *)sum;
+
+	for (size_t i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += from[i];
+}

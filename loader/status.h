@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What `edge53 status` knows before it prints: the pinned state, and what is attached to the devices.
+ * status.c gathers it and names things; status_text.c and status_json.c only print.
+ */
+#ifndef EDGE53_STATUS_H
+#define EDGE53_STATUS_H
+
+#include <linux/bpf.h>
+#include <net/if.h>
+
+#include "state.h"
+
+struct frontend {
+	struct edge53_frontend_key key;
+	struct edge53_frontend value;
+};
+
+struct hook {
+	char name[32]; /* "xdp", "tcx_ingress", "clsact_egress" ... */
+	char device[IF_NAMESIZE];
+	unsigned int ifindex; /* 0: gone, or (clsact) in a network namespace not ours */
+	bool is_gone;
+	unsigned int program_id;
+	char program[BPF_OBJ_NAME_LEN]; /* the kernel keeps 15 bytes of it */
+	const char *mode;		/* of XDP: "native", "generic" ...; else "" */
+};
+
+struct status {
+	struct state *state;
+	bool show_all;
+	bool same_netns;	    /* else interface numbers mean nothing here */
+	struct frontend *frontends; /* sorted by service and device */
+	size_t n_frontends;
+	struct hook *hooks; /* sorted by device */
+	size_t n_hooks;
+};
+
+/* Fills what stands beside status->state, which is open. Returns 0 or negative errno. */
+int status_gather(struct status *status);
+
+/* Closes the state too. */
+void status_clear(struct status *status);
+
+/* To stdout. Returns 0 or negative errno. */
+int status_print_text(const struct status *status);
+int status_print_json(const struct status *status);
+
+#define DEVICE_TEXT_LEN (IF_NAMESIZE + 8)
+
+/* Name of an interface, "#7" when it has none here, "-" for none. Returns buf. */
+const char *device_text(const struct status *status, unsigned int ifindex,
+			char buf[static DEVICE_TEXT_LEN]);
+const char *frontend_device_text(const struct status *status, const struct frontend *frontend,
+				 char buf[static DEVICE_TEXT_LEN]);
+const char *kind_text(const struct edge53_service *service);
+const char *fate_text(enum edge53_fate fate);
+
+/* Whether new queries may go to this backend. */
+bool is_usable_udp(const struct status *status, unsigned int backend);
+bool is_usable_tcp(const struct status *status, unsigned int backend);
+/* Empty for a backend that is usable for either. */
+const char *why_unusable(const struct status *status, unsigned int backend);
+/* How queries get to a backend. */
+const char *path_text(const struct edge53_backend *backend);
+
+/* How much memory the state takes; for clients about that. */
+struct memory {
+	__u64 slots_bytes;
+	__u64 conns_bytes;
+	__u64 clients_bytes;
+};
+struct memory memory_of(const struct edge53_geometry *geometry);
+
+void add_backend_counters(struct edge53_backend_counters *sum,
+			  const struct edge53_backend_counters *value);
+
+#endif

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `edge53 status` for machines: everything, keys in snake_case, units in the key. */
+#include <errno.h>
+
+#include "output.h"
+#include "pins.h"
+#include "status.h"
+
+static json_t *loader_json(const struct status *status)
+{
+	const struct edge53_loader *loader = state_loader(status->state);
+	json_t *o = json_object();
+	unsigned int pid;
+
+	output_put(&o, "running", json_boolean(state_has_loader(status->state, &pid)));
+	output_put(&o, "pid", json_integer(pid));
+	output_put(&o, "started", json_real(loader->started_ns / 1e9));
+	output_put(&o, "version", output_text(loader->version, sizeof(loader->version)));
+	return o;
+}
+
+/* Without the keys: who knows them can guess ports and IDs. */
+static json_t *geometry_json(const struct edge53_geometry *g)
+{
+	struct memory memory = memory_of(g);
+	json_t *o = json_object();
+
+	output_put(&o, "layout_version", json_integer(g->layout_version));
+	output_put(&o, "cpus", json_integer(g->n_cpus));
+	output_put(&o, "slots_per_cpu", json_integer(g->slots_per_cpu));
+	output_put(&o, "tcp_connections", json_integer(g->tcp_connections));
+	output_put(&o, "clients", json_integer(g->clients));
+	output_put(&o, "port_first", json_integer(g->port_base));
+	output_put(&o, "port_last", json_integer(g->port_base + (1 << g->port_bits) - 1));
+	output_put(&o, "slots_bytes", json_integer(memory.slots_bytes));
+	output_put(&o, "tcp_connections_bytes", json_integer(memory.conns_bytes));
+	output_put(&o, "clients_bytes", json_integer(memory.clients_bytes));
+	return o;
+}
+
+static json_t *ring_json(const struct status *status)
+{
+	struct edge53_cpu_state totals;
+	json_t *o;
+
+	if (state_cpu_totals(status->state, &totals) < 0)
+		return NULL;
+	o = json_object();
+	output_put(&o, "handed_out", json_integer(totals.next_slot));
+	output_put(&o, "unanswered", json_integer(totals.unanswered));
+	output_put(&o, "overwritten_age_seconds",
+		   json_real(totals.overwritten_age_us * 1024 / 1e9));
+	output_put(&o, "client_packets_not_counted", json_integer(totals.clients_not_counted));
+	return o;
+}
+
+static json_t *latency_json(const struct edge53_backend_counters *counters)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
+		bool is_last = i == EDGE53_LATENCY_BUCKETS - 1;
+		json_t *o = json_object();
+
+		output_put(&o, "below_us", is_last ? json_null() : json_integer(1 << i));
+		output_put(&o, "replies", json_integer(counters->latency[i]));
+		output_append(&list, o);
+	}
+	return list;
+}
+
+static json_t *device_json(const struct status *status, unsigned int ifindex)
+{
+	char buf[DEVICE_TEXT_LEN];
+
+	if (!ifindex)
+		return json_null();
+	device_text(status, ifindex, buf);
+	return output_text(buf, sizeof(buf));
+}
+
+static json_t *backend_json(const struct status *status, unsigned int id,
+			    struct edge53_backend_counters *sum)
+{
+	const struct edge53_backend *b = state_backend(status->state, id);
+	struct edge53_backend_counters counters;
+	const char *why = why_unusable(status, id);
+	json_t *o;
+
+	if (state_backend_counters(status->state, id, &counters) < 0)
+		return NULL;
+	add_backend_counters(sum, &counters);
+	o = json_object();
+	output_put(&o, "id", json_integer(id));
+	output_put(&o, "address", output_address(&b->address));
+	output_put(&o, "udp_port", json_integer(b->udp_port));
+	output_put(&o, "tcp_port", json_integer(b->tcp_port));
+	output_put(&o, "ifindex", json_integer(b->ifindex));
+	output_put(&o, "device", device_json(status, b->ifindex));
+	output_put(&o, "source",
+		   addr_is_zero(&b->source) ? json_null() : output_address(&b->source));
+	output_put(&o, "path", json_string(path_text(b)));
+	output_put(&o, "usable_udp", json_boolean(is_usable_udp(status, id)));
+	output_put(&o, "usable_tcp", json_boolean(is_usable_tcp(status, id)));
+	output_put(&o, "why_unusable", *why ? json_string(why) : json_null());
+	output_put(&o, "traffic", output_traffic(&counters.traffic));
+	output_put(&o, "latency", latency_json(&counters));
+	return o;
+}
+
+static json_t *backends_json(const struct status *status, unsigned int service,
+			     struct edge53_backend_counters *sum)
+{
+	json_t *list = json_array();
+
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS; id++) {
+		const struct edge53_backend *backend = state_backend(status->state, id);
+
+		if (backend && backend->service == service)
+			output_append(&list, backend_json(status, id, sum));
+	}
+	return list;
+}
+
+static json_t *frontend_json(const struct status *status, const struct frontend *f)
+{
+	char device[DEVICE_TEXT_LEN];
+	json_t *o = json_object();
+	bool is_any = addr_is_zero(&f->key.address);
+
+	frontend_device_text(status, f, device);
+	output_put(&o, "device", output_text(device, sizeof(device)));
+	output_put(&o, "ifindex", json_integer(f->key.ifindex));
+	output_put(&o, "address", is_any ? json_null() : output_address(&f->key.address));
+	return o;
+}
+
+static json_t *frontends_json(const struct status *status, unsigned int service)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->n_frontends; i++)
+		if (status->frontends[i].value.service == service)
+			output_append(&list, frontend_json(status, &status->frontends[i]));
+	return list;
+}
+
+static json_t *reason_json(const struct status *status, unsigned int service,
+			   enum edge53_reason reason)
+{
+	unsigned long long count;
+	json_t *o;
+
+	if (state_reason_count(status->state, service, reason, &count) < 0)
+		return NULL;
+	o = json_object();
+	output_put(&o, "reason", json_string(reason_name(reason)));
+	output_put(&o, "fate", json_string(fate_text(reason_fate(reason))));
+	output_put(&o, "packets", json_integer(count));
+	output_put(&o, "meaning", json_string(reason_sentence(reason)));
+	return o;
+}
+
+static json_t *reasons_json(const struct status *status, unsigned int service)
+{
+	json_t *list = json_array();
+
+	for (unsigned int reason = EDGE53_GO_ON + 1; reason < EDGE53_REASON_COUNT; reason++)
+		output_append(&list, reason_json(status, service, reason));
+	return list;
+}
+
+static json_t *service_json(const struct status *status, unsigned int id)
+{
+	const struct edge53_service *s = state_service(status->state, id);
+	struct edge53_backend_counters sum = { 0 };
+	json_t *o = json_object();
+
+	output_put(&o, "id", json_integer(id));
+	output_put(&o, "name", output_text(s->name, sizeof(s->name)));
+	output_put(&o, "kind", json_string(kind_text(s)));
+	output_put(&o, "on_down",
+		   json_string(s->flags & EDGE53_SERVICE_DOWN_PASS ? "pass" : "drop"));
+	output_put(&o, "ipv6", json_string(s->flags & EDGE53_SERVICE_IPV6_DROP ? "drop" : "pass"));
+	output_put(&o, "dot", json_string(s->flags & EDGE53_SERVICE_DOT_DROP ? "drop" : "pass"));
+	output_put(&o, "xdp", json_boolean(s->flags & EDGE53_SERVICE_XDP));
+	output_put(&o, "frontends", frontends_json(status, id));
+	output_put(&o, "backends", backends_json(status, id, &sum));
+	output_put(&o, "traffic", output_traffic(&sum.traffic));
+	output_put(&o, "reasons", reasons_json(status, id));
+	return o;
+}
+
+static json_t *services_json(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++)
+		if (state_service(status->state, id))
+			output_append(&list, service_json(status, id));
+	return list;
+}
+
+static json_t *hook_json(const struct hook *h)
+{
+	json_t *o = json_object();
+
+	output_put(&o, "hook", json_string(h->name));
+	output_put(&o, "device", output_text(h->device, sizeof(h->device)));
+	output_put(&o, "ifindex", json_integer(h->ifindex));
+	output_put(&o, "gone", json_boolean(h->is_gone));
+	output_put(&o, "program", output_text(h->program, sizeof(h->program)));
+	output_put(&o, "program_id", json_integer(h->program_id));
+	output_put(&o, "mode", *h->mode ? json_string(h->mode) : json_null());
+	return o;
+}
+
+static json_t *hooks_json(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->n_hooks; i++)
+		output_append(&list, hook_json(&status->hooks[i]));
+	return list;
+}
+
+int status_print_json(const struct status *status)
+{
+	json_t *o = json_object();
+
+	output_put(&o, "pins", json_string(pins_root()));
+	output_put(&o, "same_netns", json_boolean(status->same_netns));
+	output_put(&o, "loader", loader_json(status));
+	output_put(&o, "geometry", geometry_json(state_geometry(status->state)));
+	output_put(&o, "ring", ring_json(status));
+	output_put(&o, "services", services_json(status));
+	output_put(&o, "hooks", hooks_json(status));
+	output_put(&o, "reasons_without_service", reasons_json(status, 0));
+	return output_json(o);
+}

@@ -1,0 +1,366 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* `edge53 status` for people. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "output.h"
+#include "status.h"
+
+/* An access concentrator has thousands of ppp devices: people see the first ones and a number. */
+#define SHORT_LIST 32
+
+#define MIB (1024.0 * 1024.0)
+
+#define LATENCY_TEXT_LEN 24
+
+/* Upper end of the bucket in which the given percentage of replies is complete. */
+static const char *latency_text(const struct edge53_backend_counters *counters,
+				unsigned int percent, char buf[static LATENCY_TEXT_LEN])
+{
+	__u64 total = 0, seen = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < EDGE53_LATENCY_BUCKETS; i++)
+		total += counters->latency[i];
+	if (!total)
+		return "-";
+	while (n < EDGE53_LATENCY_BUCKETS - 1) {
+		seen += counters->latency[n];
+		if (seen >= (total * percent + 99) / 100)
+			break;
+		n++;
+	}
+	if (n == EDGE53_LATENCY_BUCKETS - 1)
+		snprintf(buf, LATENCY_TEXT_LEN, ">%.1fs", (1u << (n - 1)) / 1e6);
+	else if (n < 10)
+		snprintf(buf, LATENCY_TEXT_LEN, "<%uus", 1u << n);
+	else
+		snprintf(buf, LATENCY_TEXT_LEN, "<%.1fms", (1u << n) / 1e3);
+	return buf;
+}
+
+static void print_loader(const struct status *status)
+{
+	const struct edge53_loader *loader = state_loader(status->state);
+	time_t started = loader->started_ns / 1000000000;
+	char when[32] = "";
+	unsigned int pid;
+	struct tm tm;
+
+	if (localtime_r(&started, &tm))
+		strftime(when, sizeof(when), "%F %T", &tm);
+	if (state_has_loader(status->state, &pid))
+		printf("loader    running, pid %u since %s, version %.*s\n", pid, when,
+		       (int)sizeof(loader->version), loader->version);
+	else
+		printf("loader    not running; the dataplane serves on (last: pid %u of %s, version %.*s)\n",
+		       pid, when, (int)sizeof(loader->version), loader->version);
+	if (!status->same_netns)
+		printf("netns     another one than this shell's: devices are shown by number\n");
+}
+
+static void print_geometry(const struct edge53_geometry *g)
+{
+	struct memory memory = memory_of(g);
+
+	printf("geometry  %u CPUs x %u UDP slots, %u TCP connections, %u clients, ports %u-%u\n",
+	       g->n_cpus, g->slots_per_cpu, g->tcp_connections, g->clients, g->port_base,
+	       g->port_base + (1u << g->port_bits) - 1);
+	printf("memory    slots %.1f MiB, connections %.1f MiB, clients about %.1f MiB\n",
+	       memory.slots_bytes / MIB, memory.conns_bytes / MIB, memory.clients_bytes / MIB);
+}
+
+static int print_ring(const struct status *status)
+{
+	struct edge53_cpu_state totals;
+	int r = state_cpu_totals(status->state, &totals);
+
+	if (r < 0)
+		return r;
+	printf("ring      %llu slots handed out, %llu overwritten unanswered",
+	       (unsigned long long)totals.next_slot, (unsigned long long)totals.unanswered);
+	if (totals.overwritten_age_us)
+		printf(", the last at an age of %.1f s", totals.overwritten_age_us * 1024 / 1e9);
+	printf("\n");
+	if (totals.clients_not_counted)
+		printf("clients   full: %llu packets of further clients not counted by client\n",
+		       (unsigned long long)totals.clients_not_counted);
+	return 0;
+}
+
+/* A heading and its table; an empty one says "none". `left_out`: rows there would have been. */
+static int print_section(const char *heading, struct libscols_table *table, size_t left_out)
+{
+	int r;
+
+	printf("\n%s\n", heading);
+	if (scols_table_is_empty(table)) {
+		puts("none");
+		return 0;
+	}
+	r = scols_print_table(table);
+	if (left_out)
+		printf("and %zu more (--all shows them)\n", left_out);
+	return r;
+}
+
+static int print_services(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false }, { "KIND", false }, { "ON-DOWN", false },
+		{ "IPV6", false },    { "DOT", false },	 { "BACKENDS", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++) {
+		const struct edge53_service *s = state_service(status->state, id);
+		unsigned int n = 0, n_usable = 0;
+		struct libscols_line *row;
+
+		if (!s)
+			continue;
+		for (unsigned int b = 1; b < EDGE53_MAX_BACKENDS; b++) {
+			const struct edge53_backend *backend = state_backend(status->state, b);
+
+			if (!backend || backend->service != id)
+				continue;
+			n++;
+			n_usable += !*why_unusable(status, b);
+		}
+		row = scols_table_new_line(table, NULL);
+		r = output_cell(row, 0, "%.*s", EDGE53_NAME_LEN, s->name)
+		    ?: output_cell(row, 1, "%s", kind_text(s))
+		    ?: output_cell(row, 2, "%s", s->flags & EDGE53_SERVICE_DOWN_PASS ? "pass" : "drop")
+		    ?: output_cell(row, 3, "%s", s->flags & EDGE53_SERVICE_IPV6_DROP ? "drop" : "pass")
+		    ?: output_cell(row, 4, "%s", s->flags & EDGE53_SERVICE_DOT_DROP ? "drop" : "pass")
+		    ?: output_cell(row, 5, "%u of %u usable", n_usable, n);
+	}
+	return r ?: print_section("Services", table, 0);
+}
+
+static int service_cell(const struct status *status, struct libscols_line *row, unsigned int id)
+{
+	const struct edge53_service *service = state_service(status->state, id);
+
+	if (!service)
+		return output_cell(row, 0, "%s", id ? "?" : "-");
+	return output_cell(row, 0, "%.*s", EDGE53_NAME_LEN, service->name);
+}
+
+static size_t rows_to_show(const struct status *status, size_t n)
+{
+	return status->show_all || n <= SHORT_LIST ? n : SHORT_LIST;
+}
+
+static int print_frontends(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false },
+		{ "DEVICE", false },
+		{ "ADDRESS", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	size_t n = rows_to_show(status, status->n_frontends);
+	char device[DEVICE_TEXT_LEN], address[ADDR_TEXT_LEN];
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && !r; i++) {
+		const struct frontend *f = &status->frontends[i];
+		struct libscols_line *row = scols_table_new_line(table, NULL);
+
+		r = service_cell(status, row, f->value.service)
+		    ?: output_cell(row, 1, "%s", frontend_device_text(status, f, device))
+		    ?: output_cell(row, 2, "%s", addr_is_zero(&f->key.address) ?
+					 "any" : addr_format(&f->key.address, address));
+	}
+	return r ?: print_section("Frontends", table, status->n_frontends - n);
+}
+
+static int port_cell(struct libscols_line *row, size_t column, unsigned int port)
+{
+	return port ? output_cell(row, column, "%u", port) : output_cell(row, column, "-");
+}
+
+static int print_backends(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false }, { "BACKEND", false }, { "UDP", true },   { "TCP", true },
+		{ "DEVICE", false },  { "SOURCE", false },  { "PATH", false }, { "STATE", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	char device[DEVICE_TEXT_LEN], address[ADDR_TEXT_LEN];
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++) {
+		const struct edge53_backend *b = state_backend(status->state, id);
+		struct libscols_line *row;
+		const char *why;
+
+		if (!b)
+			continue;
+		why = why_unusable(status, id);
+		row = scols_table_new_line(table, NULL);
+		r = service_cell(status, row, b->service)
+		    ?: output_cell(row, 1, "%s", addr_format(&b->address, address))
+		    ?: port_cell(row, 2, b->udp_port)
+		    ?: port_cell(row, 3, b->tcp_port)
+		    ?: output_cell(row, 4, "%s", device_text(status, b->ifindex, device))
+		    ?: output_cell(row, 5, "%s", addr_is_zero(&b->source) ?
+					 "client's" : addr_format(&b->source, address))
+		    ?: output_cell(row, 6, "%s", path_text(b))
+		    ?: output_cell(row, 7, "%s%s", *why ? "unusable: " : "usable", why);
+	}
+	return r ?: print_section("Backends", table, 0);
+}
+
+static int print_hooks(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "HOOK", false },
+		{ "DEVICE", false },
+		{ "PROGRAM", false },
+		{ "MODE", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	size_t n = rows_to_show(status, status->n_hooks);
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && !r; i++) {
+		const struct hook *h = &status->hooks[i];
+		struct libscols_line *row = scols_table_new_line(table, NULL);
+
+		r = output_cell(row, 0, "%s", h->name)
+			    ?: output_cell(row, 1, "%s%s", h->device, h->is_gone ? " (gone)" : "")
+			    ?: output_cell(row, 2, "%s", h->program)
+			    ?: output_cell(row, 3, "%s", h->mode);
+	}
+	return r ?: print_section("Hooks", table, status->n_hooks - n);
+}
+
+static int traffic_row(struct libscols_table *table, const struct status *status,
+		       unsigned int service, const char *backend,
+		       const struct edge53_backend_counters *counters)
+{
+	struct libscols_line *row = scols_table_new_line(table, NULL);
+	char median[LATENCY_TEXT_LEN], p99[LATENCY_TEXT_LEN];
+	const size_t n = sizeof(counters->traffic) / sizeof(__u64);
+
+	return service_cell(status, row, service)
+	       ?: output_cell(row, 1, "%s", backend)
+	       ?: output_numbers(row, 2, (const __u64 *)&counters->traffic, n)
+	       ?: output_cell(row, 2 + n, "%s", latency_text(counters, 50, median))
+	       ?: output_cell(row, 3 + n, "%s", latency_text(counters, 99, p99));
+}
+
+/* A row for each backend of a service, and one of all when there are several. */
+static int service_traffic(struct libscols_table *table, const struct status *status,
+			   unsigned int service)
+{
+	struct edge53_backend_counters counters, sum = { 0 };
+	char address[ADDR_TEXT_LEN];
+	size_t n = 0;
+	int r = 0;
+
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++) {
+		const struct edge53_backend *backend = state_backend(status->state, id);
+
+		if (!backend || backend->service != service)
+			continue;
+		n++;
+		r = state_backend_counters(status->state, id, &counters);
+		if (r < 0)
+			return r;
+		add_backend_counters(&sum, &counters);
+		r = traffic_row(table, status, service, addr_format(&backend->address, address),
+				&counters);
+	}
+	return r || n < 2 ? r : traffic_row(table, status, service, "all", &sum);
+}
+
+static int print_traffic(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false }, { "BACKEND", false }, { "QUERIES", true },
+		{ "REPLIES", true },  { "BYTES-IN", true }, { "BYTES-OUT", true },
+		{ "TCP", true },      { "TRUNC", true },    { "NOERROR", true },
+		{ "NXDOMAIN", true }, { "SERVFAIL", true }, { "REFUSED", true },
+		{ "OTHER", true },    { "MEDIAN", true },   { "P99", true },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	int r = 0;
+
+	_Static_assert(ARRAY_SIZE(columns) == 4 + sizeof(struct edge53_traffic) / sizeof(__u64),
+		       "a column for each counter, in their order");
+	if (!table)
+		return -ENOMEM;
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++)
+		if (state_service(status->state, id))
+			r = service_traffic(table, status, id);
+	return r ?: print_section("Traffic", table, 0);
+}
+
+static int print_reasons(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false }, { "PACKETS", true },  { "FATE", false },
+		{ "REASON", false },  { "MEANING", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+
+	if (!table)
+		return -ENOMEM;
+	for (unsigned int i = 0; i < EDGE53_MAX_SERVICES * EDGE53_REASON_COUNT; i++) {
+		unsigned int service = i / EDGE53_REASON_COUNT, reason = i % EDGE53_REASON_COUNT;
+		struct libscols_line *row;
+		unsigned long long count;
+		int r;
+
+		/* Service 0 has what was counted before the service was known. */
+		if (reason == EDGE53_GO_ON || (service && !state_service(status->state, service)))
+			continue;
+		r = state_reason_count(status->state, service, reason, &count);
+		if (r < 0)
+			return r;
+		if (!count && !(status->show_all && service))
+			continue;
+		row = scols_table_new_line(table, NULL);
+		r = service_cell(status, row, service)
+		    ?: output_cell(row, 1, "%llu", count)
+		    ?: output_cell(row, 2, "%s", fate_text(reason_fate(reason)))
+		    ?: output_cell(row, 3, "%s", reason_name(reason))
+		    ?: output_cell(row, 4, "%s", reason_sentence(reason));
+		if (r)
+			return r;
+	}
+	return print_section("Reasons", table, 0);
+}
+
+int status_print_text(const struct status *status)
+{
+	print_loader(status);
+	print_geometry(state_geometry(status->state));
+	return print_ring(status)
+	       ?: print_services(status)
+	       ?: print_frontends(status)
+	       ?: print_backends(status)
+	       ?: print_hooks(status)
+	       ?: print_traffic(status)
+	       ?: print_reasons(status);
+}
