@@ -61,6 +61,41 @@ const char *pins_link_path(const char *hook, const char *ifname, char buf[static
 	return buf;
 }
 
+static bool unescape_ifname(const char *text, char ifname[static EDGE53_IFNAME_LEN])
+{
+	size_t used = 0;
+	unsigned int byte;
+
+	while (*text && used + 1 < EDGE53_IFNAME_LEN) {
+		if (*text != '%') {
+			ifname[used++] = *text++;
+			continue;
+		}
+		if (sscanf(text, "%%%2x", &byte) != 1 || !text[1] || !text[2])
+			return false;
+		ifname[used++] = (char)byte;
+		text += 3;
+	}
+	ifname[used] = '\0';
+	return used && !*text;
+}
+
+bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static 16])
+{
+	static const char *const hooks[] = { "xdp",	      "tcx_ingress",   "tcx_egress",
+					     "clsact_ingress", "clsact_egress", "qdisc" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
+		size_t len = strlen(hooks[i]);
+
+		if (strncmp(entry, hooks[i], len) || entry[len] != '_')
+			continue;
+		snprintf(hook, 32, "%s", hooks[i]);
+		return unescape_ifname(entry + len + 1, ifname);
+	}
+	return false;
+}
+
 static bool is_below(const char *path, const char *directory)
 {
 	size_t len = strlen(directory);

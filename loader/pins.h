@@ -11,6 +11,7 @@
 #ifndef EDGE53_PINS_H
 #define EDGE53_PINS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define PINS_DEFAULT_ROOT "/sys/fs/bpf/edge53"
@@ -23,8 +24,14 @@ const char *pins_root(void);
 /* Path of a pinned map. Returns buf. */
 const char *pins_map_path(const char *map, char buf[static PINS_PATH_LEN]);
 
-/* Path of a pinned link: hook is "xdp", "tcx_ingress" or "tcx_egress". Returns buf. */
+/* Path of a pinned link: hook is "xdp", "tcx_ingress" and so on (attach.c). Returns buf. */
 const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN]);
+
+/*
+ * Splits the name of an entry in links/ into hook and interface. False when it is not one of ours.
+ * hook takes 32 bytes, ifname IF_NAMESIZE.
+ */
+bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static 16]);
 
 /*
  * Makes the root (mounting bpffs on /sys/fs/bpf when nothing is mounted there) with mode 0700 and takes

@@ -1,0 +1,581 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "attach.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_link.h>
+#include <linux/pkt_sched.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "log.h"
+#include "netlink.h"
+#include "pins.h"
+
+/* Kernel 6.6 (include/uapi/linux/bpf.h); Debian 12's headers are older. */
+#define BPF_TCX_INGRESS_TYPE 46
+#define BPF_TCX_EGRESS_TYPE 47
+#define BPF_F_BEFORE_FLAG (1u << 3)
+
+/* Our filter's name on a clsact qdisc: there is one to replace or to remove, never two. */
+#define CLSACT_HANDLE 0xe53
+#define CLSACT_PRIORITY 53
+
+enum place {
+	PLACE_XDP,
+	PLACE_INGRESS,
+	PLACE_EGRESS,
+	PLACE_COUNT,
+};
+
+static const struct place_facts {
+	const char *link_pin;	/* tcx or XDP link */
+	const char *clsact_pin; /* record of a clsact filter */
+	unsigned int attach_type;
+	enum bpf_tc_attach_point clsact;
+	const char *words;
+} places[PLACE_COUNT] = {
+	[PLACE_XDP] = { "xdp", NULL, BPF_XDP, 0, "XDP" },
+	[PLACE_INGRESS] = { "tcx_ingress", "clsact_ingress", BPF_TCX_INGRESS_TYPE, BPF_TC_INGRESS,
+			    "tc ingress" },
+	[PLACE_EGRESS] = { "tcx_egress", "clsact_egress", BPF_TCX_EGRESS_TYPE, BPF_TC_EGRESS,
+			   "tc egress" },
+};
+
+/* The record that a clsact qdisc was made by us. */
+#define QDISC_PIN "qdisc"
+
+struct attachment {
+	unsigned int ifindex;
+	enum place place;
+	char name[IFNAMSIZ];
+	int program; /* enum attach_program; -1: refused, not tried again */
+	enum attach_xdp_mode mode;
+	bool is_clsact;
+	unsigned int wanted_in; /* generation of the plan that last wanted it */
+};
+
+struct attachments {
+	enum attach_tc tc;
+	bool tcx_missing;
+	bool has_applied;
+	unsigned int generation;
+	struct attachment *entries; /* sorted by ifindex, place */
+	size_t n_entries;
+};
+
+int attachments_new(enum attach_tc tc, struct attachments **ret)
+{
+	struct attachments *attachments = calloc(1, sizeof(*attachments));
+
+	if (!attachments)
+		return -ENOMEM;
+	attachments->tc = tc;
+	*ret = attachments;
+	return 0;
+}
+
+void attachments_free(struct attachments *attachments)
+{
+	if (!attachments)
+		return;
+	free(attachments->entries);
+	free(attachments);
+}
+
+/* --- the table of what is attached ----------------------------------------------------------- */
+
+static int compare(const struct attachment *a, unsigned int ifindex, enum place place)
+{
+	if (a->ifindex != ifindex)
+		return a->ifindex < ifindex ? -1 : 1;
+	return (int)a->place - (int)place;
+}
+
+/* Index of the entry, or of where it would be inserted. */
+static size_t position(const struct attachments *at, unsigned int ifindex, enum place place)
+{
+	size_t low = 0, high = at->n_entries;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (compare(&at->entries[middle], ifindex, place) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct attachment *find(const struct attachments *at, unsigned int ifindex, enum place place)
+{
+	size_t i = position(at, ifindex, place);
+
+	return i < at->n_entries && !compare(&at->entries[i], ifindex, place) ? &at->entries[i] :
+										NULL;
+}
+
+static struct attachment *insert(struct attachments *at, const struct plan_device *device,
+				 enum place place)
+{
+	struct attachment *entries =
+		reallocarray(at->entries, at->n_entries + 1, sizeof(*entries));
+	size_t i = position(at, device->ifindex, place);
+
+	if (!entries)
+		return NULL;
+	at->entries = entries;
+	memmove(&entries[i + 1], &entries[i], (at->n_entries - i) * sizeof(*entries));
+	at->n_entries++;
+	entries[i] = (struct attachment){ .ifindex = device->ifindex, .place = place, .program = -1 };
+	snprintf(entries[i].name, sizeof(entries[i].name), "%s", device->name);
+	return &entries[i];
+}
+
+enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsigned int ifindex)
+{
+	const struct attachment *entry = find(attachments, ifindex, PLACE_XDP);
+
+	return entry && entry->program >= 0 ? entry->mode : XDP_MODE_NONE;
+}
+
+/* --- links ------------------------------------------------------------------------------------ */
+
+/* The device a pinned link is attached to; 0 when it is gone. XDP and tcx keep it at the same place. */
+static unsigned int link_ifindex(int link_fd)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(link_fd, &info, &len))
+		return 0;
+	return info.xdp.ifindex;
+}
+
+static int pin_again(int fd, const char *path)
+{
+	unlink(path);
+	return bpf_obj_pin(fd, path) ? -errno : 0;
+}
+
+/* Puts our program in place of the one a pinned link runs. -ENOENT: no such link on this device. */
+static int adopt_link(const char *path, unsigned int ifindex, int program_fd)
+{
+	_cleanup_(closep) int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return -ENOENT;
+	if (link_ifindex(fd) != ifindex) {
+		unlink(path);
+		return -ENOENT;
+	}
+	return bpf_link_update(fd, program_fd, NULL) ? -errno : 0;
+}
+
+static int make_link(const char *path, unsigned int ifindex, int program_fd,
+		     unsigned int attach_type, unsigned int flags)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
+	_cleanup_(closep) int fd = bpf_link_create(program_fd, (int)ifindex,
+						   (enum bpf_attach_type)attach_type, &opts);
+
+	return fd < 0 ? -errno : pin_again(fd, path);
+}
+
+/* --- XDP -------------------------------------------------------------------------------------- */
+
+static enum attach_xdp_mode current_xdp_mode(unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	if (bpf_xdp_query((int)ifindex, 0, &opts))
+		return XDP_MODE_NATIVE;
+	return opts.attach_mode == XDP_ATTACHED_SKB ? XDP_MODE_GENERIC : XDP_MODE_NATIVE;
+}
+
+static bool has_foreign_xdp(unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
+
+	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode != XDP_ATTACHED_NONE;
+}
+
+static int attach_xdp(struct attachment *entry, int program_fd)
+{
+	char path[PINS_PATH_LEN];
+	int native, generic;
+
+	pins_link_path(places[PLACE_XDP].link_pin, entry->name, path);
+	if (!adopt_link(path, entry->ifindex, program_fd)) {
+		entry->mode = current_xdp_mode(entry->ifindex);
+		log_info("%s: adopted, XDP in %s mode", entry->name,
+			 entry->mode == XDP_MODE_GENERIC ? "generic" : "native");
+		return 0;
+	}
+	if (has_foreign_xdp(entry->ifindex)) {
+		log_warning("%s: another XDP program is attached; doing the same in tc instead",
+			    entry->name);
+		return -EBUSY;
+	}
+	native = make_link(path, entry->ifindex, program_fd, BPF_XDP, XDP_FLAGS_DRV_MODE);
+	if (!native) {
+		entry->mode = XDP_MODE_NATIVE;
+		log_info("%s: XDP in native mode", entry->name);
+		return 0;
+	}
+	generic = make_link(path, entry->ifindex, program_fd, BPF_XDP, XDP_FLAGS_SKB_MODE);
+	if (!generic) {
+		entry->mode = XDP_MODE_GENERIC;
+		log_info("%s: XDP in generic mode (native: %s)", entry->name, strerror(-native));
+		return 0;
+	}
+	if (generic != -ENODEV)
+		log_warning("%s: no XDP (native: %s; generic: %s); doing the same in tc instead",
+			    entry->name, strerror(-native), strerror(-generic));
+	return generic;
+}
+
+/* --- tc: tcx, else clsact ----------------------------------------------------------------------- */
+
+/* The pinned program is not used; its name is the record of what to remove. */
+static void record(const char *pin, const char *ifname, int program_fd)
+{
+	char path[PINS_PATH_LEN];
+	int r = pin_again(program_fd, pins_link_path(pin, ifname, path));
+
+	if (r < 0)
+		log_warning("%s: cannot pin %s: %s", ifname, path, strerror(-r));
+}
+
+static int attach_clsact(struct attachment *entry, int program_fd)
+{
+	const struct place_facts *place = &places[entry->place];
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)entry->ifindex, .attach_point = place->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+		    .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE);
+	int r = bpf_tc_hook_create(&hook);
+
+	if (!r)
+		record(QDISC_PIN, entry->name, program_fd);
+	else if (r != -EEXIST)
+		return r;
+	r = bpf_tc_attach(&hook, &opts);
+	if (r < 0)
+		return r;
+	record(place->clsact_pin, entry->name, program_fd);
+	entry->is_clsact = true;
+	return 0;
+}
+
+static int attach_tc(struct attachments *at, struct attachment *entry, int program_fd)
+{
+	const struct place_facts *place = &places[entry->place];
+	char path[PINS_PATH_LEN];
+	int r;
+
+	if (at->tc == ATTACH_TC_AUTO && !at->tcx_missing) {
+		pins_link_path(place->link_pin, entry->name, path);
+		r = adopt_link(path, entry->ifindex, program_fd);
+		if (r == -ENOENT)
+			/* First in the chain: nothing may decide about a query before it is redirected. */
+			r = make_link(path, entry->ifindex, program_fd, place->attach_type,
+				      BPF_F_BEFORE_FLAG);
+		if (r != -EINVAL)
+			return r;
+		at->tcx_missing = true;
+		log_info("this kernel has no tcx (before 6.6): using clsact");
+	}
+	return attach_clsact(entry, program_fd);
+}
+
+/* --- taking away -------------------------------------------------------------------------------- */
+
+struct filter_count {
+	unsigned int ifindex;
+	unsigned int n;
+};
+
+static int count_filter(const struct nlmsghdr *message, void *data)
+{
+	const struct tcmsg *tc = mnl_nlmsg_get_payload(message);
+	struct filter_count *count = data;
+
+	if (mnl_nlmsg_get_payload_len(message) >= sizeof(*tc) &&
+	    tc->tcm_ifindex == (int)count->ifindex)
+		count->n++;
+	return 0;
+}
+
+/* Whether anybody's filters are left on the clsact qdisc of a device. Doubt says yes. */
+static bool has_filters(unsigned int ifindex)
+{
+	static const unsigned int parents[] = { TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS),
+						TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_EGRESS) };
+	struct filter_count count = { .ifindex = ifindex };
+	struct netlink_answer answer = { .read = count_filter, .data = &count };
+	_cleanup_(netlink_freep) struct netlink *netlink = NULL;
+
+	if (netlink_open(NETLINK_ROUTE, &netlink) < 0)
+		return true;
+	for (size_t i = 0; i < ARRAY_SIZE(parents); i++) {
+		struct nlmsghdr *request = netlink_request(netlink, RTM_GETTFILTER, NLM_F_DUMP);
+		struct tcmsg *tc = mnl_nlmsg_put_extra_header(request, sizeof(*tc));
+
+		tc->tcm_family = AF_UNSPEC;
+		tc->tcm_ifindex = (int)ifindex;
+		tc->tcm_parent = parents[i];
+		if (netlink_talk(netlink, &answer) < 0)
+			return true;
+	}
+	return count.n > 0;
+}
+
+static void remove_filter(const char *ifname, enum bpf_tc_attach_point point)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(ifname), .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+
+	if (hook.ifindex)
+		bpf_tc_detach(&hook, &opts); /* not there any more is as good */
+}
+
+static void remove_qdisc(const char *ifname)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(ifname),
+		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+	if (hook.ifindex && !has_filters(hook.ifindex))
+		bpf_tc_hook_destroy(&hook);
+}
+
+/*
+ * Detaches what a record stands for, then removes it. A link is detached by force: another process
+ * (bpftool, an older loader on its way out) may still hold a descriptor.
+ */
+static int remove_record(const char *hook, const char *ifname)
+{
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = -1;
+
+	pins_link_path(hook, ifname, path);
+	if (!strcmp(hook, QDISC_PIN)) {
+		remove_qdisc(ifname);
+	} else if (!strcmp(hook, places[PLACE_INGRESS].clsact_pin)) {
+		remove_filter(ifname, BPF_TC_INGRESS);
+	} else if (!strcmp(hook, places[PLACE_EGRESS].clsact_pin)) {
+		remove_filter(ifname, BPF_TC_EGRESS);
+	} else {
+		fd = bpf_obj_get(path);
+		if (fd >= 0)
+			bpf_link_detach(fd);
+	}
+	return unlink(path) && errno != ENOENT ? -errno : 0;
+}
+
+static void remove_attachment(const struct attachment *entry, bool qdisc_too)
+{
+	const struct place_facts *place = &places[entry->place];
+
+	if (entry->program < 0)
+		return;
+	log_debug("%s: detaching %s", entry->name, place->words);
+	remove_record(entry->is_clsact ? place->clsact_pin : place->link_pin, entry->name);
+	if (entry->is_clsact && qdisc_too)
+		remove_record(QDISC_PIN, entry->name);
+}
+
+/* Calls fn for each record; a record made by nobody we know is left alone. */
+static int each_record(int (*fn)(const char *hook, const char *ifname, void *arg), void *arg)
+{
+	char path[PINS_PATH_LEN + 8], hook[32], ifname[IFNAMSIZ];
+	struct dirent *entry;
+	DIR *directory;
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/links", pins_root());
+	directory = opendir(path);
+	if (!directory)
+		return errno == ENOENT ? 0 : -errno;
+	while ((entry = readdir(directory))) {
+		int error;
+
+		if (!pins_parse_link(entry->d_name, hook, ifname))
+			continue;
+		error = fn(hook, ifname, arg);
+		if (error < 0 && !r)
+			r = error;
+	}
+	closedir(directory);
+	return r;
+}
+
+/* --- plan → devices ------------------------------------------------------------------------------ */
+
+static int attach_at(struct attachments *at, const struct plan_device *device, enum place place,
+		     enum attach_program program, const int programs[])
+{
+	struct attachment *entry = find(at, device->ifindex, place);
+	int r;
+
+	if (!entry) {
+		entry = insert(at, device, place);
+		if (!entry)
+			return -ENOMEM;
+	} else if (entry->program == (int)program || entry->program < 0) {
+		entry->wanted_in = at->generation;
+		return entry->program < 0;
+	}
+	entry->wanted_in = at->generation;
+	r = place == PLACE_XDP ? attach_xdp(entry, programs[program]) :
+				 attach_tc(at, entry, programs[program]);
+	if (!r) {
+		entry->program = program;
+		log_debug("%s: attached at %s", device->name, places[place].words);
+		return 0;
+	}
+	entry->program = -1;
+	if (r == -ENODEV || r == -ENXIO) /* gone in the meantime; the next plan does not want it */
+		return 0;
+	if (place != PLACE_XDP)
+		log_error("%s: cannot attach at %s: %s", device->name, places[place].words,
+			  strerror(-r));
+	return 1;
+}
+
+static enum attach_program uplink_program(const struct attachments *at,
+					  const struct plan_device *device)
+{
+	if (!device->is_ethernet)
+		return PROGRAM_EDGE_TC_L3;
+	return attach_xdp_mode(at, device->ifindex) == XDP_MODE_NONE ? PROGRAM_EDGE_TC_L2 :
+								      PROGRAM_EDGE_TC_L2_CHECKED;
+}
+
+/* Whether an earlier loader's XDP link is on this device. */
+static bool has_link_to_adopt(const struct plan_device *device)
+{
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = -1;
+
+	fd = bpf_obj_get(pins_link_path(places[PLACE_XDP].link_pin, device->name, path));
+	return fd >= 0 && link_ifindex(fd) == device->ifindex;
+}
+
+/*
+ * tc comes first and does everything, then XDP, then tc leaves to XDP what XDP has done: at no moment
+ * does a query reach the host's stack. Where XDP is there already, nothing is ever counted twice.
+ */
+static int attach_device(struct attachments *at, const struct plan_device *device,
+			 const int programs[])
+{
+	int refused = 0;
+
+	if (device->hooks & HOOK_UPLINK_XDP && !find(at, device->ifindex, PLACE_XDP) &&
+	    has_link_to_adopt(device))
+		attach_at(at, device, PLACE_XDP, PROGRAM_EDGE_XDP, programs);
+	if (device->hooks & HOOK_UPLINK_TC)
+		refused += attach_at(at, device, PLACE_INGRESS, uplink_program(at, device), programs);
+	if (device->hooks & HOOK_UPLINK_XDP) {
+		attach_at(at, device, PLACE_XDP, PROGRAM_EDGE_XDP, programs);
+		if (attach_xdp_mode(at, device->ifindex) != XDP_MODE_NONE)
+			refused += attach_at(at, device, PLACE_INGRESS,
+					     PROGRAM_EDGE_TC_L2_CHECKED, programs);
+	}
+	if (device->hooks & HOOK_ENFORCE_IN)
+		refused += attach_at(at, device, PLACE_INGRESS,
+				     device->is_ethernet ? PROGRAM_ENFORCE_IN_L2 :
+							   PROGRAM_ENFORCE_IN_L3,
+				     programs);
+	if (device->hooks & HOOK_ENFORCE_OUT)
+		refused += attach_at(at, device, PLACE_EGRESS,
+				     device->is_ethernet ? PROGRAM_ENFORCE_OUT_L2 :
+							   PROGRAM_ENFORCE_OUT_L3,
+				     programs);
+	return refused;
+}
+
+static bool is_recreated(const struct attachments *at, const struct attachment *gone)
+{
+	for (size_t i = 0; i < at->n_entries; i++)
+		if (&at->entries[i] != gone && at->entries[i].wanted_in == at->generation &&
+		    !strcmp(at->entries[i].name, gone->name))
+			return true;
+	return false;
+}
+
+/* What the plan no longer wants. A device's successor of the same name has taken over the records. */
+static void detach_unwanted(struct attachments *at)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < at->n_entries; i++)
+		if (at->entries[i].wanted_in != at->generation && !is_recreated(at, &at->entries[i]))
+			remove_attachment(&at->entries[i], true);
+	for (size_t i = 0; i < at->n_entries; i++)
+		if (at->entries[i].wanted_in == at->generation)
+			at->entries[kept++] = at->entries[i];
+	at->n_entries = kept;
+}
+
+static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
+{
+	const struct attachments *at = arg;
+
+	for (size_t i = 0; i < at->n_entries; i++) {
+		const struct attachment *entry = &at->entries[i];
+		const struct place_facts *place = &places[entry->place];
+
+		if (entry->program < 0 || strcmp(entry->name, ifname))
+			continue;
+		if (!strcmp(hook, entry->is_clsact ? place->clsact_pin : place->link_pin) ||
+		    (entry->is_clsact && !strcmp(hook, QDISC_PIN)))
+			return 0;
+	}
+	log_info("%s: removing %s of an earlier run", ifname, hook);
+	return remove_record(hook, ifname);
+}
+
+int attach_apply(struct attachments *attachments, const struct plan *plan,
+		 const int programs[static PROGRAM_COUNT])
+{
+	int refused = 0, r;
+
+	attachments->generation++;
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		r = attach_device(attachments, &plan->devices[i], programs);
+		if (r < 0)
+			return r;
+		refused += r;
+	}
+	detach_unwanted(attachments);
+	if (!attachments->has_applied) {
+		attachments->has_applied = true;
+		each_record(remove_if_unknown, attachments);
+	}
+	return refused;
+}
+
+static int remove_but_qdiscs(const char *hook, const char *ifname, void *arg)
+{
+	(void)arg;
+	return strcmp(hook, QDISC_PIN) ? remove_record(hook, ifname) : 0;
+}
+
+static int remove_qdiscs(const char *hook, const char *ifname, void *arg)
+{
+	(void)arg;
+	return strcmp(hook, QDISC_PIN) ? 0 : remove_record(hook, ifname);
+}
+
+int attach_remove_all(void)
+{
+	int r = each_record(remove_but_qdiscs, NULL), r2 = each_record(remove_qdiscs, NULL);
+
+	return r < 0 ? r : r2;
+}

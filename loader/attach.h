@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Plan → programs on devices: XDP and tcx links, pinned, or clsact filters where the kernel has no tcx.
+ *
+ * What is attached outlives the loader. A link's pin, and for clsact a pin of the program under the
+ * name of the hook, is the record of it; a later loader finds it there, puts its own program in place
+ * of the old one, and takes away what its plan does not want.
+ */
+#ifndef EDGE53_ATTACH_H
+#define EDGE53_ATTACH_H
+
+#include "plan.h"
+
+enum attach_program {
+	PROGRAM_EDGE_XDP,
+	PROGRAM_EDGE_TC_L2,
+	PROGRAM_EDGE_TC_L2_CHECKED,
+	PROGRAM_EDGE_TC_L3,
+	PROGRAM_ENFORCE_IN_L2,
+	PROGRAM_ENFORCE_IN_L3,
+	PROGRAM_ENFORCE_OUT_L2,
+	PROGRAM_ENFORCE_OUT_L3,
+	PROGRAM_COUNT,
+};
+
+enum attach_tc {
+	ATTACH_TC_AUTO, /* tcx, else clsact */
+	ATTACH_TC_CLSACT,
+};
+
+enum attach_xdp_mode {
+	XDP_MODE_NONE,
+	XDP_MODE_NATIVE,
+	XDP_MODE_GENERIC,
+};
+
+struct attachments; /* what this loader knows to be attached */
+
+int attachments_new(enum attach_tc tc, struct attachments **ret);
+/* Forgets; detaches nothing. Accepts NULL. */
+void attachments_free(struct attachments *attachments);
+
+static inline void attachments_freep(struct attachments **attachments)
+{
+	attachments_free(*attachments);
+}
+
+/*
+ * Makes the devices match the plan, with the given programs (descriptors, by enum attach_program).
+ * A device that refuses a hook is logged once and tried again only when it was re-created; the others
+ * are attached all the same. Returns the number of hooks that could not be attached, or negative errno
+ * when nothing could be done at all.
+ */
+int attach_apply(struct attachments *attachments, const struct plan *plan,
+		 const int programs[static PROGRAM_COUNT]);
+
+/* How XDP is attached to a device of the last attach_apply(). */
+enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsigned int ifindex);
+
+/*
+ * Detaches everything that has a record, also what a dead loader left. clsact qdiscs go when we made
+ * them and nobody else uses them. Returns 0, or the first error after having tried all.
+ */
+int attach_remove_all(void);
+
+#endif

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* `edge53 check`: is the file right, and what would be done with it on this host? */
+#include <argp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "daemon.h"
+#include "log.h"
+#include "plan.h"
+
+static const struct argp_option option_table[] = {
+	{ "config", 'c', "FILE", 0, "Configuration (" DEFAULT_CONFIG_PATH ")", 0 },
+	{ 0 },
+};
+
+static error_t parse_option(int key, char *arg, struct argp_state *state)
+{
+	const char **config_path = state->input;
+
+	switch (key) {
+	case 'c':
+		*config_path = arg;
+		return 0;
+	case ARGP_KEY_ARG:
+		argp_error(state, "unexpected argument \"%s\"", arg);
+		return 0;
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const char *hooks_text(const struct plan_device *device)
+{
+	if (device->hooks & HOOK_ENFORCE_IN)
+		return "tc ingress and egress";
+	return device->hooks & HOOK_UPLINK_XDP ? "XDP and tc ingress" : "tc ingress";
+}
+
+static void print_backend(const struct plan_backend *backend)
+{
+	char address[ADDR_TEXT_LEN], source[ADDR_TEXT_LEN], device[IF_NAMESIZE] = "?";
+
+	printf("  %s %s udp %u tcp %u weight %u", backend->is_local ? "resolver" : "backend",
+	       addr_format(&backend->address, address), backend->udp_port, backend->tcp_port,
+	       backend->weight);
+	if (!backend->usable)
+		printf(": not usable now");
+	else if (backend->is_local)
+		printf(" through the host's stack");
+	else
+		printf(" through %s from %s", if_indextoname(backend->ifindex, device) ?: device,
+		       addr_format(&backend->source, source));
+	printf("\n");
+}
+
+static void print_service(const struct plan *plan, size_t index)
+{
+	const struct plan_service *service = &plan->services[index];
+	char text[ADDR_TEXT_LEN];
+
+	printf("%s \"%s\"\n", service->kind == EDGE53_SERVICE_EDGE ? "edge" : "enforce",
+	       service->name);
+	for (size_t i = 0; i < plan->n_frontends; i++) {
+		const struct plan_frontend *frontend = &plan->frontends[i];
+
+		if (frontend->service != index)
+			continue;
+		printf("  clients on %s ask %s port 53\n", plan->devices[frontend->device].name,
+		       addr_is_zero(&frontend->address) ? "any address" :
+							  addr_format(&frontend->address, text));
+	}
+	for (size_t i = 0; i < service->n_backends; i++)
+		print_backend(&service->backends[i]);
+	for (size_t i = 0; i < service->n_exempt; i++)
+		printf("  exempt %s/%u\n", addr_format(&service->exempt[i].address, text),
+		       service->exempt[i].length_bits - (addr_is_ipv4(&service->exempt[i].address) ? 96 : 0));
+}
+
+static void print_plan(const struct plan *plan)
+{
+	static const char *const levels[] = { "note", "warning", "error" };
+
+	for (size_t i = 0; i < plan->n_services; i++)
+		print_service(plan, i);
+	for (size_t i = 0; i < plan->n_devices; i++)
+		if (plan->devices[i].hooks)
+			printf("device %s (%s): %s\n", plan->devices[i].name,
+			       plan->devices[i].is_ethernet ? "Ethernet" : "no Ethernet header",
+			       hooks_text(&plan->devices[i]));
+	for (size_t i = 0; i < plan->n_findings; i++)
+		printf("%s: %s\n", levels[plan->findings[i].level], plan->findings[i].text);
+}
+
+int cmd_check(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.options = option_table,
+		.parser = parse_option,
+		.doc = "Check FILE and this host, and print what `edge53 run` would do. Changes nothing.",
+	};
+	const char *config_path = DEFAULT_CONFIG_PATH;
+	_cleanup_(config_freep) struct config *config = NULL;
+	_cleanup_(host_freep) struct host *host = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, &config_path))
+		return EXIT_USAGE;
+	if (config_load(config_path, &config) < 0)
+		return EXIT_USAGE;
+	if (daemon_make_plan(config, &host, &plan) < 0)
+		return EXIT_FAILED;
+	print_plan(plan);
+	return plan->has_errors ? EXIT_USAGE : EXIT_FINE;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* `edge53 down`: end the loader, detach and unpin everything. */
+#include <argp.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "attach.h"
+#include "commands.h"
+#include "dataplane.h"
+#include "log.h"
+#include "pins.h"
+#include "state.h"
+
+#define LOCK_TRIES 100
+#define LOCK_PAUSE_NS (50 * 1000 * 1000)
+
+/* Asks a live loader to leave and waits for its lock. Returns the lock, or negative errno. */
+static int take_over(void)
+{
+	_cleanup_(state_closep) struct state *state = NULL;
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
+	unsigned int pid;
+	int lock_fd;
+
+	if (!state_open(&state) && state_has_loader(state, &pid)) {
+		log_info("ending the loader (pid %u)", pid);
+		if (kill((pid_t)pid, SIGTERM) && errno != ESRCH)
+			return -errno;
+	}
+	for (int i = 0; i < LOCK_TRIES; i++) {
+		lock_fd = pins_lock();
+		if (lock_fd != -EBUSY)
+			return lock_fd;
+		nanosleep(&pause, NULL);
+	}
+	return -EBUSY;
+}
+
+static int remove_root(void)
+{
+	char path[PINS_PATH_LEN + 8];
+
+	snprintf(path, sizeof(path), "%s/links", pins_root());
+	if (rmdir(path) && errno != ENOENT)
+		return -errno;
+	return rmdir(pins_root()) && errno != ENOENT ? -errno : 0;
+}
+
+static bool is_loaded(void)
+{
+	struct stat st;
+
+	return !stat(pins_root(), &st);
+}
+
+int cmd_down(int argc, char **argv)
+{
+	static const struct argp argp = {
+		.doc = "End the loader if it runs, detach every program, and remove all pinned state.",
+	};
+	_cleanup_(closep) int lock_fd = -1;
+	int r, error;
+
+	if (argp_parse(&argp, argc, argv, 0, NULL, NULL))
+		return EXIT_USAGE;
+	if (!is_loaded()) {
+		log_error("not loaded");
+		return EXIT_NOT_LOADED;
+	}
+	lock_fd = take_over();
+	if (lock_fd < 0) {
+		log_error("cannot take over %s: %s", pins_root(), strerror(-lock_fd));
+		return EXIT_FAILED;
+	}
+	r = attach_remove_all();
+	error = dataplane_unpin();
+	if (!r)
+		r = error;
+	if (!r)
+		r = remove_root();
+	if (r < 0) {
+		log_error("could not remove everything below %s: %s", pins_root(), strerror(-r));
+		return EXIT_FAILED;
+	}
+	return EXIT_FINE;
+}

@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "daemon.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+
+#include "commands.h"
+#include "dataplane.h"
+#include "host.h"
+#include "log.h"
+#include "pins.h"
+#include "plan.h"
+#include "state.h"
+
+#define US_PER_MS 1000ull
+#define US_PER_S (1000 * US_PER_MS)
+
+/* Also without an event: XDP features change without one, and stale neighbours want a probe. */
+#define LOOK_AGAIN_US (5 * US_PER_S)
+/* Under a storm of events one look serves all that came in the meantime. */
+#define MIN_PAUSE_US (20 * US_PER_MS)
+/*
+ * A service whose backends just vanished drops queries for a while before `on_down: pass` hands them to
+ * the host's stack: a client that hears nothing asks again, one that hears "port unreachable" gives up,
+ * and a tunnel that is made anew is back in a second.
+ */
+#define DOWN_GRACE_US (10 * US_PER_S)
+
+/* When a service lost its last backend; 0: it has one. */
+struct down_clock {
+	char name[EDGE53_NAME_LEN];
+	enum edge53_service_kind kind;
+	uint64_t since_us;
+};
+
+struct daemon {
+	const char *config_path;
+	enum attach_tc tc;
+	struct config *config;
+	struct dataplane *dataplane;
+	struct attachments *attachments;
+	struct down_clock *down;
+	size_t n_down;
+	char *said; /* findings of the last plan, so that only news are logged */
+	int watch_fd;
+	uint64_t looked_at_us;
+	sd_event *event;
+	sd_event_source *timer;
+};
+
+static uint64_t now_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * US_PER_S + (uint64_t)ts.tv_nsec / 1000;
+}
+
+/* --- plan ------------------------------------------------------------------------------------- */
+
+int daemon_make_plan(const struct config *config, struct host **ret_host, struct plan **ret_plan)
+{
+	_cleanup_(freep) struct host_question *questions = NULL;
+	_cleanup_(host_freep) struct host *host = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	size_t n_questions;
+	int r = plan_questions(config, &questions, &n_questions);
+
+	if (!r)
+		r = host_read(questions, n_questions, &host);
+	if (!r)
+		r = plan_make(config, host, &plan);
+	if (r < 0) {
+		log_error("cannot read the state of the host: %s", strerror(-r));
+		return r;
+	}
+	*ret_host = take_ptr(host);
+	*ret_plan = take_ptr(plan);
+	return 0;
+}
+
+/* Whether a sentence of this plan was said for the last one already. */
+static bool was_said(const char *said, const char *text)
+{
+	const char *at = said ? strstr(said, text) : NULL;
+
+	return at && (at == said || at[-1] == '\n') && at[strlen(text)] == '\n';
+}
+
+static void say_findings(struct daemon *d, const struct plan *plan)
+{
+	char *said = NULL;
+	size_t len = 0;
+	FILE *f = open_memstream(&said, &len);
+
+	for (size_t i = 0; i < plan->n_findings; i++) {
+		const struct finding *finding = &plan->findings[i];
+
+		if (f)
+			fprintf(f, "%s\n", finding->text);
+		if (was_said(d->said, finding->text))
+			continue;
+		if (finding->level == FINDING_ERROR)
+			log_error("%s", finding->text);
+		else if (finding->level == FINDING_WARNING)
+			log_warning("%s", finding->text);
+		else
+			log_info("%s", finding->text);
+	}
+	if (f)
+		fclose(f);
+	free(d->said);
+	d->said = said;
+}
+
+static bool has_usable_backend(const struct plan_service *service)
+{
+	for (size_t i = 0; i < service->n_backends; i++)
+		if (service->backends[i].usable)
+			return true;
+	return false;
+}
+
+static struct down_clock *clock_of(struct daemon *d, const struct plan_service *service)
+{
+	struct down_clock *clocks;
+
+	for (size_t i = 0; i < d->n_down; i++)
+		if (d->down[i].kind == service->kind && !strcmp(d->down[i].name, service->name))
+			return &d->down[i];
+	clocks = reallocarray(d->down, d->n_down + 1, sizeof(*clocks));
+	if (!clocks)
+		return NULL;
+	d->down = clocks;
+	clocks[d->n_down] = (struct down_clock){ .kind = service->kind };
+	snprintf(clocks[d->n_down].name, sizeof(clocks[0].name), "%s", service->name);
+	return &clocks[d->n_down++];
+}
+
+/* Takes DOWN_PASS away from services that are down for less than the grace. */
+static void apply_grace(struct daemon *d, struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_services; i++) {
+		struct plan_service *service = &plan->services[i];
+		struct down_clock *clock = clock_of(d, service);
+
+		if (!clock)
+			continue;
+		if (has_usable_backend(service))
+			clock->since_us = 0;
+		else if (!clock->since_us)
+			clock->since_us = now_us();
+		if (clock->since_us && now_us() - clock->since_us < DOWN_GRACE_US)
+			service->flags &= ~(unsigned int)EDGE53_SERVICE_DOWN_PASS;
+	}
+}
+
+/* An entry that traffic goes past never notices that its neighbour is gone; the kernel does, if asked. */
+static void probe_neighbours(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_services; i++) {
+		for (size_t j = 0; j < plan->services[i].n_backends; j++) {
+			const struct plan_backend *b = &plan->services[i].backends[j];
+
+			if (b->usable && b->is_ethernet &&
+			    (!b->neighbour_known || b->neighbour_stale))
+				host_probe_neighbour(b->ifindex, &b->nexthop);
+		}
+	}
+}
+
+/* --- apply ---------------------------------------------------------------------------------------- */
+
+/* Tables first, so that a packet finds them; then hooks; then what the hooks make possible. */
+static int apply(struct daemon *d, struct plan *plan)
+{
+	int r, refused;
+
+	apply_grace(d, plan);
+	r = dataplane_sync(d->dataplane, plan, d->attachments);
+	if (r < 0)
+		return r;
+	refused = attach_apply(d->attachments, plan, dataplane_programs(d->dataplane));
+	if (refused < 0)
+		return refused;
+	r = dataplane_sync(d->dataplane, plan, d->attachments);
+	if (r < 0)
+		return r;
+	return refused;
+}
+
+/*
+ * Look at the host and make the dataplane match. Returns the number of hooks that were refused, or
+ * negative errno: -EINVAL when the plan has errors and strict is asked for.
+ */
+static int look(struct daemon *d, bool strict, bool probe)
+{
+	_cleanup_(host_freep) struct host *host = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	int r = daemon_make_plan(d->config, &host, &plan);
+
+	d->looked_at_us = now_us();
+	if (r < 0)
+		return r;
+	say_findings(d, plan);
+	if (plan->has_errors && strict)
+		return -EINVAL;
+	r = apply(d, plan);
+	if (r >= 0 && probe)
+		probe_neighbours(plan);
+	return r;
+}
+
+/* --- events ------------------------------------------------------------------------------------------ */
+
+static void look_in(struct daemon *d, uint64_t delay_us)
+{
+	sd_event_source_set_time_relative(d->timer, delay_us);
+	sd_event_source_set_enabled(d->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct daemon *d = arg;
+	bool is_regular = now_us() - d->looked_at_us >= LOOK_AGAIN_US / 2;
+
+	(void)source;
+	(void)usec;
+	look(d, false, is_regular);
+	if (is_regular)
+		dataplane_make_room(d->dataplane);
+	look_in(d, LOOK_AGAIN_US);
+	return 0;
+}
+
+static int on_change(sd_event_source *source, int fd, uint32_t revents, void *arg)
+{
+	struct daemon *d = arg;
+	uint64_t since_us = now_us() - d->looked_at_us;
+	int r = host_watch_drain(fd);
+
+	(void)source;
+	(void)revents;
+	if (r < 0) {
+		log_error("cannot watch the host any more: %s", strerror(-r));
+		return r;
+	}
+	if (!r)
+		return 0;
+	if (since_us < MIN_PAUSE_US) {
+		look_in(d, MIN_PAUSE_US - since_us);
+		return 0;
+	}
+	look(d, false, false);
+	look_in(d, LOOK_AGAIN_US);
+	return 0;
+}
+
+static bool same_limits(const struct config_limits *a, const struct config_limits *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* A wrong file changes nothing. Limits shape the pinned state, so they wait for the next start. */
+static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	_cleanup_(host_freep) struct host *host = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	struct daemon *d = arg;
+
+	(void)source;
+	(void)info;
+	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
+	if (config_load(d->config_path, &config) < 0) {
+		log_error("not reloaded; what was running keeps running");
+	} else if (daemon_make_plan(config, &host, &plan) < 0 || plan->has_errors) {
+		if (plan)
+			say_findings(d, plan);
+		log_error("not reloaded; what was running keeps running");
+	} else {
+		if (!same_limits(&config->limits, &d->config->limits))
+			log_warning("limits have changed: they take effect at the next start");
+		config_free(d->config);
+		d->config = take_ptr(config);
+		look(d, false, false);
+		log_info("reloaded %s", d->config_path);
+	}
+	sd_notify(false, "READY=1");
+	return 0;
+}
+
+static int on_stop(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	(void)arg;
+	log_info("signal %s: leaving; the dataplane serves on, `edge53 down` takes it away",
+		 sigabbrev_np((int)info->ssi_signo));
+	return sd_event_exit(sd_event_source_get_event(source), 0);
+}
+
+static int add_signal(struct daemon *d, int signo, sd_event_signal_handler_t handler)
+{
+	return sd_event_add_signal(d->event, NULL, signo, handler, d);
+}
+
+static int set_up_events(struct daemon *d)
+{
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	sigset_t mask;
+	int r;
+
+	sigemptyset(&mask);
+	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+		sigaddset(&mask, signals[i]);
+	sigprocmask(SIG_BLOCK, &mask, NULL);
+	r = sd_event_new(&d->event);
+	if (r >= 0)
+		r = add_signal(d, SIGTERM, on_stop);
+	if (r >= 0)
+		r = add_signal(d, SIGINT, on_stop);
+	if (r >= 0)
+		r = add_signal(d, SIGHUP, on_reload);
+	if (r >= 0)
+		r = sd_event_add_io(d->event, NULL, d->watch_fd, EPOLLIN, on_change, d);
+	if (r >= 0)
+		r = sd_event_add_time_relative(d->event, &d->timer, CLOCK_MONOTONIC, LOOK_AGAIN_US,
+					       1000, on_timer, d);
+	if (r >= 0)
+		r = sd_event_set_watchdog(d->event, true);
+	return r < 0 ? r : 0;
+}
+
+/* --- start --------------------------------------------------------------------------------------------- */
+
+static bool has_capability(unsigned int capability)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
+
+	if (syscall(SYS_capget, &header, data))
+		return false;
+	return data[capability / 32].effective & 1u << capability % 32;
+}
+
+static bool may_load(void)
+{
+	return has_capability(CAP_SYS_ADMIN) ||
+	       (has_capability(CAP_BPF) && has_capability(CAP_NET_ADMIN));
+}
+
+static int explain_lock(int error)
+{
+	_cleanup_(state_closep) struct state *state = NULL;
+	unsigned int pid;
+
+	if (error == -EBUSY && !state_open(&state) && state_has_loader(state, &pid))
+		log_error("another edge53 (pid %u) is running on %s; stop it first, or reload it with SIGHUP",
+			  pid, pins_root());
+	else if (error == -EBUSY)
+		log_error("another edge53 is running on %s", pins_root());
+	else if (error == -ENODEV)
+		log_error("%s is not on a bpffs; mount one: mount -t bpf bpf /sys/fs/bpf", pins_root());
+	else
+		log_error("cannot use %s: %s", pins_root(), strerror(-error));
+	return error;
+}
+
+static void daemon_free(struct daemon *d)
+{
+	sd_event_source_unref(d->timer);
+	sd_event_unref(d->event);
+	attachments_free(d->attachments);
+	dataplane_close(d->dataplane);
+	config_free(d->config);
+	free(d->down);
+	free(d->said);
+	if (d->watch_fd >= 0)
+		close(d->watch_fd);
+}
+
+/* Refuses a plan with errors before anything is loaded. */
+static int check_plan(struct daemon *d)
+{
+	_cleanup_(host_freep) struct host *host = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	int r = daemon_make_plan(d->config, &host, &plan);
+
+	if (r < 0)
+		return r;
+	if (!plan->has_errors)
+		return 0;
+	say_findings(d, plan);
+	return -EINVAL;
+}
+
+static int start(struct daemon *d)
+{
+	int r = dataplane_open(&d->config->limits, &d->dataplane);
+
+	if (r < 0)
+		return r;
+	log_info("tables take %.1f MiB",
+		 (double)dataplane_memory(d->dataplane) / (1024 * 1024));
+	r = attachments_new(d->tc, &d->attachments);
+	if (r < 0)
+		return r;
+	/* The watch comes before the first look, so that nothing happens in between unseen. */
+	d->watch_fd = host_watch_open();
+	if (d->watch_fd < 0) {
+		log_error("cannot watch the host's devices: %s", strerror(-d->watch_fd));
+		return d->watch_fd;
+	}
+	r = set_up_events(d);
+	if (r < 0) {
+		log_error("cannot set up the event loop: %s", strerror(-r));
+		return r;
+	}
+	return look(d, true, true);
+}
+
+int daemon_run(const char *config_path, struct config **config, enum attach_tc tc)
+{
+	_cleanup_(daemon_free) struct daemon d = { .config_path = config_path,
+						   .tc = tc,
+						   .watch_fd = -1 };
+	_cleanup_(closep) int lock_fd = -1;
+	int r;
+
+	d.config = take_ptr(*config);
+	if (!may_load()) {
+		log_error("run needs root, or the capabilities CAP_BPF and CAP_NET_ADMIN");
+		return EXIT_FAILED;
+	}
+	r = check_plan(&d);
+	if (r < 0)
+		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	lock_fd = pins_lock();
+	if (lock_fd < 0) {
+		explain_lock(lock_fd);
+		return EXIT_FAILED;
+	}
+	r = start(&d);
+	if (r < 0)
+		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	sd_notifyf(false, "READY=1\nSTATUS=%s",
+		   r ? "running; some hooks were refused, see the log" : "running");
+	r = sd_event_loop(d.event);
+	sd_notify(false, "STOPPING=1");
+	return r < 0 ? EXIT_FAILED : EXIT_FINE;
+}

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "dataplane.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "knobs.h"
+#include "log.h"
+#include "pins.h"
+#include "state.h"
+#include "tables.h"
+
+#include "edge53.skel.h"
+
+#ifndef EDGE53_VERSION
+#define EDGE53_VERSION "unknown"
+#endif
+
+#define NS_PER_MS 1000000ull
+#define TCP_HALF_OPEN_NS (10 * 1000 * NS_PER_MS)
+#define TCP_IDLE_NS (300 * 1000 * NS_PER_MS)
+#define TCP_CLOSING_NS (10 * 1000 * NS_PER_MS)
+#define TOKEN_ID_BITS 16
+
+static void edge53_bpf_freep(struct edge53_bpf **skel)
+{
+	edge53_bpf__destroy(*skel);
+}
+
+struct dataplane {
+	struct edge53_bpf *skel;
+	struct edge53_geometry geometry;
+	struct tables *tables;
+	int programs[PROGRAM_COUNT];
+	unsigned long long not_counted; /* packets of clients without room, at the last look */
+};
+
+/* --- geometry: what shapes the state ---------------------------------------------------------- */
+
+static unsigned int floor_log2(unsigned int n)
+{
+	return 31 - (unsigned int)__builtin_clz(n);
+}
+
+static unsigned int ceil_log2(unsigned int n)
+{
+	return n > 1 ? floor_log2(n - 1) + 1 : 0;
+}
+
+/* The geometry a fresh start with these limits has; keys are random. */
+static int make_geometry(const struct config_limits *limits, struct edge53_geometry *ret)
+{
+	unsigned long long netns_cookie;
+	int n_cpus = libbpf_num_possible_cpus();
+	int r = host_netns_cookie(&netns_cookie);
+
+	if (n_cpus < 0 || r < 0)
+		return n_cpus < 0 ? n_cpus : r;
+	*ret = (struct edge53_geometry){
+		.layout_version = EDGE53_LAYOUT_VERSION,
+		.n_cpus = (unsigned int)n_cpus,
+		.slots_per_cpu = limits->udp_slots,
+		.tcp_connections = limits->tcp_connections,
+		.clients = limits->clients,
+		.port_base = (__u16)limits->port_first,
+		.port_bits = (__u8)floor_log2(limits->port_last - limits->port_first + 1),
+		.netns_cookie = netns_cookie,
+	};
+	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys))
+		return -EIO;
+	return 0;
+}
+
+static int check_geometry(const struct edge53_geometry *g)
+{
+	unsigned long long slots = (unsigned long long)g->n_cpus * g->slots_per_cpu;
+	unsigned int bits = g->port_bits + TOKEN_ID_BITS;
+
+	if (slots > 1ull << (bits - 1)) {
+		log_error("limits.udp_slots: %u slots for each of %u CPUs are more than ports and DNS IDs can tell apart (%llu); use fewer slots or more ports",
+			  g->slots_per_cpu, g->n_cpus, 1ull << (bits - 1));
+		return -EINVAL;
+	}
+	if (g->tcp_connections > 1u << g->port_bits) {
+		log_error("limits.tcp_connections: %u, but of limits.ports only %u (a power of two) are used; use fewer connections or more ports",
+			  g->tcp_connections, 1u << g->port_bits);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* Reads the geometry of pinned state. -ENOENT: there is none. -EPROTO: of another layout. */
+static int read_geometry(struct edge53_geometry *ret)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info), zero = 0;
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = bpf_obj_get(pins_map_path("geometry", path));
+
+	if (fd < 0)
+		return -ENOENT;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != sizeof(*ret) ||
+	    bpf_map_lookup_elem(fd, &zero, ret) || ret->layout_version != EDGE53_LAYOUT_VERSION)
+		return -EPROTO;
+	return 0;
+}
+
+/* Whether state of this geometry serves these limits. Keys may differ: those of the state are used. */
+static bool same_limits(const struct edge53_geometry *a, const struct edge53_geometry *b)
+{
+	return a->n_cpus == b->n_cpus && a->slots_per_cpu == b->slots_per_cpu &&
+	       a->tcp_connections == b->tcp_connections && a->clients == b->clients &&
+	       a->port_base == b->port_base && a->port_bits == b->port_bits;
+}
+
+/* Decides between adopting and replacing. On true *geometry is that of the pinned state. */
+static bool may_adopt(struct edge53_geometry *geometry)
+{
+	struct edge53_geometry found;
+	int r = read_geometry(&found);
+
+	if (r == -ENOENT)
+		return false;
+	if (r < 0) {
+		log_warning("the pinned state is of another version: starting anew, queries under way are lost");
+		return false;
+	}
+	if (found.netns_cookie != geometry->netns_cookie) {
+		log_warning("the pinned state belongs to another network namespace: starting anew");
+		attach_remove_all();
+		return false;
+	}
+	if (!same_limits(&found, geometry)) {
+		log_warning("limits have changed: starting anew, queries under way and TCP connections are lost");
+		return false;
+	}
+	*geometry = found;
+	return true;
+}
+
+/* --- loading -------------------------------------------------------------------------------------- */
+
+static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
+{
+	char text[1024];
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+
+	(void)level;
+	while (n > 0 && (size_t)n < sizeof(text) && text[n - 1] == '\n')
+		text[--n] = '\0';
+	log_debug("%s", text);
+	return n;
+}
+
+static void set_knobs(struct edge53_bpf *skel, const struct edge53_geometry *g,
+		      const struct config_limits *limits)
+{
+	struct edge53_knobs knobs = {
+		.slots_per_cpu = g->slots_per_cpu,
+		.slot_bits = ceil_log2(g->n_cpus * g->slots_per_cpu),
+		.port_base = g->port_base,
+		.port_bits = g->port_bits,
+		.tcp_connections = g->tcp_connections,
+		.udp_timeout_us = (__u32)(limits->udp_timeout_ms * NS_PER_MS >> 10),
+		.tcp_half_open_ns = TCP_HALF_OPEN_NS,
+		.tcp_idle_ns = TCP_IDLE_NS,
+		.tcp_closing_ns = TCP_CLOSING_NS,
+	};
+
+	memcpy(knobs.token_keys, g->token_keys, sizeof(knobs.token_keys));
+	memcpy((void *)&skel->rodata->knobs, &knobs, sizeof(knobs));
+}
+
+static int set_sizes(struct edge53_bpf *skel, const struct edge53_geometry *g)
+{
+	int r = bpf_map__set_max_entries(skel->maps.slots, g->n_cpus * g->slots_per_cpu);
+
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.conns, g->tcp_connections);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.conn_by_tuple, 2 * g->tcp_connections);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.clients, g->clients);
+	return r;
+}
+
+/* Maps of the configuration and the flows; not the object's own .rodata and .bss. */
+static bool is_pinned_kind(const struct bpf_map *map)
+{
+	return !bpf_map__is_internal(map);
+}
+
+static int reuse_pinned(struct edge53_bpf *skel)
+{
+	char path[PINS_PATH_LEN];
+	struct bpf_map *map;
+	int r;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		_cleanup_(closep) int fd = -1;
+
+		if (!is_pinned_kind(map))
+			continue;
+		fd = bpf_obj_get(pins_map_path(bpf_map__name(map), path));
+		if (fd < 0)
+			return -errno;
+		r = bpf_map__reuse_fd(map, fd);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int pin_all(struct edge53_bpf *skel)
+{
+	char path[PINS_PATH_LEN];
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		if (!is_pinned_kind(map))
+			continue;
+		pins_map_path(bpf_map__name(map), path);
+		unlink(path);
+		if (bpf_obj_pin(bpf_map__fd(map), path)) {
+			int r = -errno;
+
+			log_error("cannot pin %s: %s", path, strerror(-r));
+			return r;
+		}
+	}
+	return 0;
+}
+
+static int explain_load_failure(int error)
+{
+	if (error == -EPERM || error == -EACCES)
+		log_error("the kernel refuses to load BPF programs (%s): root, or CAP_BPF and CAP_NET_ADMIN, are needed; if that is given, -v shows the verifier's reason",
+			  strerror(-error));
+	else if (error == -ENOMEM)
+		log_error("not enough memory for the tables of limits.udp_slots, tcp_connections and clients");
+	else
+		log_error("cannot load the BPF programs: %s; Linux 5.15 or newer with BTF is needed, and -v shows what the kernel says",
+			  strerror(-error));
+	return error;
+}
+
+static void collect_programs(struct dataplane *dp)
+{
+	struct edge53_bpf *skel = dp->skel;
+
+	dp->programs[PROGRAM_EDGE_XDP] = bpf_program__fd(skel->progs.edge_xdp);
+	dp->programs[PROGRAM_EDGE_TC_L2] = bpf_program__fd(skel->progs.edge_tc_l2);
+	dp->programs[PROGRAM_EDGE_TC_L2_CHECKED] = bpf_program__fd(skel->progs.edge_tc_l2_checked);
+	dp->programs[PROGRAM_EDGE_TC_L3] = bpf_program__fd(skel->progs.edge_tc_l3);
+	dp->programs[PROGRAM_ENFORCE_IN_L2] = bpf_program__fd(skel->progs.enforce_in_l2);
+	dp->programs[PROGRAM_ENFORCE_IN_L3] = bpf_program__fd(skel->progs.enforce_in_l3);
+	dp->programs[PROGRAM_ENFORCE_OUT_L2] = bpf_program__fd(skel->progs.enforce_out_l2);
+	dp->programs[PROGRAM_ENFORCE_OUT_L3] = bpf_program__fd(skel->progs.enforce_out_l3);
+}
+
+static int write_records(struct dataplane *dp)
+{
+	struct edge53_loader loader = { .pid = (__u32)getpid() };
+	struct timespec now;
+	__u32 zero = 0;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	loader.started_ns = (__u64)now.tv_sec * 1000 * NS_PER_MS + (__u64)now.tv_nsec;
+	snprintf(loader.version, sizeof(loader.version), "%s", EDGE53_VERSION);
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.geometry), &zero, &dp->geometry, BPF_ANY) ||
+	    bpf_map_update_elem(bpf_map__fd(dp->skel->maps.loader), &zero, &loader, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
+static int load(struct dataplane *dp, const struct config_limits *limits)
+{
+	bool adopt = may_adopt(&dp->geometry);
+	int r;
+
+	dp->skel = edge53_bpf__open();
+	if (!dp->skel)
+		return explain_load_failure(-errno);
+	set_knobs(dp->skel, &dp->geometry, limits);
+	r = set_sizes(dp->skel, &dp->geometry);
+	if (!r && adopt)
+		r = reuse_pinned(dp->skel);
+	if (!r)
+		r = edge53_bpf__load(dp->skel);
+	if (r < 0)
+		return explain_load_failure(r);
+	collect_programs(dp);
+	r = write_records(dp);
+	if (!r && !adopt)
+		r = pin_all(dp->skel);
+	if (!r)
+		log_info(adopt ? "adopted the running dataplane" : "loaded a new dataplane");
+	return r;
+}
+
+static struct tables_fds table_fds(const struct edge53_bpf *skel)
+{
+	return (struct tables_fds){
+		.frontends = bpf_map__fd(skel->maps.frontends),
+		.services = bpf_map__fd(skel->maps.services),
+		.backends = bpf_map__fd(skel->maps.backends),
+		.devices = bpf_map__fd(skel->maps.devices),
+		.exempt = bpf_map__fd(skel->maps.exempt),
+	};
+}
+
+int dataplane_open(const struct config_limits *limits, struct dataplane **ret)
+{
+	_cleanup_(dataplane_closep) struct dataplane *dp = calloc(1, sizeof(*dp));
+	struct tables_fds fds;
+	int r;
+
+	if (!dp)
+		return -ENOMEM;
+	libbpf_set_print(print_libbpf);
+	r = make_geometry(limits, &dp->geometry);
+	if (!r)
+		r = check_geometry(&dp->geometry);
+	if (!r)
+		r = load(dp, limits);
+	if (r < 0)
+		return r;
+	fds = table_fds(dp->skel);
+	r = tables_open(&fds, &dp->tables);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(dp);
+	return 0;
+}
+
+void dataplane_close(struct dataplane *dp)
+{
+	if (!dp)
+		return;
+	tables_free(dp->tables);
+	edge53_bpf__destroy(dp->skel);
+	free(dp);
+}
+
+const int *dataplane_programs(const struct dataplane *dp)
+{
+	return dp->programs;
+}
+
+unsigned long long dataplane_memory(const struct dataplane *dp)
+{
+	const struct edge53_geometry *g = &dp->geometry;
+
+	return (unsigned long long)g->n_cpus * g->slots_per_cpu * sizeof(struct edge53_slot) +
+	       (unsigned long long)g->tcp_connections *
+		       (sizeof(struct edge53_conn) + 2 * sizeof(struct edge53_tuple)) +
+	       (unsigned long long)g->clients *
+		       (sizeof(struct edge53_addr) + g->n_cpus * sizeof(struct edge53_client));
+}
+
+int dataplane_sync(struct dataplane *dp, const struct plan *plan,
+		   const struct attachments *attachments)
+{
+	return tables_sync(dp->tables, plan, attachments);
+}
+
+static int by_last_seen(const void *a, const void *b)
+{
+	__u64 x = ((const struct state_client *)a)->counters.last_seen_ns;
+	__u64 y = ((const struct state_client *)b)->counters.last_seen_ns;
+
+	return x < y ? -1 : x > y;
+}
+
+/* Only a table that turned somebody away since the last call makes room: an eighth of it. */
+int dataplane_make_room(struct dataplane *dp)
+{
+	_cleanup_(state_closep) struct state *state = NULL;
+	_cleanup_(freep) struct state_client *clients = NULL;
+	struct edge53_cpu_state totals;
+	size_t n, n_evicted = 0;
+	int r = state_open(&state);
+
+	if (!r)
+		r = state_cpu_totals(state, &totals);
+	if (r < 0 || totals.clients_not_counted == dp->not_counted)
+		return r;
+	dp->not_counted = totals.clients_not_counted;
+	r = state_clients(state, &clients, &n);
+	if (r < 0)
+		return r;
+	if (n < dp->geometry.clients - dp->geometry.clients / 8)
+		return 0;
+	qsort(clients, n, sizeof(*clients), by_last_seen);
+	for (size_t i = 0; i < n / 8; i++)
+		n_evicted += !bpf_map_delete_elem(bpf_map__fd(dp->skel->maps.clients),
+						  &clients[i].address);
+	log_info("limits.clients is %u and reached: the counters of %zu clients seen longest ago were dropped",
+		 dp->geometry.clients, n_evicted);
+	return 0;
+}
+
+int dataplane_unpin(void)
+{
+	_cleanup_(edge53_bpf_freep) struct edge53_bpf *skel = edge53_bpf__open();
+	char path[PINS_PATH_LEN];
+	struct bpf_map *map;
+	int r = 0;
+
+	if (!skel)
+		return -errno;
+	bpf_object__for_each_map(map, skel->obj) {
+		if (is_pinned_kind(map) &&
+		    unlink(pins_map_path(bpf_map__name(map), path)) && errno != ENOENT)
+			r = -errno;
+	}
+	return r;
+}

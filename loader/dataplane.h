@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The BPF object: load or adopt, and plan → map entries. dataplane.c alone sees the skeleton.
+ */
+#ifndef EDGE53_DATAPLANE_H
+#define EDGE53_DATAPLANE_H
+
+#include "attach.h"
+#include "config.h"
+#include "plan.h"
+
+struct dataplane;
+
+/*
+ * Loads the programs. State that an earlier loader left pinned is adopted when it was made with the
+ * same limits, in this network namespace, and by a version with the same layout; else it is replaced,
+ * and the log says why. Call with the lock of pins.h held. On failure the sentence has been logged.
+ */
+int dataplane_open(const struct config_limits *limits, struct dataplane **ret);
+
+/* Closes descriptors; pinned state stays. Accepts NULL. */
+void dataplane_close(struct dataplane *dataplane);
+
+static inline void dataplane_closep(struct dataplane **dataplane)
+{
+	dataplane_close(*dataplane);
+}
+
+/* Descriptors by enum attach_program, valid until dataplane_close(). */
+const int *dataplane_programs(const struct dataplane *dataplane);
+
+/* Bytes of kernel memory that slots, connections and clients take. */
+unsigned long long dataplane_memory(const struct dataplane *dataplane);
+
+/*
+ * Makes the tables match the plan: ids of what was there before stay, as flows refer to them.
+ * attachments says how XDP is attached (what may be redirected from XDP depends on it).
+ */
+int dataplane_sync(struct dataplane *dataplane, const struct plan *plan,
+		   const struct attachments *attachments);
+
+/* Evicts the clients seen longest ago, when the table turned others away since the last call. */
+int dataplane_make_room(struct dataplane *dataplane);
+
+/* Unpins every map. Programs that are still attached keep running on them. */
+int dataplane_unpin(void);
+
+#endif

@@ -1,0 +1,465 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Makes the plan. Pure: every fact about the host comes in by struct host, every word to the operator
+ * goes out as a finding.
+ */
+#include "plan.h"
+
+#include <errno.h>
+#include <fnmatch.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XDP_FEATURE_NDO_XMIT (1ull << 2) /* NETDEV_XDP_ACT_NDO_XMIT, linux/netdev.h */
+
+/* Grows an array by one zeroed element. Returns the element, or NULL without memory. */
+static void *grow(void **array, size_t *n, size_t element_size)
+{
+	char *bigger = *array;
+
+	/* Room doubles: it is used up whenever n is a power of two. */
+	if (!(*n & (*n - 1))) {
+		bigger = reallocarray(*array, *n ? *n * 2 : 1, element_size);
+		if (!bigger)
+			return NULL;
+		*array = bigger;
+	}
+	return memset(bigger + (*n)++ * element_size, 0, element_size);
+}
+
+#define GROW(array, n) ((__typeof__(array))grow((void **)&(array), &(n), sizeof(*(array))))
+
+__attribute__((format(printf, 3, 4))) static int say(struct plan *plan, enum finding_level level,
+						     const char *fmt, ...)
+{
+	struct finding *finding = GROW(plan->findings, plan->n_findings);
+	va_list ap;
+	int r;
+
+	if (!finding)
+		return -ENOMEM;
+	finding->level = level;
+	if (level == FINDING_ERROR)
+		plan->has_errors = true;
+	va_start(ap, fmt);
+	r = vasprintf(&finding->text, fmt, ap);
+	va_end(ap);
+	if (r >= 0)
+		return 0;
+	plan->n_findings--;
+	return -ENOMEM;
+}
+
+static bool is_glob(const char *pattern)
+{
+	return strpbrk(pattern, "*?[");
+}
+
+static bool matches(const char *pattern, const struct host_link *link)
+{
+	return !(link->flags & IFF_LOOPBACK) && !fnmatch(pattern, link->name, 0);
+}
+
+static bool can_redirect_to(const struct host_link *link)
+{
+	/* A kernel that does not say (before 6.3) is not trusted: what cannot be sent is lost silently. */
+	return link->knows_xdp_features && link->xdp_features & XDP_FEATURE_NDO_XMIT;
+}
+
+/* The plan's entry for a link; made when it is not there. SIZE_MAX without memory. */
+static size_t device_of(struct plan *plan, const struct host_link *link)
+{
+	struct plan_device *device;
+
+	for (size_t i = 0; i < plan->n_devices; i++)
+		if (plan->devices[i].ifindex == link->ifindex)
+			return i;
+	device = GROW(plan->devices, plan->n_devices);
+	if (!device)
+		return SIZE_MAX;
+	snprintf(device->name, sizeof(device->name), "%s", link->name);
+	device->ifindex = link->ifindex;
+	device->is_ethernet = host_link_is_ethernet(link);
+	device->enforce = -1;
+	device->xdp_redirect_ok = can_redirect_to(link);
+	memcpy(device->mac, link->mac, sizeof(device->mac));
+	return plan->n_devices - 1;
+}
+
+/* Both directions of `edge`: queries and replies may use the same device. */
+static int want_edge_hooks(struct plan *plan, size_t device)
+{
+	struct plan_device *d = &plan->devices[device];
+
+	if (d->enforce >= 0)
+		return say(plan, FINDING_ERROR,
+			   "%s: belongs to enforce \"%s\" and to an edge service; a device can be one of both",
+			   d->name, plan->services[d->enforce].name);
+	d->hooks |= HOOK_UPLINK_TC;
+	if (d->is_ethernet)
+		d->hooks |= HOOK_UPLINK_XDP;
+	return 0;
+}
+
+static int add_frontend(struct plan *plan, size_t device, size_t service,
+			const struct edge53_addr *address)
+{
+	struct plan_frontend *frontend;
+	char text[ADDR_TEXT_LEN];
+
+	for (size_t i = 0; i < plan->n_frontends; i++) {
+		frontend = &plan->frontends[i];
+		if (frontend->device != device || !addr_equal(&frontend->address, address))
+			continue;
+		if (frontend->service == service)
+			return 0;
+		return say(plan, FINDING_ERROR, "%s port 53 on %s belongs to \"%s\" and to \"%s\"",
+			   addr_format(address, text), plan->devices[device].name,
+			   plan->services[frontend->service].name, plan->services[service].name);
+	}
+	if (plan->n_frontends == EDGE53_MAX_FRONTENDS)
+		return say(plan, FINDING_ERROR, "more than %d pairs of device and address",
+			   EDGE53_MAX_FRONTENDS);
+	frontend = GROW(plan->frontends, plan->n_frontends);
+	if (!frontend)
+		return -ENOMEM;
+	frontend->device = device;
+	frontend->service = service;
+	frontend->address = *address;
+	return 0;
+}
+
+static bool is_local_address(const struct host *host, const struct edge53_addr *address)
+{
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (addr_equal(&host->addresses[i].address, address))
+			return true;
+	return false;
+}
+
+/* No `address` in the file: what the device has, but not what only the link itself can use. */
+static int add_own_frontends(struct plan *plan, const struct host *host, size_t device,
+			     size_t service)
+{
+	size_t before = plan->n_frontends;
+	int r;
+
+	for (size_t i = 0; i < host->n_addresses; i++) {
+		const struct host_address *a = &host->addresses[i];
+
+		if (a->ifindex != plan->devices[device].ifindex || !addr_is_ipv4(&a->address) ||
+		    a->scope != RT_SCOPE_UNIVERSE)
+			continue;
+		r = add_frontend(plan, device, service, &a->address);
+		if (r < 0)
+			return r;
+	}
+	if (plan->n_frontends > before)
+		return 0;
+	return say(plan, FINDING_NOTE, "%s: waiting for an IPv4 address on %s",
+		   plan->services[service].name, plan->devices[device].name);
+}
+
+static int add_frontends(struct plan *plan, const struct config_edge *edge,
+			 const struct host *host, size_t device, size_t service)
+{
+	int r = 0;
+
+	if (!edge->n_addresses)
+		return add_own_frontends(plan, host, device, service);
+	for (size_t i = 0; i < edge->n_addresses && r >= 0; i++)
+		r = add_frontend(plan, device, service, &edge->addresses[i]);
+	return r;
+}
+
+static int check_addresses(struct plan *plan, const struct config_edge *edge,
+			   const struct host *host)
+{
+	char text[ADDR_TEXT_LEN];
+	int r = 0;
+
+	for (size_t i = 0; i < edge->n_addresses && r >= 0; i++)
+		if (!is_local_address(host, &edge->addresses[i]))
+			r = say(plan, FINDING_WARNING,
+				"%s: address %s is not on this host; nobody will answer ARP for it",
+				edge->name, addr_format(&edge->addresses[i], text));
+	return r;
+}
+
+/* First address of a device in the family of the target, when the routing table names none. */
+static struct edge53_addr own_address(const struct host *host, unsigned int ifindex, bool is_ipv4)
+{
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (host->addresses[i].ifindex == ifindex &&
+		    addr_is_ipv4(&host->addresses[i].address) == is_ipv4)
+			return host->addresses[i].address;
+	return (struct edge53_addr){};
+}
+
+/* Fills in how a backend is reached. It stays unusable, with a finding, when it is not. */
+static int route_backend(struct plan *plan, const struct config_edge *edge, const struct host *host,
+			 const struct host_route *route, struct plan_backend *backend)
+{
+	const struct host_link *link;
+	char text[ADDR_TEXT_LEN];
+	size_t device;
+
+	addr_format(&backend->address, text);
+	if (edge->tunnel && !host_link_by_name(host, edge->tunnel))
+		return say(plan, FINDING_NOTE, "%s: waiting for device %s", edge->name,
+			   edge->tunnel);
+	link = route->reachable ? host_link_by_index(host, route->ifindex) : NULL;
+	if (route->reachable && (route->is_local || (link && link->flags & IFF_LOOPBACK)))
+		return say(plan, FINDING_ERROR,
+			   "%s: backend %s is this host itself; a server on the edge needs no edge53, let it listen on port 53",
+			   edge->name, text);
+	if (!link)
+		return say(plan, FINDING_NOTE, "%s: waiting for a route to backend %s%s%s",
+			   edge->name, text, edge->tunnel ? " through " : "",
+			   edge->tunnel ? edge->tunnel : "");
+	if (!(link->flags & IFF_UP))
+		return say(plan, FINDING_NOTE, "%s: waiting for %s to be up", edge->name,
+			   link->name);
+	backend->source = edge->has_source ? edge->source : route->source;
+	if (addr_is_zero(&backend->source))
+		backend->source = own_address(host, link->ifindex, addr_is_ipv4(&backend->address));
+	if (addr_is_zero(&backend->source))
+		return say(plan, FINDING_NOTE, "%s: waiting for an address on %s", edge->name,
+			   link->name);
+	device = device_of(plan, link);
+	if (device == SIZE_MAX)
+		return -ENOMEM;
+	backend->usable = true;
+	backend->ifindex = link->ifindex;
+	backend->is_ethernet = plan->devices[device].is_ethernet;
+	backend->xdp_redirect_ok = plan->devices[device].xdp_redirect_ok;
+	backend->neighbour_known = route->neighbour_known;
+	backend->neighbour_stale = route->neighbour_stale;
+	backend->nexthop = route->nexthop;
+	memcpy(backend->dmac, route->mac, sizeof(backend->dmac));
+	memcpy(backend->smac, link->mac, sizeof(backend->smac));
+	return want_edge_hooks(plan, device);
+}
+
+static struct plan_service *add_service(struct plan *plan, const char *name,
+					enum edge53_service_kind kind, size_t n_backends)
+{
+	struct plan_service *service = GROW(plan->services, plan->n_services);
+
+	if (!service)
+		return NULL;
+	snprintf(service->name, sizeof(service->name), "%s", name);
+	service->kind = kind;
+	service->backends = calloc(n_backends, sizeof(*service->backends));
+	if (!service->backends)
+		return NULL;
+	service->n_backends = n_backends;
+	return service;
+}
+
+static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
+			      const struct host *host, const struct host_route *routes)
+{
+	struct plan_service *service =
+		add_service(plan, edge->name, EDGE53_SERVICE_EDGE, edge->n_backends);
+	int r = 0;
+
+	if (!service)
+		return -ENOMEM;
+	if (edge->on_down == POLICY_PASS)
+		service->flags |= EDGE53_SERVICE_DOWN_PASS;
+	for (size_t i = 0; i < edge->n_backends && r >= 0; i++) {
+		const struct config_backend *from = &edge->backends[i];
+		struct plan_backend *to = &service->backends[i];
+
+		to->address = from->address;
+		to->udp_port = from->udp_port;
+		to->tcp_port = from->tcp_port;
+		to->weight = from->weight;
+		r = route_backend(plan, edge, host, &routes[i], to);
+	}
+	return r;
+}
+
+static int plan_edge(struct plan *plan, const struct config_edge *edge, const struct host *host,
+		     const struct host_route *routes)
+{
+	size_t service, found = 0, device;
+	int r = plan_edge_backends(plan, edge, host, routes);
+
+	service = plan->n_services - 1;
+	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
+		if (!matches(edge->interface, &host->links[i]))
+			continue;
+		found++;
+		device = device_of(plan, &host->links[i]);
+		if (device == SIZE_MAX)
+			return -ENOMEM;
+		plan->devices[device].is_client_side = true;
+		r = want_edge_hooks(plan, device);
+		if (r >= 0)
+			r = add_frontends(plan, edge, host, device, service);
+	}
+	if (r < 0)
+		return r;
+	if (!found)
+		return say(plan, FINDING_NOTE, "%s: waiting for %s %s", edge->name,
+			   is_glob(edge->interface) ? "a device that matches" : "device",
+			   edge->interface);
+	return check_addresses(plan, edge, host);
+}
+
+static int plan_resolver(struct plan *plan, const struct config_enforce *enforce,
+			 const struct host_route *route, struct plan_backend *backend)
+{
+	char text[ADDR_TEXT_LEN];
+
+	backend->address = enforce->resolver;
+	backend->udp_port = EDGE53_DNS_PORT;
+	backend->tcp_port = EDGE53_DNS_PORT;
+	backend->weight = 1;
+	backend->is_local = true;
+	backend->usable = route->reachable;
+	addr_format(&enforce->resolver, text);
+	if (!route->reachable)
+		return say(plan, FINDING_NOTE,
+			   "%s: waiting for resolver %s: no address of this host, and no route to it",
+			   enforce->name, text);
+	if (!route->is_local)
+		return say(plan, FINDING_WARNING,
+			   "%s: resolver %s is not on this host: queries are forwarded (net.ipv4.ip_forward)",
+			   enforce->name, text);
+	return 0;
+}
+
+static int plan_enforce_device(struct plan *plan, const struct config_enforce *enforce,
+			       const struct host_link *link, size_t service)
+{
+	const struct edge53_addr any = {};
+	struct plan_device *d;
+	size_t device;
+
+	if (link->is_default_route)
+		return say(plan, FINDING_ERROR,
+			   "%s: interface \"%s\" matches %s, which carries the default route: the host's own way out is no client; name the clients' devices only",
+			   enforce->name, enforce->interface, link->name);
+	device = device_of(plan, link);
+	if (device == SIZE_MAX)
+		return -ENOMEM;
+	d = &plan->devices[device];
+	if (d->hooks)
+		return say(plan, FINDING_ERROR,
+			   "%s: device %s already belongs to another service; a device can be one's only",
+			   enforce->name, link->name);
+	d->is_client_side = true;
+	d->enforce = (int)service;
+	d->hooks = HOOK_ENFORCE_IN | HOOK_ENFORCE_OUT;
+	return add_frontend(plan, device, service, &any);
+}
+
+static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
+			const struct host *host, const struct host_route *route)
+{
+	struct plan_service *service =
+		add_service(plan, enforce->name, EDGE53_SERVICE_ENFORCE, 1);
+	size_t found = 0, index = plan->n_services - 1;
+	int r;
+
+	if (!service)
+		return -ENOMEM;
+	if (enforce->on_down == POLICY_PASS)
+		service->flags |= EDGE53_SERVICE_DOWN_PASS;
+	if (enforce->ipv6 == POLICY_DROP)
+		service->flags |= EDGE53_SERVICE_IPV6_DROP;
+	if (enforce->dot == POLICY_DROP)
+		service->flags |= EDGE53_SERVICE_DOT_DROP;
+	if (enforce->n_exempt)
+		service->flags |= EDGE53_SERVICE_EXEMPT;
+	service->exempt = enforce->exempt;
+	service->n_exempt = enforce->n_exempt;
+	r = plan_resolver(plan, enforce, route, service->backends);
+	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
+		if (!matches(enforce->interface, &host->links[i]))
+			continue;
+		found++;
+		r = plan_enforce_device(plan, enforce, &host->links[i], index);
+	}
+	if (r >= 0 && !found)
+		r = say(plan, FINDING_NOTE, "%s: no device matches \"%s\" yet", enforce->name,
+			enforce->interface);
+	return r;
+}
+
+static size_t count_questions(const struct config *config)
+{
+	size_t n = config->n_enforces;
+
+	for (size_t i = 0; i < config->n_edges; i++)
+		n += config->edges[i].n_backends;
+	return n;
+}
+
+int plan_questions(const struct config *config, struct host_question **ret, size_t *ret_n)
+{
+	size_t n = count_questions(config), at = 0;
+	struct host_question *questions = calloc(n + 1, sizeof(*questions));
+
+	if (!questions)
+		return -ENOMEM;
+	for (size_t i = 0; i < config->n_edges; i++) {
+		const struct config_edge *edge = &config->edges[i];
+
+		for (size_t j = 0; j < edge->n_backends; j++, at++) {
+			questions[at].target = edge->backends[j].address;
+			snprintf(questions[at].tunnel, sizeof(questions[at].tunnel), "%s",
+				 edge->tunnel ? edge->tunnel : "");
+		}
+	}
+	for (size_t i = 0; i < config->n_enforces; i++)
+		questions[at++].target = config->enforces[i].resolver;
+	*ret = questions;
+	*ret_n = n;
+	return 0;
+}
+
+int plan_make(const struct config *config, const struct host *host, struct plan **ret)
+{
+	_cleanup_(plan_freep) struct plan *plan = calloc(1, sizeof(*plan));
+	const struct host_route *routes = host->routes;
+	int r = 0;
+
+	if (!plan)
+		return -ENOMEM;
+	if (host->n_routes != count_questions(config))
+		return -EINVAL;
+	for (size_t i = 0; i < config->n_edges && r >= 0; i++) {
+		r = plan_edge(plan, &config->edges[i], host, routes);
+		routes += config->edges[i].n_backends;
+	}
+	for (size_t i = 0; i < config->n_enforces && r >= 0; i++)
+		r = plan_enforce(plan, &config->enforces[i], host, routes++);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(plan);
+	return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	for (size_t i = 0; i < plan->n_services; i++)
+		free(plan->services[i].backends);
+	for (size_t i = 0; i < plan->n_findings; i++)
+		free(plan->findings[i].text);
+	free(plan->services);
+	free(plan->devices);
+	free(plan->frontends);
+	free(plan->findings);
+	free(plan);
+}

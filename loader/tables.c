@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#include "tables.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log.h"
+
+struct wanted_frontend {
+	struct edge53_frontend_key key;
+	struct edge53_frontend value;
+};
+
+struct tables {
+	struct tables_fds fds;
+	/* What the maps hold. */
+	struct edge53_service services[EDGE53_MAX_SERVICES];
+	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
+	struct edge53_device devices[EDGE53_MAX_DEVICES];
+	unsigned int last_backend; /* numbers go round, so that one is not used again at once */
+	unsigned int last_device;
+};
+
+/* A plan's numbers: plan index → id. */
+struct numbers {
+	unsigned char *services;
+	unsigned short *devices;
+	unsigned char **backends; /* by service */
+	struct wanted_frontend *frontends;
+	size_t n_services;
+};
+
+/* --- reading what is there ------------------------------------------------------------------------ */
+
+static int read_all(int fd, void *entries, size_t entry_size, unsigned int n)
+{
+	for (__u32 id = 0; id < n; id++)
+		if (bpf_map_lookup_elem(fd, &id, (char *)entries + id * entry_size))
+			return -errno;
+	return 0;
+}
+
+int tables_open(const struct tables_fds *fds, struct tables **ret)
+{
+	_cleanup_(freep) struct tables *tables = calloc(1, sizeof(*tables));
+	int r;
+
+	if (!tables)
+		return -ENOMEM;
+	tables->fds = *fds;
+	r = read_all(fds->services, tables->services, sizeof(tables->services[0]),
+		     EDGE53_MAX_SERVICES);
+	if (!r)
+		r = read_all(fds->backends, tables->backends, sizeof(tables->backends[0]),
+			     EDGE53_MAX_BACKENDS);
+	if (!r)
+		r = read_all(fds->devices, tables->devices, sizeof(tables->devices[0]),
+			     EDGE53_MAX_DEVICES);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(tables);
+	return 0;
+}
+
+void tables_free(struct tables *tables)
+{
+	free(tables);
+}
+
+/* --- writing what differs -------------------------------------------------------------------------- */
+
+static int write_entry(int fd, unsigned int id, void *now, const void *wanted, size_t size)
+{
+	__u32 key = id;
+
+	if (!memcmp(now, wanted, size))
+		return 0;
+	if (bpf_map_update_elem(fd, &key, wanted, BPF_ANY))
+		return -errno;
+	memcpy(now, wanted, size);
+	return 0;
+}
+
+static int write_service(struct tables *t, unsigned int id, const struct edge53_service *wanted)
+{
+	return write_entry(t->fds.services, id, &t->services[id], wanted, sizeof(*wanted));
+}
+
+static int write_backend(struct tables *t, unsigned int id, const struct edge53_backend *wanted)
+{
+	return write_entry(t->fds.backends, id, &t->backends[id], wanted, sizeof(*wanted));
+}
+
+static int write_device(struct tables *t, unsigned int id, const struct edge53_device *wanted)
+{
+	return write_entry(t->fds.devices, id, &t->devices[id], wanted, sizeof(*wanted));
+}
+
+/* --- numbers ---------------------------------------------------------------------------------------- */
+
+static unsigned int number_service(struct tables *t, const struct plan_service *service,
+				   const unsigned char *taken, size_t n_taken)
+{
+	unsigned int unused = 0;
+
+	for (unsigned int id = EDGE53_MAX_SERVICES - 1; id > 0; id--) {
+		if (t->services[id].kind == service->kind &&
+		    !strcmp(t->services[id].name, service->name))
+			return id;
+		if (!t->services[id].kind && !memchr(taken, (int)id, n_taken))
+			unused = id;
+	}
+	return unused;
+}
+
+static unsigned int number_backend(struct tables *t, const struct plan_backend *backend,
+				   unsigned int service, const bool *taken)
+{
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS; id++) {
+		const struct edge53_backend *b = &t->backends[id];
+
+		if (b->service == service && addr_equal(&b->address, &backend->address) &&
+		    b->udp_port == backend->udp_port && b->tcp_port == backend->tcp_port)
+			return id;
+	}
+	for (unsigned int i = 1; i < EDGE53_MAX_BACKENDS; i++) {
+		unsigned int id = 1 + (t->last_backend + i) % (EDGE53_MAX_BACKENDS - 1);
+
+		if (t->backends[id].service || taken[id])
+			continue;
+		t->last_backend = id;
+		return id;
+	}
+	return 0;
+}
+
+/* A device keeps its number by its name, as ppp0 of now takes the late replies to ppp0 of before. */
+static unsigned int number_device(struct tables *t, const char *name, const bool *taken)
+{
+	for (unsigned int id = 1; id < EDGE53_MAX_DEVICES; id++)
+		if (!strcmp(t->devices[id].name, name))
+			return id;
+	for (unsigned int i = 1; i < EDGE53_MAX_DEVICES; i++) {
+		unsigned int id = 1 + (t->last_device + i) % (EDGE53_MAX_DEVICES - 1);
+
+		if (t->devices[id].ifindex || taken[id])
+			continue;
+		t->last_device = id;
+		return id;
+	}
+	return 0;
+}
+
+static void numbers_free(struct numbers *numbers)
+{
+	for (size_t i = 0; numbers->backends && i < numbers->n_services; i++)
+		free(numbers->backends[i]);
+	free(numbers->services);
+	free(numbers->devices);
+	free(numbers->backends);
+	free(numbers->frontends);
+}
+
+static int number_services(struct tables *t, const struct plan *plan, struct numbers *numbers)
+{
+	bool taken[EDGE53_MAX_BACKENDS] = {};
+
+	for (size_t i = 0; i < plan->n_services; i++) {
+		const struct plan_service *service = &plan->services[i];
+		unsigned int id = number_service(t, service, numbers->services, i);
+
+		if (!id)
+			return -ENOSPC;
+		numbers->services[i] = (unsigned char)id;
+		numbers->backends[i] = calloc(service->n_backends, 1);
+		if (!numbers->backends[i])
+			return -ENOMEM;
+		for (size_t j = 0; j < service->n_backends; j++) {
+			unsigned int backend =
+				number_backend(t, &service->backends[j], id, taken);
+
+			if (!backend)
+				return -ENOSPC;
+			taken[backend] = true;
+			numbers->backends[i][j] = (unsigned char)backend;
+		}
+	}
+	return 0;
+}
+
+static int number_devices(struct tables *t, const struct plan *plan, struct numbers *numbers)
+{
+	_cleanup_(freep) bool *taken = calloc(EDGE53_MAX_DEVICES, sizeof(*taken));
+
+	if (!taken)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		unsigned int id;
+
+		if (!plan->devices[i].is_client_side)
+			continue;
+		id = number_device(t, plan->devices[i].name, taken);
+		if (!id) {
+			log_error("more than %d devices; %s is not served", EDGE53_MAX_DEVICES - 1,
+				  plan->devices[i].name);
+			continue;
+		}
+		taken[id] = true;
+		numbers->devices[i] = (unsigned short)id;
+	}
+	return 0;
+}
+
+static int make_numbers(struct tables *t, const struct plan *plan, struct numbers *numbers)
+{
+	int r;
+
+	numbers->n_services = plan->n_services;
+	numbers->services = calloc(plan->n_services + 1, sizeof(*numbers->services));
+	numbers->devices = calloc(plan->n_devices + 1, sizeof(*numbers->devices));
+	numbers->backends = calloc(plan->n_services + 1, sizeof(*numbers->backends));
+	numbers->frontends = calloc(plan->n_frontends + 1, sizeof(*numbers->frontends));
+	if (!numbers->services || !numbers->devices || !numbers->backends || !numbers->frontends)
+		return -ENOMEM;
+	r = number_services(t, plan, numbers);
+	if (!r)
+		r = number_devices(t, plan, numbers);
+	return r;
+}
+
+/* --- what XDP may do ---------------------------------------------------------------------------------- */
+
+/* Generic XDP sends by the ordinary transmit path; native needs the target's driver to take frames. */
+static bool may_redirect(const struct attachments *attachments, unsigned int from_ifindex,
+			 bool target_takes_frames)
+{
+	switch (attach_xdp_mode(attachments, from_ifindex)) {
+	case XDP_MODE_GENERIC:
+		return true;
+	case XDP_MODE_NATIVE:
+		return target_takes_frames;
+	default:
+		return false;
+	}
+}
+
+/* Whether a query may go to this backend from XDP on every device of the service that has XDP. */
+static bool xdp_reaches(const struct plan *plan, size_t service, const struct plan_backend *backend,
+			const struct attachments *attachments)
+{
+	if (!backend->usable)
+		return true; /* it is not picked */
+	if (!backend->is_ethernet || !backend->neighbour_known)
+		return false;
+	for (size_t i = 0; i < plan->n_frontends; i++) {
+		const struct plan_device *device = &plan->devices[plan->frontends[i].device];
+
+		if (plan->frontends[i].service == service &&
+		    attach_xdp_mode(attachments, device->ifindex) != XDP_MODE_NONE &&
+		    !may_redirect(attachments, device->ifindex, backend->xdp_redirect_ok))
+			return false;
+	}
+	return true;
+}
+
+/* Whether XDP on every backend's device may send replies to this client device. */
+static bool xdp_returns(const struct plan *plan, const struct plan_device *device,
+			const struct attachments *attachments)
+{
+	if (!device->is_ethernet || device->enforce >= 0)
+		return false;
+	for (size_t i = 0; i < plan->n_services; i++) {
+		for (size_t j = 0; j < plan->services[i].n_backends; j++) {
+			const struct plan_backend *b = &plan->services[i].backends[j];
+
+			if (b->usable && b->is_ethernet &&
+			    attach_xdp_mode(attachments, b->ifindex) != XDP_MODE_NONE &&
+			    !may_redirect(attachments, b->ifindex, device->xdp_redirect_ok))
+				return false;
+		}
+	}
+	return true;
+}
+
+/* --- plan → entries ------------------------------------------------------------------------------------ */
+
+/* Shares the picks out by weight (largest remainder); ids[] of those with weight 0 get none. */
+static void fill_picks(__u8 picks[EDGE53_PICKS], const unsigned char *ids,
+		       const unsigned int *weights, size_t n)
+{
+	unsigned long long total = 0;
+
+	memset(picks, 0, EDGE53_PICKS);
+	for (size_t i = 0; i < n; i++)
+		total += weights[i];
+	if (!total)
+		return;
+	for (unsigned int at = 0; at < EDGE53_PICKS; at++) {
+		/* The one furthest behind its share of the at + 1 picks so far. */
+		long long best_lag = -1;
+		size_t best = 0;
+
+		for (size_t i = 0; i < n; i++) {
+			unsigned long long has = 0;
+			long long lag;
+
+			if (!weights[i])
+				continue;
+			for (unsigned int j = 0; j < at; j++)
+				has += picks[j] == ids[i];
+			lag = (long long)(weights[i] * (at + 1ull)) - (long long)(has * total);
+			if (lag > best_lag) {
+				best_lag = lag;
+				best = i;
+			}
+		}
+		picks[at] = ids[best];
+	}
+}
+
+static int sync_service(struct tables *t, const struct plan *plan, size_t index,
+			const struct numbers *numbers, const struct attachments *attachments)
+{
+	const struct plan_service *service = &plan->services[index];
+	struct edge53_service wanted = { .kind = (__u8)service->kind, .flags = (__u8)service->flags };
+	unsigned int udp[EDGE53_MAX_BACKENDS] = {}, tcp[EDGE53_MAX_BACKENDS] = {};
+	bool from_xdp = service->kind == EDGE53_SERVICE_EDGE;
+
+	snprintf(wanted.name, sizeof(wanted.name), "%s", service->name);
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct plan_backend *b = &service->backends[i];
+
+		udp[i] = b->usable && b->udp_port ? b->weight : 0;
+		tcp[i] = b->usable && b->tcp_port ? b->weight : 0;
+		from_xdp = from_xdp && xdp_reaches(plan, index, b, attachments);
+	}
+	fill_picks(wanted.udp_pick, numbers->backends[index], udp, service->n_backends);
+	fill_picks(wanted.tcp_pick, numbers->backends[index], tcp, service->n_backends);
+	if (from_xdp && (wanted.udp_pick[0] || wanted.tcp_pick[0]))
+		wanted.flags |= EDGE53_SERVICE_XDP;
+	return write_service(t, numbers->services[index], &wanted);
+}
+
+static int sync_backends(struct tables *t, const struct plan *plan, size_t index,
+			 const struct numbers *numbers)
+{
+	const struct plan_service *service = &plan->services[index];
+	int r = 0;
+
+	for (size_t i = 0; i < service->n_backends && !r; i++) {
+		const struct plan_backend *b = &service->backends[i];
+		struct edge53_backend wanted = {
+			.address = b->address,
+			.source = b->source,
+			.nexthop = b->nexthop,
+			.ifindex = b->usable ? b->ifindex : 0,
+			.udp_port = (__u16)b->udp_port,
+			.tcp_port = (__u16)b->tcp_port,
+			.service = numbers->services[index],
+		};
+
+		if (b->is_local && b->usable)
+			wanted.flags |= EDGE53_BACKEND_LOCAL;
+		if (b->is_ethernet)
+			wanted.flags |= EDGE53_BACKEND_ETHERNET;
+		memcpy(wanted.smac, b->smac, sizeof(wanted.smac));
+		if (b->neighbour_known)
+			memcpy(wanted.dmac, b->dmac, sizeof(wanted.dmac));
+		r = write_backend(t, numbers->backends[index][i], &wanted);
+	}
+	return r;
+}
+
+static int sync_devices(struct tables *t, const struct plan *plan, const struct numbers *numbers,
+			const struct attachments *attachments)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < plan->n_devices && !r; i++) {
+		const struct plan_device *d = &plan->devices[i];
+		struct edge53_device wanted = { .ifindex = d->ifindex };
+
+		if (!numbers->devices[i])
+			continue;
+		memcpy(wanted.name, d->name, sizeof(wanted.name));
+		memcpy(wanted.mac, d->mac, sizeof(wanted.mac));
+		if (d->enforce >= 0)
+			wanted.service = numbers->services[d->enforce];
+		if (d->is_ethernet)
+			wanted.flags |= EDGE53_DEVICE_ETHERNET;
+		if (xdp_returns(plan, d, attachments))
+			wanted.flags |= EDGE53_DEVICE_XDP_TARGET;
+		r = write_device(t, numbers->devices[i], &wanted);
+	}
+	return r;
+}
+
+/* --- frontends and exempt: hash tables, compared as sets ------------------------------------------------- */
+
+static int compare_frontends(const void *a, const void *b)
+{
+	return memcmp(&((const struct wanted_frontend *)a)->key,
+		      &((const struct wanted_frontend *)b)->key, sizeof(struct edge53_frontend_key));
+}
+
+static size_t collect_frontends(const struct plan *plan, struct numbers *numbers)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < plan->n_frontends; i++) {
+		const struct plan_frontend *from = &plan->frontends[i];
+		struct wanted_frontend *to = &numbers->frontends[n];
+
+		if (!numbers->devices[from->device])
+			continue;
+		to->key.ifindex = plan->devices[from->device].ifindex;
+		to->key.address = from->address;
+		to->value.device = numbers->devices[from->device];
+		to->value.service = numbers->services[from->service];
+		n++;
+	}
+	qsort(numbers->frontends, n, sizeof(*numbers->frontends), compare_frontends);
+	return n;
+}
+
+/* Takes out the keys that are not wanted. is_wanted gets a key of key_size bytes. */
+static int remove_others(int fd, size_t key_size, bool (*is_wanted)(const void *key, const void *arg),
+			 const void *arg)
+{
+	unsigned char key[64], next[64];
+	bool has_key = false, has_next;
+
+	has_next = !bpf_map_get_next_key(fd, NULL, next);
+	while (has_next) {
+		memcpy(key, next, key_size);
+		has_key = true;
+		/* The successor first: that of a deleted key is the first of the table again. */
+		has_next = !bpf_map_get_next_key(fd, key, next);
+		if (has_key && !is_wanted(key, arg) && bpf_map_delete_elem(fd, key) && errno != ENOENT)
+			return -errno;
+	}
+	return 0;
+}
+
+struct frontend_set {
+	const struct wanted_frontend *frontends;
+	size_t n;
+};
+
+static bool is_wanted_frontend(const void *key, const void *arg)
+{
+	const struct frontend_set *set = arg;
+	struct wanted_frontend wanted;
+
+	memcpy(&wanted.key, key, sizeof(wanted.key));
+	return bsearch(&wanted, set->frontends, set->n, sizeof(wanted), compare_frontends);
+}
+
+static int sync_frontends(struct tables *t, const struct plan *plan, struct numbers *numbers)
+{
+	struct frontend_set set = { numbers->frontends, collect_frontends(plan, numbers) };
+
+	for (size_t i = 0; i < set.n; i++) {
+		struct edge53_frontend now;
+		const struct wanted_frontend *wanted = &set.frontends[i];
+
+		if (!bpf_map_lookup_elem(t->fds.frontends, &wanted->key, &now) &&
+		    !memcmp(&now, &wanted->value, sizeof(now)))
+			continue;
+		if (bpf_map_update_elem(t->fds.frontends, &wanted->key, &wanted->value, BPF_ANY))
+			return -errno;
+	}
+	return remove_others(t->fds.frontends, sizeof(struct edge53_frontend_key),
+			     is_wanted_frontend, &set);
+}
+
+static struct edge53_exempt_key exempt_key(unsigned int service, const struct edge53_prefix *prefix)
+{
+	struct edge53_exempt_key key = { .prefix_len = 32 + prefix->length_bits,
+					 .service = (__u8)service };
+
+	memcpy(key.address, prefix->address.bytes, sizeof(key.address));
+	return key;
+}
+
+struct exempt_set {
+	const struct plan *plan;
+	const struct numbers *numbers;
+};
+
+static bool is_wanted_exempt(const void *key, const void *arg)
+{
+	const struct exempt_set *set = arg;
+
+	for (size_t i = 0; i < set->plan->n_services; i++) {
+		const struct plan_service *service = &set->plan->services[i];
+
+		for (size_t j = 0; j < service->n_exempt; j++) {
+			struct edge53_exempt_key wanted =
+				exempt_key(set->numbers->services[i], &service->exempt[j]);
+
+			if (!memcmp(key, &wanted, sizeof(wanted)))
+				return true;
+		}
+	}
+	return false;
+}
+
+static int sync_exempt(struct tables *t, const struct plan *plan, const struct numbers *numbers)
+{
+	struct exempt_set set = { plan, numbers };
+	__u32 one = 1;
+
+	for (size_t i = 0; i < plan->n_services; i++) {
+		for (size_t j = 0; j < plan->services[i].n_exempt; j++) {
+			struct edge53_exempt_key key = exempt_key(numbers->services[i],
+								  &plan->services[i].exempt[j]);
+
+			if (bpf_map_update_elem(t->fds.exempt, &key, &one, BPF_ANY))
+				return -errno;
+		}
+	}
+	return remove_others(t->fds.exempt, sizeof(struct edge53_exempt_key), is_wanted_exempt, &set);
+}
+
+/* --- what is gone -------------------------------------------------------------------------------------- */
+
+static bool has_number(const struct numbers *numbers, const struct plan *plan, unsigned int backend)
+{
+	for (size_t i = 0; i < plan->n_services; i++)
+		if (memchr(numbers->backends[i], (int)backend, plan->services[i].n_backends))
+			return true;
+	return false;
+}
+
+/* Devices that are gone keep their name and number, for when they come back, and lose the ifindex. */
+static int clear_devices(struct tables *t, const struct plan *plan, const struct numbers *numbers)
+{
+	_cleanup_(freep) bool *used = calloc(EDGE53_MAX_DEVICES, sizeof(*used));
+	int r = 0;
+
+	if (!used)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_devices; i++)
+		used[numbers->devices[i]] = true;
+	for (unsigned int id = 1; id < EDGE53_MAX_DEVICES && !r; id++) {
+		struct edge53_device gone = t->devices[id];
+
+		if (used[id] || !gone.ifindex)
+			continue;
+		gone.ifindex = 0;
+		r = write_device(t, id, &gone);
+	}
+	return r;
+}
+
+static int clear_others(struct tables *t, const struct plan *plan, const struct numbers *numbers)
+{
+	int r = clear_devices(t, plan, numbers);
+
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++)
+		if (t->services[id].kind && !memchr(numbers->services, (int)id, plan->n_services))
+			r = write_service(t, id, &(struct edge53_service){});
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++)
+		if (t->backends[id].service && !has_number(numbers, plan, id))
+			r = write_backend(t, id, &(struct edge53_backend){});
+	return r;
+}
+
+int tables_sync(struct tables *t, const struct plan *plan, const struct attachments *attachments)
+{
+	_cleanup_(numbers_free) struct numbers numbers = {};
+	int r = make_numbers(t, plan, &numbers);
+
+	if (!r)
+		r = sync_devices(t, plan, &numbers, attachments);
+	for (size_t i = 0; i < plan->n_services && !r; i++)
+		r = sync_backends(t, plan, i, &numbers);
+	for (size_t i = 0; i < plan->n_services && !r; i++)
+		r = sync_service(t, plan, i, &numbers, attachments);
+	if (!r)
+		r = sync_exempt(t, plan, &numbers);
+	if (!r)
+		r = sync_frontends(t, plan, &numbers);
+	if (!r)
+		r = clear_others(t, plan, &numbers);
+	if (r < 0)
+		log_error("cannot write the tables of the dataplane: %s", strerror(-r));
+	return r;
+}

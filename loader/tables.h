@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Plan → entries of frontends, services, backends, devices and exempt.
+ *
+ * Flows in the kernel refer to services, backends and devices by number, so a number stays with its
+ * name or address for as long as the state lives, also across loaders: what is in the maps is read
+ * first, and only the rest gets new numbers. Used by dataplane.c only.
+ */
+#ifndef EDGE53_TABLES_H
+#define EDGE53_TABLES_H
+
+#include "attach.h"
+#include "plan.h"
+
+struct tables_fds {
+	int frontends;
+	int services;
+	int backends;
+	int devices;
+	int exempt;
+};
+
+struct tables;
+
+/* Reads what is in the maps. The descriptors stay the caller's. */
+int tables_open(const struct tables_fds *fds, struct tables **ret);
+void tables_free(struct tables *tables);
+
+/* Writes what differs, in an order in which no packet meets an entry that is not there yet. */
+int tables_sync(struct tables *tables, const struct plan *plan,
+		const struct attachments *attachments);
+
+#endif
