@@ -253,7 +253,7 @@ e53() {
 	on "$ns" timeout 20 "$EDGE53" --pins "$LAB_PINS" "$@"
 }
 
-count_ready() { grep -o 'READY=1' "$LAB_TMP/notify" 2>/dev/null | wc -l; }
+count_ready() { grep -o 'READY=1' "$LAB_TMP/notify" 2>/dev/null | wc -l || true; }
 more_ready_than() { [ "$(count_ready)" -gt "$1" ]; }
 ready_or_dead() { more_ready_than "$1" || gone "$2"; }
 
