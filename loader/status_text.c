@@ -106,6 +106,15 @@ static int print_section(const char *heading, struct libscols_table *table, size
 	return r;
 }
 
+/* An edge only takes what is addressed to it; there is nothing to decide about. */
+static const char *enforce_policy(const struct edge53_service *service,
+				  enum edge53_service_flag flag)
+{
+	if (service->kind != EDGE53_SERVICE_ENFORCE)
+		return "-";
+	return service->flags & flag ? "drop" : "pass";
+}
+
 static int print_services(const struct status *status)
 {
 	static const struct output_column columns[] = {
@@ -137,8 +146,8 @@ static int print_services(const struct status *status)
 		r = output_cell(row, 0, "%.*s", EDGE53_NAME_LEN, s->name)
 		    ?: output_cell(row, 1, "%s", kind_text(s))
 		    ?: output_cell(row, 2, "%s", s->flags & EDGE53_SERVICE_DOWN_PASS ? "pass" : "drop")
-		    ?: output_cell(row, 3, "%s", s->flags & EDGE53_SERVICE_IPV6_DROP ? "drop" : "pass")
-		    ?: output_cell(row, 4, "%s", s->flags & EDGE53_SERVICE_DOT_DROP ? "drop" : "pass")
+		    ?: output_cell(row, 3, "%s", enforce_policy(s, EDGE53_SERVICE_IPV6_DROP))
+		    ?: output_cell(row, 4, "%s", enforce_policy(s, EDGE53_SERVICE_DOT_DROP))
 		    ?: output_cell(row, 5, "%u of %u usable", n_usable, n);
 	}
 	return r ?: print_section("Services", table, 0);
