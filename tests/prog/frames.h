@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Packets as a reviewer can read them: ip4(CLIENT, FRONTEND, udp(40000, 53, dns_query(7, "a.example"))).
+ *
+ * Each function makes one layer around the next; modifiers (ttl, options, bad_checksum ...) change the
+ * layer they are given and return it. Lengths and checksums are computed when the bytes are made, from
+ * scratch and without bpf/checksum.h, unless a modifier says otherwise. Layers come from a pool that
+ * frames_reset() empties.
+ */
+#ifndef EDGE53_TEST_FRAMES_H
+#define EDGE53_TEST_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include <linux/types.h>
+
+#define FRAME_MAX 1500
+#define ETH_LEN 14
+
+enum layer { L_ETH, L_VLAN, L_ARP, L_IP4, L_IP6, L_IP6_EXT, L_UDP, L_TCP, L_ICMP, L_DATA };
+
+enum checksum { CHECKSUM_GOOD, CHECKSUM_ZERO, CHECKSUM_PARTIAL, CHECKSUM_BAD };
+
+struct layer_of {
+	enum layer layer;
+	struct layer_of *inner;
+	const char *src, *dst; /* addresses as text */
+	const unsigned char *smac, *dmac;
+	unsigned sport, dport; /* UDP and TCP; IPv6 extension: its protocol number in sport */
+	unsigned flags;	       /* TCP */
+	unsigned ttl;
+	unsigned option_words;	/* IPv4 */
+	unsigned frag;		/* the frag_off field */
+	int len_off;		/* what the length field is off by */
+	unsigned version, ihl;	/* 0: as it should be */
+	enum checksum checksum;
+	unsigned data_offset;	/* TCP, words; 0: 5 */
+	unsigned char data[600];
+	unsigned data_len;
+	unsigned pad;		/* bytes behind the packet */
+	unsigned cut;		/* bytes of it that are there; 0: all */
+};
+
+struct frame {
+	unsigned char bytes[FRAME_MAX];
+	unsigned len;
+};
+
+void frames_reset(void);
+
+struct layer_of *eth(const unsigned char *dmac, const unsigned char *smac, struct layer_of *inner);
+struct layer_of *vlan(const unsigned char *dmac, const unsigned char *smac, struct layer_of *inner);
+struct layer_of *arp(void);
+struct layer_of *ip4(const char *src, const char *dst, struct layer_of *inner);
+struct layer_of *ip6(const char *src, const char *dst, struct layer_of *inner);
+struct layer_of *ip6_ext(unsigned protocol, struct layer_of *inner);
+struct layer_of *udp(unsigned sport, unsigned dport, struct layer_of *payload);
+struct layer_of *tcp(unsigned sport, unsigned dport, const char *flags, struct layer_of *payload);
+struct layer_of *icmp_echo(void);
+
+struct layer_of *dns(unsigned id, unsigned flags, unsigned questions, unsigned additionals,
+		     const char *name);
+struct layer_of *dns_query(unsigned id, const char *name);
+struct layer_of *dns_reply(unsigned id, const char *name);
+struct layer_of *text(const char *bytes);
+struct layer_of *nothing(void);
+/* Its last two bytes are changed, so that the UDP checksum of a frame can be steered. */
+struct layer_of *with_tail(unsigned tail, struct layer_of *payload);
+
+/* Cut after the 12 bytes of the DNS header. */
+struct layer_of *header_only(struct layer_of *dns);
+
+/* Of an IPv4 layer. */
+struct layer_of *ttl(unsigned hops, struct layer_of *ip);
+struct layer_of *forwarded(struct layer_of *ip); /* one hop later: TTL 63 */
+struct layer_of *options(unsigned words, struct layer_of *ip);
+struct layer_of *first_fragment(struct layer_of *ip);
+struct layer_of *later_fragment(struct layer_of *ip);
+struct layer_of *version(unsigned version, struct layer_of *ip);
+struct layer_of *ihl(unsigned words, struct layer_of *ip);
+struct layer_of *data_offset(unsigned words, struct layer_of *tcp);
+/* Of an IPv4 or UDP layer: its length field says so much more than there is. */
+struct layer_of *length_off_by(int bytes, struct layer_of *layer);
+/* Of a UDP or TCP layer. */
+struct layer_of *zero_checksum(struct layer_of *l4);
+struct layer_of *partial_checksum(struct layer_of *l4);
+struct layer_of *bad_checksum(struct layer_of *l4);
+/* Of the outermost layer. */
+struct layer_of *padded(unsigned bytes, struct layer_of *outer);
+struct layer_of *cut_to(unsigned bytes, struct layer_of *outer);
+
+void make_frame(const struct layer_of *outer, struct frame *frame);
+
+/* The 16-bit ones' complement sum of bytes in network order, not complemented; start is added. */
+unsigned sum16(const unsigned char *bytes, size_t len, unsigned start);
+
+/*
+ * What is left when a checksum is verified: 0 when right, else by how much it is wrong. -1 when there
+ * is none (zero UDP checksum) or no such header. NAT must keep it.
+ */
+int ip_checksum_error(const unsigned char *ip, size_t len);
+int l4_checksum_error(const unsigned char *ip, size_t len);
+
+/* Prints the fields that differ, by layer and name. l3: where the IP header starts. True: the same. */
+bool same_frame(const struct frame *got, const struct frame *expected, unsigned l3);
+
+#endif

@@ -1,0 +1,2 @@
+#include "cases.h"
+const struct table edge_tcp_tables[] = { {} };

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The loaded object, the small world its maps describe, and what they hold. No loader: the maps are
+ * written here. Devices live in a network namespace of the test's own.
+ *
+ *	CLIENT ── uplink ── FRONTEND (service 1) EDGE ── inner ── BACKEND, BACKEND_2
+ *	CLIENT ── ppp ── any address (service 2) ── host ── RESOLVER, RESOLVER_2
+ *
+ * Addresses that send on devices without Ethernet header begin with 8.0: BPF_PROG_TEST_RUN takes bytes
+ * 12 and 13 for the EtherType, whatever the program, and there the IPv4 source begins. 8.0 is 0x0800.
+ */
+#ifndef EDGE53_TEST_WORLD_H
+#define EDGE53_TEST_WORLD_H
+
+#include <stdbool.h>
+
+#include "edge53_abi.h"
+#include "knobs.h"
+
+#include "frames.h"
+
+#define CLIENT "8.0.2.17"
+#define CLIENT_2 "8.0.2.18"
+#define FRONTEND "198.51.100.53"
+#define EDGE "10.77.0.2"
+#define BACKEND "8.0.77.1"
+#define BACKEND_2 "8.0.77.2"
+#define RESOLVER "8.0.99.1"
+#define RESOLVER_2 "8.0.99.2"
+#define STRANGER "8.0.66.6"
+
+#define BACKEND_UDP 5353
+#define BACKEND_TCP 5354
+
+extern const unsigned char client_mac[6], router_mac[6], uplink_mac[6], inner_mac[6], backend_mac[6];
+
+enum test_device { DEV_NONE, DEV_UPLINK, DEV_INNER, DEV_PPP, DEV_OTHER, DEV_COUNT };
+
+enum test_service { SERVICE_NONE, SERVICE_EDGE, SERVICE_ENFORCE, SERVICE_COUNT };
+
+enum test_program {
+	EDGE_XDP,
+	EDGE_TC_L2,
+	EDGE_TC_L2_CHECKED,
+	EDGE_TC_L3,
+	ENFORCE_IN_L2,
+	ENFORCE_IN_L3,
+	ENFORCE_OUT_L2,
+	ENFORCE_OUT_L3,
+	PROGRAM_COUNT,
+};
+
+/* Small, so that rings and pools come round; odd sizes where a power of two could hide something. */
+#define SLOTS_PER_CPU 16
+#define PORT_BASE 20000
+#define PORT_BITS 10
+#define CONNS 50
+#define CLIENTS 64
+#define BACKENDS 5
+
+#define SECONDS 1000000000ull
+#define UDP_TIMEOUT_S 5
+#define TCP_HALF_OPEN_S 10
+#define TCP_CLOSING_S 20
+#define TCP_IDLE_S 300
+
+/* Once for the process: namespace, devices, object. Ends the process with a sentence on failure. */
+void world_create(void);
+void world_destroy(void);
+
+/* The world as drawn above, all flows and counters gone. l3: devices without Ethernet header. */
+void world_reset(bool client_is_l3, bool backend_is_l3);
+
+/* Changes to it. */
+void world_set_flags(enum test_service service, unsigned flags);
+void world_set_backends(enum test_service service, const __u8 *ids, unsigned n); /* n 0: none */
+void world_exempt(const char *address, unsigned prefix_len);
+void world_remove_device(enum test_device device);
+void world_detach_backend(unsigned id); /* its device is gone */
+
+unsigned world_ifindex(enum test_device device);
+const struct edge53_knobs *world_knobs(void);
+
+/* What the n-th UDP query on CPU 0 is sent with, and the port of the n-th connection. From 0. */
+unsigned port_of(unsigned n);
+unsigned id_of(unsigned n);
+unsigned conn_port(unsigned n);
+
+/* Puts a frame through a program, as seen on the device. */
+int world_run(enum test_program program, enum test_device device, const struct frame *in,
+	      struct frame *out);
+/* The name as in the object, and the number of instructions the verifier looked at. */
+const char *program_name(enum test_program program);
+unsigned program_verified(enum test_program program);
+
+/* The maps. Slots and connections are the kernel's memory itself. */
+struct edge53_slot *world_slots(void); /* SLOTS_PER_CPU for each possible CPU */
+struct edge53_conn *world_conns(void);
+unsigned world_n_slots(void);
+/* The entry of `conns` that a client's connection holds, or -1. */
+int world_find_conn(const char *client, const char *asked, unsigned port, enum test_service service);
+unsigned world_count_tuples(void);
+/* Each entry of conn_by_tuple leads to a connection of this tuple. */
+bool world_tuples_are_right(void);
+struct edge53_cpu_state world_cpu_state(unsigned cpu);
+void world_set_next_slot(unsigned cpu, __u64 next_slot);
+
+struct counters {
+	__u64 reasons[SERVICE_COUNT][EDGE53_REASONS_PER_SERVICE];
+	struct edge53_traffic backends[BACKENDS];
+	__u64 latencies[BACKENDS]; /* entries of the histogram */
+	struct edge53_traffic clients[4]; /* CLIENT, CLIENT_2, FRONTEND, all others */
+	unsigned n_clients;
+};
+
+void world_read_counters(struct counters *counters);
+
+struct edge53_addr test_addr(const char *text);
+
+#endif
