@@ -127,7 +127,7 @@ $(VERSION_OBJS): $(BUILD)/version.h
 
 $(BUILD)/version.h: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)rev=$$(git describe --tags --always --abbrev=7 --match 'v[0-9]*' 2>/dev/null); \
+	$(Q)rev=$$(git -c safe.directory='$(CURDIR)' describe --tags --always --abbrev=7 --match 'v[0-9]*' 2>/dev/null); \
 	case $$rev in '') v=$(VERSION);; v*) v=$${rev#v};; *) v=$(VERSION)+g$$rev;; esac; \
 	line="#define EDGE53_VERSION \"$$v\""; \
 	[ "$$line" = "$$(cat $@ 2>/dev/null)" ] || echo "$$line" >$@

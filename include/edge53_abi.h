@@ -75,7 +75,7 @@ struct edge53_service {
 enum edge53_backend_flag {
 	EDGE53_BACKEND_LOCAL = 1 << 0,	 /* goes on into the host's stack (enforce) */
 	EDGE53_BACKEND_ETHERNET = 1 << 1, /* the device has an Ethernet header */
-	EDGE53_BACKEND_XDP = 1 << 2,	 /* dmac is known and XDP may redirect to the device */
+	EDGE53_BACKEND_XDP = 1 << 2,	 /* XDP sends to it (for readers; programs ask the service) */
 };
 
 /* Map `backends`. A resolver of an enforce service is a backend too. */

@@ -246,23 +246,25 @@ static bool may_redirect(const struct attachments *attachments, unsigned int fro
 	}
 }
 
-/* Whether a query may go to this backend from XDP on every device of the service that has XDP. */
+/* Whether a query may go to this backend from XDP, on every device of the service that has XDP. */
 static bool xdp_reaches(const struct plan *plan, size_t service, const struct plan_backend *backend,
 			const struct attachments *attachments)
 {
-	if (!backend->usable)
-		return true; /* it is not picked */
+	bool has_xdp = false;
+
 	if (!backend->is_ethernet || !backend->neighbour_known)
 		return false;
 	for (size_t i = 0; i < plan->n_frontends; i++) {
 		const struct plan_device *device = &plan->devices[plan->frontends[i].device];
 
-		if (plan->frontends[i].service == service &&
-		    attach_xdp_mode(attachments, device->ifindex) != XDP_MODE_NONE &&
-		    !may_redirect(attachments, device->ifindex, backend->xdp_redirect_ok))
+		if (plan->frontends[i].service != service ||
+		    attach_xdp_mode(attachments, device->ifindex) == XDP_MODE_NONE)
+			continue;
+		has_xdp = true;
+		if (!may_redirect(attachments, device->ifindex, backend->xdp_redirect_ok))
 			return false;
 	}
-	return true;
+	return has_xdp;
 }
 
 /* Whether XDP on every backend's device may send replies to this client device. */
@@ -334,7 +336,8 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 
 		udp[i] = b->usable && b->udp_port ? b->weight : 0;
 		tcp[i] = b->usable && b->tcp_port ? b->weight : 0;
-		from_xdp = from_xdp && xdp_reaches(plan, index, b, attachments);
+		if (b->usable && !xdp_reaches(plan, index, b, attachments))
+			from_xdp = false;
 	}
 	fill_picks(wanted.udp_pick, numbers->backends[index], udp, service->n_backends);
 	fill_picks(wanted.tcp_pick, numbers->backends[index], tcp, service->n_backends);
@@ -344,7 +347,7 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 }
 
 static int sync_backends(struct tables *t, const struct plan *plan, size_t index,
-			 const struct numbers *numbers)
+			 const struct numbers *numbers, const struct attachments *attachments)
 {
 	const struct plan_service *service = &plan->services[index];
 	int r = 0;
@@ -365,6 +368,8 @@ static int sync_backends(struct tables *t, const struct plan *plan, size_t index
 			wanted.flags |= EDGE53_BACKEND_LOCAL;
 		if (b->is_ethernet)
 			wanted.flags |= EDGE53_BACKEND_ETHERNET;
+		if (b->usable && xdp_reaches(plan, index, b, attachments))
+			wanted.flags |= EDGE53_BACKEND_XDP;
 		memcpy(wanted.smac, b->smac, sizeof(wanted.smac));
 		if (b->neighbour_known)
 			memcpy(wanted.dmac, b->dmac, sizeof(wanted.dmac));
@@ -577,7 +582,7 @@ int tables_sync(struct tables *t, const struct plan *plan, const struct attachme
 	if (!r)
 		r = sync_devices(t, plan, &numbers, attachments);
 	for (size_t i = 0; i < plan->n_services && !r; i++)
-		r = sync_backends(t, plan, i, &numbers);
+		r = sync_backends(t, plan, i, &numbers, attachments);
 	for (size_t i = 0; i < plan->n_services && !r; i++)
 		r = sync_service(t, plan, i, &numbers, attachments);
 	if (!r)

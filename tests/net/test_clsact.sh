@@ -40,6 +40,7 @@ lab_up
 lab_enforce
 enforce_config ""
 start_edge53 host --attach clsact
+before=$(leaked)
 for resolver in 8.8.8.8 9.9.9.9 $RESOLVER; do
 	expect "$resolver over UDP" equal "$(ask vpn1 "$resolver" www.example.com)" 192.0.2.80
 	expect "$resolver over TCP" equal "$(ask vpn2 "$resolver" www.example.com +tcp)" 192.0.2.80
@@ -50,5 +51,6 @@ expect "IPv6 to port 53 is dropped" fails ask vpn1 2001:4860:4860::8888 www.exam
 remove_ppp 0
 add_ppp 0
 wait_until 5 ours_answers || fail "no answer after ppp0 came back"
+expect "nothing leaked" equal "$(leaked)" "$before"
 expect "down" e53 host down
 expect "clsact must be gone from ppp1" fails has_clsact host ppp1

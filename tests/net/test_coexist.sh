@@ -14,7 +14,7 @@ seen() {
 	map=$(bpftool -j prog show id "$2" | json_get "d['map_ids'][0]")
 	bpftool -j map lookup id "$map" key "$1" 0 0 0 | json_get "d['formatted']['value']"
 }
-filter_id() { on edge tc filter show dev eth0 ingress | sed -n 's/.*foreign_tc.* id \([0-9]*\).*/\1/p' | head -n 1; }
+filter_id() { on edge tc filter show dev eth0 ingress pref 7 | sed -n 's/.* id \([0-9]*\).*/\1/p' | head -n 1; }
 xdp_id() { on edge ip -j link show dev eth0 | json_get "d[0]['xdp']['prog']['id']"; }
 
 service_works() {

@@ -21,8 +21,7 @@ wait_until 15 answers edge $BACKEND -p 31053 || skip "knot does not answer by AF
 LAB_UDP_SLOTS=262144 LAB_CLIENTS=131072 edge_config eth1
 start_edge53 edge
 
-# kxdpgun goes through 65,536 addresses and 63,536 ports in step, so that no pair comes twice before
-# it has sent four thousand million packets.
+# kxdpgun uses the 63,536 ports from 2000 on of one address, then those of the next: no pair comes twice.
 on client timeout 120 kxdpgun -t $(((WANTED + RATE - 1) / RATE)) -Q $RATE -p 53 -l 100.64.0.0/16 \
 	-i "$(query_file)" $FRONTEND >"$LAB_TMP/kxdpgun.log" 2>&1 || fail "kxdpgun"
 sent=$(awk '/^total queries:/ { print $3 }' "$LAB_TMP/kxdpgun.log")
@@ -33,8 +32,8 @@ expect "kxdpgun must send a million queries" test "$sent" -ge $WANTED
 sum() { e53 edge clients --json | json_get "sum(c['$1'] for c in d['clients'])"; }
 if [ "$LAB_NAT" != nft ]; then
 	expect "the edge counts every query kxdpgun sent" equal "$(sum queries)" "$sent"
-	expect "the edge has seen all 65,536 addresses" \
-		equal "$(e53 edge clients --json | json_get "len(d['clients'])")" 65536
+	expect "as many addresses as that many ports need" \
+		equal "$(e53 edge clients --json | json_get "len(d['clients'])")" $(((sent + 63535) / 63536))
 	expect "the edge counts a reply for every query" equal "$(sum replies)" "$sent"
 fi
 expect "every query is answered" equal "$answered $noerror" "$sent $sent"

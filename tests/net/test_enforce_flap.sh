@@ -12,6 +12,9 @@ enforce_config ""
 start_edge53 host
 before=$(leaked)
 
+# The client never stops asking, so a gap between ppp0 coming up and its being attached would show.
+spawn vpn1 steady.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" steady 8.8.8.8 "$LAB_TMP/stop" "$LAB_TMP/steady.txt"
+steady=$SPAWNED
 start_load vpn2 vpn2.txt -s 9.9.9.9 -l 15 -c 4 -Q 500
 attached_again() { [ "$(ask vpn1 8.8.8.8 www.example.com +time=1)" = 192.0.2.80 ]; }
 
@@ -26,3 +29,9 @@ done
 
 wait_until 30 gone "$LOAD_PID" || fail "dnsperf does not end"
 expect "the client that stayed loses nothing" all_answered vpn2.txt
+
+touch "$LAB_TMP/stop"
+wait_until 10 gone "$steady" || fail "the steady client does not end"
+wait "$steady" || fail "the steady client failed"
+expect "the client that came and went has had answers" grep -qv lost "$LAB_TMP/steady.txt"
+expect "nothing leaked" equal "$(leaked)" "$before"

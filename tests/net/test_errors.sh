@@ -22,6 +22,7 @@ nothing_attached() {
 # refused LINE PATTERN: the configuration on standard input is wrong in LINE, and PATTERN is said.
 refused() {
 	write_config
+	local verb
 	for verb in check run; do
 		expect "$verb must exit 2 for: $2" equal "$(status_of e53 edge $verb -c "$LAB_TMP/edge53.yaml")" 2
 		expect "$verb must name edge53.yaml:$1" said "edge53.yaml:$1:"
@@ -40,14 +41,14 @@ expect "an unknown verb exits 2" equal "$(status_of e53 edge frobnicate)" 2
 expect "a missing file exits 2" equal "$(status_of e53 edge run -c "$LAB_TMP/none.yaml")" 2
 expect "a missing file is named" said none.yaml
 
-refused 5 'circular' <<-YAML
+refused 5 'host name.*the very DNS server' <<-YAML
 	edge:
 	  - name: public-dns
 	    interface: eth0
 	    backends:
 	      - { address: ns1.example.com, udp: 31053, tcp: 31054 }
 YAML
-refused 4 'circular' <<-YAML
+refused 4 'host name.*the very DNS server' <<-YAML
 	enforce:
 	  - name: vpn
 	    interface: "ppp*"
