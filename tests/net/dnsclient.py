@@ -110,7 +110,6 @@ def steady(args):
     s.setblocking(False)
     if args.source:
         s.bind((args.source, 0))
-    s.connect((args.server, 53))
     sent, answered, number = [], {}, 0
     wire = query(0)
 
@@ -118,17 +117,16 @@ def steady(args):
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if select.select([s], [], [], left)[0]:
-                try:
-                    reply = s.recv(4096)
-                except OSError:
-                    continue        # an ICMP error that came back
+                reply, sender = s.recvfrom(4096)
+                if sender != (args.server, 53):
+                    sys.exit(f"asked {args.server}, answered by {sender}")
                 answered.setdefault(struct.unpack("!H", reply[:2])[0], time.monotonic())
 
     while not os.path.exists(args.stop):
         try:
-            s.send(struct.pack("!H", number) + wire[2:])
+            s.sendto(struct.pack("!H", number) + wire[2:], (args.server, 53))
         except OSError:
-            pass
+            pass        # no route while the link is away
         sent.append(time.monotonic())
         number += 1
         if number > 65535:
