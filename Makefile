@@ -206,6 +206,33 @@ test-prog: build-prog ## Run the packet tests (root)
 test-net: build-net ## Run the tests in network namespaces (root)
 	$(run) net
 
+# What two net tests compile for themselves, where there is no compiler: in the virtual machines.
+$(BUILD)/tests/host_dump: tests/net/host_dump.c $(BUILD)/libloader.a
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) $(pkg_cflags) $(CFLAGS) $< $(BUILD)/libloader.a $(pkg_libs) -o $@
+
+$(BUILD)/tests/pass.bpf.o: tests/net/pass.bpf.c | $(BUILD)/.tools
+	$(say) BPF $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+
+KERNEL ?= 6.1 6.12
+N ?= 10
+
+.PHONY: build-kernels test-kernels run-kernels test-repeat
+build-kernels: build-prog build-net $(BUILD)/tests/host_dump $(BUILD)/tests/pass.bpf.o
+
+test-kernels: ## Boot the kernels of Debian 12 under QEMU and run the tests there (KERNEL=6.1 or 6.12; root)
+	$(Q)scripts/install-deps build test kernels
+	$(Q)$(MAKE) run-kernels
+
+run-kernels: build-kernels
+	$(subst tests/run,tests/vm/run,$(run)) $(KERNEL)
+
+test-repeat: build-host build-prog build-net ## Run all tests N=10 times in a row, beside a second load (root)
+	$(subst tests/run,tests/repeat,$(run)) $(N)
+
 # --- the rest ---------------------------------------------------------------------------------
 
 .PHONY: demo run-demo deps install uninstall clean format help FORCE
