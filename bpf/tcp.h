@@ -52,16 +52,20 @@ static __always_inline bool is_over(const struct edge53_conn *conn, __u64 now_ns
  */
 static __always_inline bool pick_entry(__u64 now_ns, __u32 *ret)
 {
-	__u32 zero = 0, half_open = 0;
+	__u32 zero = 0;
 	struct edge53_tcp_pool *pool = bpf_map_lookup_elem(&tcp_pool, &zero);
+	__u64 hand = 0, half_open = 0;
 	bool has_half_open = false;
 
 	if (!pool)
 		return false;
 	for (int i = 0; i < TCP_PROBES; i++) {
-		__u32 index = __sync_fetch_and_add(&pool->hand, 1) % knobs.tcp_connections;
-		struct edge53_conn *conn = bpf_map_lookup_elem(&conns, &index);
+		struct edge53_conn *conn;
+		__u32 index;
 
+		hand = __sync_fetch_and_add(&pool->hand, 1);
+		index = hand % knobs.tcp_connections;
+		conn = bpf_map_lookup_elem(&conns, &index);
 		if (!conn)
 			return false;
 		if (is_over(conn, now_ns)) {
@@ -70,10 +74,13 @@ static __always_inline bool pick_entry(__u64 now_ns, __u32 *ret)
 		}
 		if (conn->state == EDGE53_CONN_HALF_OPEN && !has_half_open) {
 			has_half_open = true;
-			half_open = index;
+			half_open = hand;
 		}
 	}
-	*ret = half_open;
+	/* The others keep their turn, unless another CPU moved the hand meanwhile. */
+	if (has_half_open)
+		__sync_val_compare_and_swap(&pool->hand, hand + 1, half_open + 1);
+	*ret = half_open % knobs.tcp_connections;
 	return has_half_open;
 }
 
@@ -118,6 +125,11 @@ static __always_inline void start_life(struct edge53_conn *conn, __u64 now_ns)
 	conn->seen_ns = now_ns;
 }
 
+static __always_inline __u8 pick_tcp_backend(const struct edge53_service *svc)
+{
+	return svc->tcp_pick[bpf_get_prandom_u32() % EDGE53_PICKS];
+}
+
 /* A SYN of a client we hold no connection for: takes an entry and fills *flow and *conn. */
 static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 						   const struct edge53_service *svc, __u64 now_ns,
@@ -129,7 +141,7 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	__u32 index, sequence;
 
 	__builtin_memset(flow, 0, sizeof(*flow));
-	flow->backend = svc->tcp_pick[bpf_get_prandom_u32() % EDGE53_PICKS];
+	flow->backend = pick_tcp_backend(svc);
 	if (!flow->backend)
 		return no_backend(svc);
 	flow->client = pkt->saddr;
@@ -158,6 +170,19 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	start_life(conn, now_ns);
 	release_entry(conn, sequence);
 	*ret = conn;
+	return GO_ON;
+}
+
+/* A SYN on the tuple of a connection that is over: a new one, with its port and a backend of today. */
+static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
+						     const struct edge53_service *svc, __u64 now_ns,
+						     struct edge53_flow *flow)
+{
+	flow->backend = pick_tcp_backend(svc);
+	if (!flow->backend)
+		return no_backend(svc);
+	conn->flow.backend = flow->backend; /* one byte: who copies it sees the old one or the new */
+	start_life(conn, now_ns);
 	return GO_ON;
 }
 
@@ -203,16 +228,22 @@ static __always_inline struct edge53_conn *tcp_find_by_client(const struct packe
 	return conn;
 }
 
+/* Replies go where the client's last segment came from. */
+static __always_inline void note_neighbour(struct edge53_conn *conn, const struct packet *pkt)
+{
+	conn->flow.device = pkt->device;
+	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
+}
+
 /*
  * What a client's segment does to its connection. A RST ends it, but it may be forged, so a later
- * segment of the client that is no RST brings it back.
+ * segment of the client that is no RST brings it back; as half open when the backend never answered, or
+ * three forged segments would hold a port.
  */
 static __always_inline void tcp_track_client(struct edge53_conn *conn, const struct packet *pkt,
 					     __u64 now_ns)
 {
 	conn->seen_ns = now_ns;
-	conn->flow.device = pkt->device;
-	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
 	if (pkt->tcp_flags & TCP_RST) {
 		conn->flags |= EDGE53_CONN_CLIENT_RST;
 		conn->state = EDGE53_CONN_CLOSING;
@@ -222,7 +253,8 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 		conn->flags |= EDGE53_CONN_CLIENT_FIN;
 	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
 		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
-		conn->state = EDGE53_CONN_ESTABLISHED;
+		conn->state = conn->flags & EDGE53_CONN_SYN_ACKED ? EDGE53_CONN_ESTABLISHED :
+								    EDGE53_CONN_HALF_OPEN;
 	}
 	if (conn->state == EDGE53_CONN_HALF_OPEN && pkt->tcp_flags & TCP_ACK &&
 	    conn->flags & EDGE53_CONN_SYN_ACKED)
@@ -236,6 +268,7 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 {
 	conn->seen_ns = now_ns;
 	if (pkt->tcp_flags & TCP_RST) {
+		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
@@ -254,15 +287,24 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 static __always_inline enum edge53_reason no_connection(const struct packet *pkt,
 							const struct edge53_service *svc)
 {
-	__u32 id = svc->tcp_pick[0];
-	const struct edge53_backend *backend;
+	__u32 last = 0;
 
 	if (svc->kind == EDGE53_SERVICE_EDGE)
 		return EDGE53_NO_CONNECTION;
-	backend = bpf_map_lookup_elem(&backends, &id);
-	return backend && addr_equal(&pkt->daddr, &backend->address) ?
-		       EDGE53_NO_CONNECTION :
-		       EDGE53_NO_CONNECTION_DROPPED;
+	if (!svc->tcp_pick[0] && svc->flags & EDGE53_SERVICE_DOWN_PASS)
+		return EDGE53_NO_BACKEND_PASSED;
+	for (int i = 0; i < EDGE53_PICKS; i++) {
+		__u32 id = svc->tcp_pick[i];
+		const struct edge53_backend *backend;
+
+		if (id == last)
+			continue;
+		last = id;
+		backend = bpf_map_lookup_elem(&backends, &id);
+		if (backend && addr_equal(&pkt->daddr, &backend->address))
+			return EDGE53_NO_CONNECTION;
+	}
+	return EDGE53_NO_CONNECTION_DROPPED;
 }
 
 /* The flow of a client's segment: found, opened anew under its old port, or opened. */
@@ -275,6 +317,8 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 	enum edge53_reason why;
 
 	*is_new = false;
+	if (conn)
+		note_neighbour(conn, pkt);
 	if (!is_opening(pkt)) {
 		if (!conn)
 			return no_connection(pkt, svc);
@@ -285,7 +329,9 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 			return why;
 		*is_new = true;
 	} else if (conn->state == EDGE53_CONN_CLOSING || is_over(conn, now_ns)) {
-		start_life(conn, now_ns);
+		why = tcp_reopen(conn, svc, now_ns, flow);
+		if (why)
+			return why;
 		*is_new = true;
 	} else if (conn->state == EDGE53_CONN_HALF_OPEN) {
 		conn->seen_ns = now_ns;

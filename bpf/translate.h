@@ -88,12 +88,14 @@ static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 no
 {
 	reply->match.slot = NULL;
 	reply->conn = NULL;
+	if (pkt->is_first_fragment)
+		return EDGE53_REPLY_FRAGMENT;
+	if (pkt->has_bad_length)
+		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->l4proto == IPPROTO_TCP)
 		return tcp_flow_of_backend(pkt, &reply->flow, &reply->backend,
 					   &reply->conn);
-	if (pkt->is_first_fragment)
-		return EDGE53_REPLY_FRAGMENT;
-	if (pkt->has_bad_length || pkt->payload_len < DNS_HEADER_LEN)
+	if (pkt->payload_len < DNS_HEADER_LEN)
 		return EDGE53_REPLY_UNKNOWN;
 	return ring_find(pkt, now_ns, &reply->flow, &reply->backend, &reply->match);
 }
