@@ -77,6 +77,14 @@ struct layer_of *ip6_ext(unsigned protocol, struct layer_of *inner)
 	return l;
 }
 
+struct layer_of *ip6_fragment(unsigned offset_and_flags, struct layer_of *inner)
+{
+	struct layer_of *l = ip6_ext(44, inner);
+
+	l->frag = offset_and_flags;
+	return l;
+}
+
 struct layer_of *udp(unsigned sport, unsigned dport, struct layer_of *payload)
 {
 	struct layer_of *l = new_layer(L_UDP, payload);
@@ -303,6 +311,24 @@ int l4_checksum_error(const unsigned char *p, size_t len)
 	if (header + l4_len > len)
 		return -1;
 	return 0xffff - sum16(l4, l4_len, pseudo_sum(p + 12, 8, p[9], l4_len));
+}
+
+bool looks_partial(const unsigned char *p)
+{
+	size_t header = (p[0] & 15) * 4, check = header + (p[9] == 17 ? 6 : 16);
+
+	return get16(p + check) == pseudo_sum(p + 12, 8, p[9], get16(p + 2) - header);
+}
+
+bool lengths_agree(const unsigned char *p, size_t len)
+{
+	size_t header = (p[0] & 15) * 4, total = get16(p + 2), l4_min, l4_says;
+
+	if (header < 20 || total > len || total < header + 8)
+		return false;
+	l4_min = p[9] == 17 ? 8 : 20;
+	l4_says = p[9] == 17 ? get16(p + header + 4) : (p[header + 12] >> 4) * 4u;
+	return l4_says >= l4_min && header + l4_says <= total;
 }
 
 /* --- bytes ------------------------------------------------------------------------------------ */

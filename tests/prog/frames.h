@@ -55,6 +55,7 @@ struct layer_of *arp(void);
 struct layer_of *ip4(const char *src, const char *dst, struct layer_of *inner);
 struct layer_of *ip6(const char *src, const char *dst, struct layer_of *inner);
 struct layer_of *ip6_ext(unsigned protocol, struct layer_of *inner);
+struct layer_of *ip6_fragment(unsigned offset_and_flags, struct layer_of *inner);
 struct layer_of *udp(unsigned sport, unsigned dport, struct layer_of *payload);
 struct layer_of *tcp(unsigned sport, unsigned dport, const char *flags, struct layer_of *payload);
 struct layer_of *icmp_echo(void);
@@ -101,6 +102,10 @@ unsigned sum16(const unsigned char *bytes, size_t len, unsigned start);
  */
 int ip_checksum_error(const unsigned char *ip, size_t len);
 int l4_checksum_error(const unsigned char *ip, size_t len);
+/* The checksum field holds the sum of the pseudo header, as with CHECKSUM_PARTIAL, or by chance. */
+bool looks_partial(const unsigned char *ip);
+/* IPv4 and UDP or TCP headers say nothing that contradicts the length or each other. */
+bool lengths_agree(const unsigned char *ip, size_t len);
 
 /* Prints the fields that differ, by layer and name. l3: where the IP header starts. True: the same. */
 bool same_frame(const struct frame *got, const struct frame *expected, unsigned l3);

@@ -98,14 +98,13 @@ static void name_programs(void)
 	world.programs[ENFORCE_OUT_L3] = world.skel->progs.enforce_out_l3;
 }
 
-static void use_cpu(unsigned cpu)
+bool world_use_cpu(unsigned cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	if (sched_setaffinity(0, sizeof(set), &set))
-		give_up("sched_setaffinity", errno);
+	return !sched_setaffinity(0, sizeof(set), &set);
 }
 
 void world_create(void)
@@ -113,7 +112,8 @@ void world_create(void)
 	int r;
 
 	make_devices();
-	use_cpu(0);
+	if (!world_use_cpu(0))
+		give_up("CPU 0", errno);
 	world.n_cpus = libbpf_num_possible_cpus();
 	world.skel = edge53_bpf__open();
 	if (!world.skel)
@@ -474,7 +474,8 @@ void world_read_counters(struct counters *counters)
 	for (__u32 i = 0; i < SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE; i++) {
 		get(world.skel->maps.reasons, &i, reasons);
 		for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
-			counters->reasons[0][i] += reasons[cpu];
+			counters->reasons[i / EDGE53_REASONS_PER_SERVICE]
+					 [i % EDGE53_REASONS_PER_SERVICE] += reasons[cpu];
 	}
 	for (__u32 i = 0; i < BACKENDS; i++) {
 		get(world.skel->maps.backend_counters, &i, backends);

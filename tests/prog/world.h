@@ -68,6 +68,9 @@ enum test_program {
 void world_create(void);
 void world_destroy(void);
 
+/* Where programs run from now on: CPU 0 unless told. False: there is no such CPU. */
+bool world_use_cpu(unsigned cpu);
+
 /* The world as drawn above, all flows and counters gone. l3: devices without Ethernet header. */
 void world_reset(bool client_is_l3, bool backend_is_l3);
 
