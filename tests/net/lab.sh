@@ -356,7 +356,8 @@ add_wireguard() {
 	"${wg[@]}" wg set wg0 listen-port 51820 private-key "$key" peer "$(wg pubkey <"$peer_key")" \
 		allowed-ips "$allowed" endpoint "$endpoint:51820"
 	on "$ns" ip addr add "$address/24" dev wg0
-	on "$ns" ip link set wg0 up
+	# wireguard-go may have to wait for its turn on a busy machine: its queue of 500 is short for that.
+	on "$ns" ip link set wg0 txqueuelen 10000 up
 }
 
 add_edge_wireguard() { add_wireguard edge "$TUNNEL_SOURCE" backend "$BACKEND/32,$BACKEND2/32" 192.0.2.2; }
@@ -379,15 +380,11 @@ lab_edge() {
 		add_namespace "$ns"
 	done
 	on edge sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1
-	add_cable client eth0 edge eth0
 	add_cable edge eth1 backend eth0
-
-	on client ip addr add 198.55.102.1/24 dev eth0
 	for host in 7 8 9 20 21; do
 		on client ip addr add "203.0.113.$host/32" dev lo
 	done
-	on edge ip addr add "$FRONTEND/24" dev eth0
-	on edge ip route add default via 198.55.102.1
+	add_uplink
 
 	case $kind in
 	wireguard)
@@ -408,8 +405,17 @@ lab_edge() {
 	wait_until 10 on edge ping -c 1 -W 1 "$BACKEND" || fail "the edge does not reach the backend"
 }
 
+# add_uplink: the cable between client and edge, as a network card that is plugged in.
+add_uplink() {
+	add_cable client eth0 edge eth0
+	on client ip addr add 198.55.102.1/24 dev eth0
+	on edge ip addr add "$FRONTEND/24" dev eth0
+	on edge ip route add default via 198.55.102.1
+}
+
 # start_knot NAME INSTANCE ANSWER ADDRESS@PORT...: an authoritative server for example.com, where every
-# A is ANSWER, and for whoami.test, whose A is the address the query came from. KNOT_PID.
+# A is ANSWER, for whoami.test, whose A is the address the query came from, and for bulk.test, whose
+# zone transfer is 20,004 records. KNOT_PID.
 start_knot() {
 	local ns=$1 instance=$2 answer=$3 dir listen
 	shift 3
@@ -427,6 +433,10 @@ start_knot() {
 	ZONE
 	awk 'BEGIN { for (i = 0; i < 40; i++) printf "big TXT \"%03d %s\"\n", i, sprintf("%70s", "") }' \
 		>>"$dir/example.com.zone"
+	awk 'BEGIN {
+		print "@ 60 SOA ns.bulk.test. hostmaster.bulk.test. 1 3600 600 86400 60\n@ 60 NS ns.bulk.test.\nns 60 A 192.0.2.1"
+		for (i = 0; i < 20000; i++) printf "r%d 60 TXT \"%d %s\"\n", i, i, "abcdefghijklmnopqrstuvwxyz0123456789"
+	}' >"$dir/bulk.test.zone"
 	printf '@ 60 SOA ns.whoami.test. hostmaster.whoami.test. 1 3600 600 86400 60\n@ 60 NS ns.whoami.test.\n' \
 		>"$dir/whoami.test.zone"
 	cat >"$dir/knot.conf" <<-CONF
@@ -444,12 +454,17 @@ start_knot() {
 		mod-stats:
 		  - id: view
 		    request-protocol: on
+		acl:
+		  - id: anybody
+		    action: transfer
 		template:
 		  - id: default
 		    storage: $dir
 		    global-module: mod-stats/view
 		zone:
 		  - domain: example.com
+		  - domain: bulk.test
+		    acl: anybody
 		  - domain: whoami.test
 		    module: mod-whoami
 		log:

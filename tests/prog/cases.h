@@ -84,6 +84,7 @@ struct table {
 #define EDGE_PATHS (XDP | TC_L2 | TC_L2_CHECKED | TC_L2_L3 | TC_L3 | TC_L3_L2)
 #define ENFORCE_PATHS (ENFORCE_L2 | ENFORCE_L3)
 
-extern const struct table edge_udp_tables[], edge_tcp_tables[], enforce_tables[], random_tables[];
+extern const struct table edge_udp_tables[], edge_tcp_tables[], enforce_tables[], random_tables[],
+	race_tables[];
 
 #endif

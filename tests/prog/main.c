@@ -77,6 +77,7 @@ int main(void)
 	add_tables(edge_tcp_tables);
 	add_tables(enforce_tables);
 	add_tables(random_tables);
+	add_tables(race_tables);
 	failed = _cmocka_run_group_tests("prog", tests, n_tests, NULL, NULL);
 	for (size_t i = 1; i < n_tests; i++)
 		free((char *)tests[i].name);
