@@ -490,7 +490,7 @@ pings() { on "$1" ping -c 1 -W 2 "$2" >/dev/null; }
 ask() {
 	local ns=$1 server=$2 name=$3
 	shift 3
-	on "$ns" dig "@$server" "$name" +short +tries=1 +time=3 "$@"
+	on "$ns" dig "@$server" "$name" +short +tries=1 +time=5 "$@"
 }
 
 # ---------------------------------------------------------------- the enforce lab
