@@ -38,6 +38,8 @@ struct packet {
 	__u8 service; /* set by find_service() or find_flow() */
 	__u8 pad;
 	__u16 device; /* set by find_service() */
+	__u32 tcp_seq; /* host order */
+	__u32 tcp_ack;
 	__u8 eth_src[ETH_ALEN]; /* zero on devices without Ethernet header */
 	struct dns_header dns; /* UDP with at least DNS_HEADER_LEN of payload */
 };

@@ -68,6 +68,8 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 	pkt->dport = bpf_ntohs(tcp->dest);
 	pkt->l4_check = tcp->check;
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
+	pkt->tcp_seq = bpf_ntohl(tcp->seq);
+	pkt->tcp_ack = bpf_ntohl(tcp->ack_seq);
 	if (tcp->doff < 5 || pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len)
 		pkt->has_bad_length = true;
 	return GO_ON;

@@ -45,22 +45,39 @@ static __always_inline bool is_over(const struct edge53_conn *conn, __u64 now_ns
 	}
 }
 
+/* How willingly an entry that is not over makes room for a new connection. */
+enum sacrifice {
+	NEVER,	/* established */
+	IN_NEED, /* half open, or ended by a RST that may be forged */
+	GLADLY, /* both sides are done with it; it only rests */
+};
+
+static __always_inline enum sacrifice sacrifice_of(const struct edge53_conn *conn)
+{
+	if (conn->state == EDGE53_CONN_HALF_OPEN)
+		return IN_NEED;
+	if (conn->state != EDGE53_CONN_CLOSING)
+		return NEVER;
+	return conn->flags & EDGE53_CONN_CLIENT_RST ? IN_NEED : GLADLY;
+}
+
 /*
- * The clock hand: the first entry that is over, else the first half-open one it passed. Entries are
- * opened in the order the hand walks, so that is the oldest of them. Returns false when all that were
- * looked at are established.
+ * The clock hand: the first entry that is over, else the first of those that make room most willingly.
+ * Entries are opened in the order the hand walks, so that is the oldest of them. Returns false when
+ * all that were looked at are established.
  */
 static __always_inline bool pick_entry(__u64 now_ns, __u32 *ret)
 {
 	__u32 zero = 0;
 	struct edge53_tcp_pool *pool = bpf_map_lookup_elem(&tcp_pool, &zero);
-	__u64 hand = 0, half_open = 0;
-	bool has_half_open = false;
+	enum sacrifice best = NEVER;
+	__u64 hand = 0, taken = 0;
 
 	if (!pool)
 		return false;
 	for (int i = 0; i < TCP_PROBES; i++) {
 		struct edge53_conn *conn;
+		enum sacrifice sacrifice;
 		__u32 index;
 
 		hand = __sync_fetch_and_add(&pool->hand, 1);
@@ -72,16 +89,17 @@ static __always_inline bool pick_entry(__u64 now_ns, __u32 *ret)
 			*ret = index;
 			return true;
 		}
-		if (conn->state == EDGE53_CONN_HALF_OPEN && !has_half_open) {
-			has_half_open = true;
-			half_open = hand;
+		sacrifice = sacrifice_of(conn);
+		if (sacrifice > best) {
+			best = sacrifice;
+			taken = hand;
 		}
 	}
 	/* The others keep their turn, unless another CPU moved the hand meanwhile. */
-	if (has_half_open)
-		__sync_val_compare_and_swap(&pool->hand, hand + 1, half_open + 1);
-	*ret = half_open % knobs.tcp_connections;
-	return has_half_open;
+	if (best != NEVER)
+		__sync_val_compare_and_swap(&pool->hand, hand + 1, taken + 1);
+	*ret = taken % knobs.tcp_connections;
+	return best != NEVER;
 }
 
 static __always_inline void make_tuple(const struct edge53_flow *flow, struct edge53_tuple *tuple)
@@ -235,10 +253,15 @@ static __always_inline void note_neighbour(struct edge53_conn *conn, const struc
 	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
 }
 
+static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
+{
+	return conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN;
+}
+
 /*
- * What a client's segment does to its connection. A RST ends it, but it may be forged, so a later
- * segment of the client that is no RST brings it back; as half open when the backend never answered, or
- * three forged segments would hold a port.
+ * What a client's segment does to its connection. Nothing a forger can send without having seen the
+ * SYN-ACK makes it established, or two small packets would hold a port for the idle time. A RST ends it,
+ * but may be forged, so a later segment of the client that is no RST takes it back to what it was.
  */
 static __always_inline void tcp_track_client(struct edge53_conn *conn, const struct packet *pkt,
 					     __u64 now_ns)
@@ -249,17 +272,18 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
-	if (pkt->tcp_flags & TCP_FIN)
-		conn->flags |= EDGE53_CONN_CLIENT_FIN;
+	if (pkt->tcp_flags & TCP_ACK && conn->flags & EDGE53_CONN_SYN_ACKED &&
+	    pkt->tcp_ack == conn->handshake_ack)
+		conn->flags |= EDGE53_CONN_PROVEN;
 	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
 		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
-		conn->state = conn->flags & EDGE53_CONN_SYN_ACKED ? EDGE53_CONN_ESTABLISHED :
-								    EDGE53_CONN_HALF_OPEN;
+		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
-	if (conn->state == EDGE53_CONN_HALF_OPEN && pkt->tcp_flags & TCP_ACK &&
-	    conn->flags & EDGE53_CONN_SYN_ACKED)
+	if (pkt->tcp_flags & TCP_FIN)
+		conn->flags |= EDGE53_CONN_CLIENT_FIN;
+	if (conn->state == EDGE53_CONN_HALF_OPEN && conn->flags & EDGE53_CONN_PROVEN)
 		conn->state = EDGE53_CONN_ESTABLISHED;
-	if (conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN)
+	if (is_closed_by_both(conn))
 		conn->state = EDGE53_CONN_CLOSING;
 }
 
@@ -272,11 +296,13 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
-	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK)
+	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK) {
+		conn->handshake_ack = pkt->tcp_seq + 1;
 		conn->flags |= EDGE53_CONN_SYN_ACKED;
+	}
 	if (pkt->tcp_flags & TCP_FIN)
 		conn->flags |= EDGE53_CONN_BACKEND_FIN;
-	if (conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN)
+	if (is_closed_by_both(conn))
 		conn->state = EDGE53_CONN_CLOSING;
 }
 

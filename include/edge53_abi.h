@@ -157,6 +157,7 @@ enum edge53_conn_flag {
 	EDGE53_CONN_BACKEND_FIN = 1 << 1,
 	EDGE53_CONN_SYN_ACKED = 1 << 2,	/* the backend answered the SYN */
 	EDGE53_CONN_CLIENT_RST = 1 << 3, /* may be forged: a later segment of the client revives */
+	EDGE53_CONN_PROVEN = 1 << 4,	 /* the client acknowledged the backend's SYN, so it is real */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */
@@ -168,6 +169,8 @@ struct edge53_conn {
 	struct edge53_flow flow;
 	__u64 opened_ns; /* CLOCK_MONOTONIC */
 	__u64 seen_ns;
+	__u32 handshake_ack; /* acknowledgement number that only who saw the SYN-ACK can know */
+	__u32 pad;
 };
 
 /* Map `conn_by_tuple`: a client's side of a connection → index in `conns`. */
@@ -253,7 +256,7 @@ _Static_assert(sizeof(struct edge53_addr) == 16, "layout");
 _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
-_Static_assert(sizeof(struct edge53_conn) == 72, "layout");
+_Static_assert(sizeof(struct edge53_conn) == 80, "layout");
 _Static_assert(sizeof(struct edge53_tuple) == 40, "layout");
 _Static_assert(sizeof(struct edge53_backend) == 72, "layout");
 _Static_assert(sizeof(struct edge53_device) == 32, "layout");
