@@ -85,6 +85,6 @@ struct table {
 #define ENFORCE_PATHS (ENFORCE_L2 | ENFORCE_L3)
 
 extern const struct table edge_udp_tables[], edge_tcp_tables[], enforce_tables[], random_tables[],
-	race_tables[];
+	race_tables[], count_tables[];
 
 #endif

@@ -227,6 +227,12 @@ struct layer_of *data_offset(unsigned words, struct layer_of *l)
 	return l;
 }
 
+struct layer_of *acknowledging_too_much(unsigned bytes, struct layer_of *l)
+{
+	l->ack_off = bytes;
+	return l;
+}
+
 struct layer_of *length_off_by(int bytes, struct layer_of *l)
 {
 	l->len_off = bytes;
@@ -470,13 +476,19 @@ static unsigned make_udp(const struct layer_of *l, unsigned char *p)
 	return len;
 }
 
+enum { FLAG_SYN = 2, FLAG_ACK = 16, CLIENT_ISN = 1000, SERVER_ISN = 5000 };
+
 static unsigned make_tcp(const struct layer_of *l, unsigned char *p)
 {
+	bool is_server = l->sport < l->dport;
+	unsigned ours = is_server ? SERVER_ISN : CLIENT_ISN;
+	unsigned theirs = is_server ? CLIENT_ISN : SERVER_ISN;
+
 	memset(p, 0, 20);
 	put16(p, l->sport);
 	put16(p + 2, l->dport);
-	put16(p + 6, 1000);
-	put16(p + 10, l->flags & 16 ? 2000 : 0);
+	put16(p + 6, ours + !(l->flags & FLAG_SYN));
+	put16(p + 10, l->flags & FLAG_ACK ? theirs + 1 + l->ack_off : 0);
 	p[12] = (l->data_offset ?: 5) << 4;
 	p[13] = l->flags;
 	put16(p + 14, 64240);

@@ -36,6 +36,7 @@ struct layer_of {
 	unsigned version, ihl;	/* 0: as it should be */
 	enum checksum checksum;
 	unsigned data_offset;	/* TCP, words; 0: 5 */
+	unsigned ack_off;	/* TCP: what the acknowledgement is off by */
 	unsigned char data[600];
 	unsigned data_len;
 	unsigned pad;		/* bytes behind the packet */
@@ -57,6 +58,7 @@ struct layer_of *ip6(const char *src, const char *dst, struct layer_of *inner);
 struct layer_of *ip6_ext(unsigned protocol, struct layer_of *inner);
 struct layer_of *ip6_fragment(unsigned offset_and_flags, struct layer_of *inner);
 struct layer_of *udp(unsigned sport, unsigned dport, struct layer_of *payload);
+/* Sequence and acknowledgement are those of a handshake: who has the lower port is the server. */
 struct layer_of *tcp(unsigned sport, unsigned dport, const char *flags, struct layer_of *payload);
 struct layer_of *icmp_echo(void);
 
@@ -81,6 +83,7 @@ struct layer_of *later_fragment(struct layer_of *ip);
 struct layer_of *version(unsigned version, struct layer_of *ip);
 struct layer_of *ihl(unsigned words, struct layer_of *ip);
 struct layer_of *data_offset(unsigned words, struct layer_of *tcp);
+struct layer_of *acknowledging_too_much(unsigned bytes, struct layer_of *tcp);
 /* Of an IPv4 or UDP layer: its length field says so much more than there is. */
 struct layer_of *length_off_by(int bytes, struct layer_of *layer);
 /* Of a UDP or TCP layer. */

@@ -76,6 +76,7 @@ int main(void)
 	add_tables(edge_udp_tables);
 	add_tables(edge_tcp_tables);
 	add_tables(enforce_tables);
+	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);
 	failed = _cmocka_run_group_tests("prog", tests, n_tests, NULL, NULL);

@@ -29,6 +29,11 @@
 #define BACKEND_SENDS(flags, now)                                                       \
 	{ .reply = BACK_IN(0, flags), .becomes = BACK_OUT(flags),                        \
 	  .why = EDGE53_TCP_REPLY_SENT, .state = EDGE53_CONN_##now }
+#define ACKNOWLEDGES_TOO_MUCH(now)                                                      \
+	{ .query = ip4(CLIENT, FRONTEND, acknowledging_too_much(1, tcp(40000, 53, "A", nothing()))), \
+	  .becomes = forwarded(ip4(EDGE, BACKEND, acknowledging_too_much(1, tcp(conn_port(0),       \
+							BACKEND_TCP, "A", nothing())))),    \
+	  .why = EDGE53_TCP_QUERY_SENT, .state = EDGE53_CONN_##now }
 #define HANDSHAKE OPENS(0, 40000), BACKEND_SENDS("SA", HALF_OPEN), CLIENT_SENDS("A", ESTABLISHED)
 
 /* Segments with PSH carry data, of odd length. */
@@ -58,6 +63,19 @@ static void nearly_idle_for_long(void)
 static void closing_is_over(void)
 {
 	let_pass(TCP_CLOSING_S + 1);
+}
+
+/* As if another CPU were about to hand the entries over, and when it has. */
+static void entries_are_being_written(void)
+{
+	for (unsigned i = 0; i < CONNS; i++)
+		world_conns()[i].sequence |= 1;
+}
+
+static void entries_are_written(void)
+{
+	for (unsigned i = 0; i < CONNS; i++)
+		world_conns()[i].sequence++;
 }
 
 static void other_backend_is_picked(void)
@@ -95,6 +113,11 @@ static int life(const struct path *path)
 		    CLIENT_SENDS("A", ESTABLISHED) } },
 		{ "an ACK before the backend's SYN-ACK establishes nothing",
 		  { OPENS(0, 40000), CLIENT_SENDS("A", HALF_OPEN) } },
+		{ "nor does one that acknowledges what the backend did not send, as forgers do",
+		  { OPENS(0, 40000), BACKEND_SENDS("SA", HALF_OPEN),
+		    ACKNOWLEDGES_TOO_MUCH(HALF_OPEN), CLIENT_SENDS("R", CLOSING),
+		    ACKNOWLEDGES_TOO_MUCH(HALF_OPEN), CLIENT_SENDS("A", ESTABLISHED),
+		    ACKNOWLEDGES_TOO_MUCH(ESTABLISHED) } },
 		{ "a SYN in a live connection is the backend's to answer",
 		  { HANDSHAKE, CLIENT_SENDS("S", ESTABLISHED), BACKEND_SENDS("A", ESTABLISHED) } },
 		{ "the backend refuses", { OPENS(0, 40000), BACKEND_SENDS("RA", CLOSING) } },
@@ -192,6 +215,18 @@ static int nobodys(const struct path *path)
 		    { .reply = BACK_IN(0, "PA"), .why = EDGE53_REPLY_FOREIGN, .device = DEV_OTHER } } },
 		{ "TTL 1 from the backend",
 		  { HANDSHAKE, { .reply = ttl(1, BACK_IN(0, "PA")), .why = EDGE53_TTL_EXPIRED } } },
+		{ "an entry that another CPU is writing is not read",
+		  { HANDSHAKE,
+		    { .reply = BACK_IN(0, "PA"), .why = EDGE53_REPLY_UNKNOWN,
+		      .before = entries_are_being_written },
+		    { .query = IN("PA"), .why = EDGE53_NO_CONNECTION },
+		    { .query = IN("PA"), .becomes = OUT(0, "PA"), .why = EDGE53_TCP_QUERY_SENT,
+		      .state = EDGE53_CONN_ESTABLISHED, .before = entries_are_written } } },
+		{ "nor taken: the SYN comes again",
+		  { { .query = IN("S"), .why = EDGE53_TCP_CONTENDED,
+		      .before = entries_are_being_written },
+		    { .query = IN("S"), .becomes = OUT(1, "S"), .why = EDGE53_TCP_OPENED, .conn = 1,
+		      .state = EDGE53_CONN_HALF_OPEN, .before = entries_are_written } } },
 		{ "no backend for a SYN",
 		  { { .query = IN("S"), .why = EDGE53_NO_BACKEND } }, .world = no_backend },
 		{ "no backend for a SYN, on_down: pass",
@@ -380,17 +415,24 @@ static int pool_of_idle(const struct path *path)
 	return !good;
 }
 
+/* Closed ones make room when there is no other, and before half-open ones. */
 static int pool_of_closed(const struct path *path)
 {
 	bool good = fill(path, EDGE53_CONN_CLOSING);
 
-	good &= expect(path, "verdict while closing", send_syn(path, 5000),
-		       verdict_of(path->query, EDGE53_TCP_FULL));
-	let_pass(TCP_CLOSING_S + 1);
 	for (unsigned i = 0; i < CONNS; i++)
-		good &= expect(path, "verdict afterwards", send_syn(path, 6000 + i),
+		good &= expect(path, "verdict of a SYN", send_syn(path, 6000 + i),
 			       verdict_of(path->query, EDGE53_TCP_OPENED));
 	good &= expect(path, "tuples", world_count_tuples(), CONNS);
+	good &= fill(path, EDGE53_CONN_HALF_OPEN);
+	world_conns()[10].state = EDGE53_CONN_CLOSING;
+	send_syn(path, 5000);
+	good &= expect(path, "entry of a SYN: the closed one's", conn_of(5000), 10);
+	good &= fill(path, EDGE53_CONN_ESTABLISHED);
+	world_conns()[20].state = EDGE53_CONN_CLOSING;
+	world_conns()[20].flags |= EDGE53_CONN_CLIENT_RST;
+	send_syn(path, 5000);
+	good &= expect(path, "entry of a SYN: the one reset by its client", conn_of(5000), 20);
 	good &= expect(path, "tuples are right", world_tuples_are_right(), 1);
 	return !good;
 }
@@ -437,7 +479,7 @@ const struct table edge_tcp_tables[] = {
 	{ "TCP pool, half-open ones go, oldest first", pool_of_half_open, XDP | TC_L2 },
 	{ "TCP pool, established ones stay", pool_of_established, XDP | TC_L2 },
 	{ "TCP pool, idle ones go", pool_of_idle, XDP | TC_L2 },
-	{ "TCP pool, closed ones go after a while", pool_of_closed, XDP | TC_L2 },
+	{ "TCP pool, closed ones go first", pool_of_closed, XDP | TC_L2 },
 	{ "TCP pool, a flood of SYNs", flood, XDP | TC_L2 },
 	{ "TCP pool, every connection has its port", ports, XDP | TC_L2 },
 	{},

@@ -274,6 +274,12 @@ static void queries_grow_nearly_old(void)
 		world_slots()[i].opened_us -= (UDP_TIMEOUT_S * SECONDS >> 10) - 500000;
 }
 
+static void slots_are_being_written(void)
+{
+	for (unsigned i = 0; i < world_n_slots(); i++)
+		world_slots()[i].lap = 0;
+}
+
 static void device_goes(void)
 {
 	world_remove_device(DEV_UPLINK);
@@ -333,6 +339,10 @@ static int strange_replies(const struct path *path)
 		  { ASK(0, 5), { .reply = cut_to(45, ANSWER(0)), .why = EDGE53_REPLY_UNKNOWN } } },
 		{ "a reply before any query",
 		  { { .reply = ANSWER(0), .why = EDGE53_REPLY_UNKNOWN } } },
+		{ "a reply while its slot is written anew",
+		  { ASK(0, 5),
+		    { .reply = ANSWER(0), .why = EDGE53_REPLY_UNKNOWN,
+		      .before = slots_are_being_written } } },
 		{ "a port just outside of ours",
 		  { ASK(0, 5),
 		    { .reply = REPLY_OF(BACKEND, EDGE, BACKEND_UDP, PORT_BASE - 1, id_of(0)),

@@ -149,6 +149,8 @@ static bool tcp_round(const struct path *path, unsigned n)
 	frames_reset();
 	do {
 		ask_at_random(path, &q);
+		if (q.port <= BACKEND_TCP) /* the builder takes the lower port for the server's */
+			q.port += BACKEND_TCP;
 		ours = is_enforce(path) ? q.client : EDGE;
 		syn = ip4(q.client, q.asked, tcp(q.port, 53, "S", text(q.name)));
 		sent = ip4(ours, backend, tcp(snat, port, "S", text(q.name)));

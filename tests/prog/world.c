@@ -413,7 +413,7 @@ bool world_tuples_are_right(void)
 		if (bpf_map_lookup_elem(fd, &tuple, &index) || index >= CONNS)
 			return false;
 		flow = &world.conns[index].flow;
-		if (world.conns[index].state == EDGE53_CONN_FREE || world.conns[index].sequence & 1 ||
+		if (world.conns[index].state == EDGE53_CONN_FREE ||
 		    memcmp(&flow->client, &tuple.client, sizeof(tuple.client)) ||
 		    memcmp(&flow->asked, &tuple.asked, sizeof(tuple.asked)) ||
 		    flow->client_port != tuple.client_port || flow->service != tuple.service)
@@ -489,6 +489,17 @@ void world_read_counters(struct counters *counters)
 	read_clients(counters);
 	free(backends);
 	free(reasons);
+}
+
+void world_read_latencies(__u32 backend, __u64 buckets[EDGE53_LATENCY_BUCKETS])
+{
+	struct edge53_backend_counters *counters = calloc(world.n_cpus, sizeof(*counters));
+
+	memset(buckets, 0, EDGE53_LATENCY_BUCKETS * sizeof(*buckets));
+	get(world.skel->maps.backend_counters, &backend, counters);
+	for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
+		add_counters(buckets, counters[cpu].latency, sizeof(counters[cpu].latency));
+	free(counters);
 }
 
 /* --- running ---------------------------------------------------------------------------------- */

@@ -117,6 +117,7 @@ struct counters {
 };
 
 void world_read_counters(struct counters *counters);
+void world_read_latencies(__u32 backend, __u64 buckets[EDGE53_LATENCY_BUCKETS]);
 
 struct edge53_addr test_addr(const char *text);
 
