@@ -124,9 +124,9 @@ static struct attachment *find(const struct attachments *at, unsigned int ifinde
 static struct attachment *insert(struct attachments *at, const struct plan_device *device,
 				 enum place place)
 {
+	size_t i = position(at, device->ifindex, place); /* before the table moves */
 	struct attachment *entries =
 		reallocarray(at->entries, at->n_entries + 1, sizeof(*entries));
-	size_t i = position(at, device->ifindex, place);
 
 	if (!entries)
 		return NULL;
@@ -336,21 +336,21 @@ static bool has_filters(unsigned int ifindex)
 	return count.n > 0;
 }
 
-static void remove_filter(const char *ifname, enum bpf_tc_attach_point point)
+static void remove_filter(unsigned int ifindex, enum bpf_tc_attach_point point)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(ifname), .attach_point = point);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
 	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
 
-	if (hook.ifindex)
+	if (ifindex)
 		bpf_tc_detach(&hook, &opts); /* not there any more is as good */
 }
 
-static void remove_qdisc(const char *ifname)
+static void remove_qdisc(unsigned int ifindex)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(ifname),
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
 
-	if (hook.ifindex && !has_filters(hook.ifindex))
+	if (ifindex && !has_filters(ifindex))
 		bpf_tc_hook_destroy(&hook);
 }
 
@@ -365,11 +365,11 @@ static int remove_record(const char *hook, const char *ifname)
 
 	pins_link_path(hook, ifname, path);
 	if (!strcmp(hook, QDISC_PIN)) {
-		remove_qdisc(ifname);
+		remove_qdisc(if_nametoindex(ifname));
 	} else if (!strcmp(hook, places[PLACE_INGRESS].clsact_pin)) {
-		remove_filter(ifname, BPF_TC_INGRESS);
+		remove_filter(if_nametoindex(ifname), BPF_TC_INGRESS);
 	} else if (!strcmp(hook, places[PLACE_EGRESS].clsact_pin)) {
-		remove_filter(ifname, BPF_TC_EGRESS);
+		remove_filter(if_nametoindex(ifname), BPF_TC_EGRESS);
 	} else {
 		fd = bpf_obj_get(path);
 		if (fd >= 0)
@@ -378,16 +378,9 @@ static int remove_record(const char *hook, const char *ifname)
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
 
-static void remove_attachment(const struct attachment *entry, bool qdisc_too)
+static const char *pin_of(const struct attachment *entry)
 {
-	const struct place_facts *place = &places[entry->place];
-
-	if (entry->program < 0)
-		return;
-	log_debug("%s: detaching %s", entry->name, place->words);
-	remove_record(entry->is_clsact ? place->clsact_pin : place->link_pin, entry->name);
-	if (entry->is_clsact && qdisc_too)
-		remove_record(QDISC_PIN, entry->name);
+	return entry->is_clsact ? places[entry->place].clsact_pin : places[entry->place].link_pin;
 }
 
 /* Calls fn for each record; a record made by nobody we know is left alone. */
@@ -509,18 +502,112 @@ static bool is_recreated(const struct attachments *at, const struct attachment *
 	return false;
 }
 
-/* What the plan no longer wants. A device's successor of the same name has taken over the records. */
+/* A device's successor of the same name has taken over the records; its own hooks go with them. */
+static void remove_attachment(const struct attachments *at, const struct attachment *entry)
+{
+	if (entry->program < 0)
+		return;
+	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
+	if (entry->is_clsact) {
+		remove_filter(entry->ifindex, places[entry->place].clsact);
+		remove_qdisc(entry->ifindex);
+	}
+	if (is_recreated(at, entry))
+		return;
+	remove_record(pin_of(entry), entry->name);
+	if (entry->is_clsact)
+		remove_record(QDISC_PIN, entry->name);
+}
+
+/* What the plan no longer wants. */
 static void detach_unwanted(struct attachments *at)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < at->n_entries; i++)
-		if (at->entries[i].wanted_in != at->generation && !is_recreated(at, &at->entries[i]))
-			remove_attachment(&at->entries[i], true);
+		if (at->entries[i].wanted_in != at->generation)
+			remove_attachment(at, &at->entries[i]);
 	for (size_t i = 0; i < at->n_entries; i++)
 		if (at->entries[i].wanted_in == at->generation)
 			at->entries[kept++] = at->entries[i];
 	at->n_entries = kept;
+}
+
+/* --- renamed devices ----------------------------------------------------------------------------- */
+
+static void move_record(const char *hook, const char *from, const char *to)
+{
+	char old_path[PINS_PATH_LEN], new_path[PINS_PATH_LEN];
+
+	pins_link_path(hook, from, old_path);
+	pins_link_path(hook, to, new_path);
+	if (rename(old_path, new_path) && errno != ENOENT)
+		log_error("cannot rename %s: %s", old_path, strerror(errno));
+}
+
+static void rename_entry(struct attachment *entry, const char *to)
+{
+	if (entry->program < 0)
+		return;
+	move_record(pin_of(entry), entry->name, to);
+	if (entry->is_clsact)
+		move_record(QDISC_PIN, entry->name, to);
+}
+
+/* A name no device can have (dev_valid_name() refuses ':'), for records on the way to another. */
+static void aside_name(unsigned int ifindex, char name[static IFNAMSIZ])
+{
+	snprintf(name, IFNAMSIZ, ":%u", ifindex);
+}
+
+/* A link of an earlier loader whose device was renamed since: aside, then (step 1) to the new name. */
+static int realign_record(const char *hook, const char *ifname, void *arg)
+{
+	const int *step = arg;
+	char path[PINS_PATH_LEN], name[IFNAMSIZ] = "";
+	_cleanup_(closep) int fd = bpf_obj_get(pins_link_path(hook, ifname, path));
+	unsigned int ifindex = fd < 0 ? 0 : link_ifindex(fd); /* 0 for a clsact record, too */
+
+	if (!ifindex || !if_indextoname(ifindex, name) || !strcmp(name, ifname))
+		return 0;
+	if (!*step)
+		aside_name(ifindex, name);
+	move_record(hook, ifname, name);
+	return 0;
+}
+
+static void realign_records(void)
+{
+	for (int step = 0; step < 2; step++)
+		each_record(realign_record, &step);
+}
+
+/*
+ * Records bear the device's name, and devices may change names, or swap them. First every record that
+ * has to move steps aside, then it takes the new name.
+ */
+static void follow_renames(struct attachments *at, const struct plan *plan)
+{
+	char aside[IFNAMSIZ];
+
+	for (int step = 0; step < 2; step++) {
+		for (size_t i = 0; i < plan->n_devices; i++) {
+			const struct plan_device *device = &plan->devices[i];
+
+			aside_name(device->ifindex, aside);
+			for (int place = 0; place < PLACE_COUNT; place++) {
+				struct attachment *entry = find(at, device->ifindex, place);
+				const char *to = step ? device->name : aside;
+
+				if (!entry || !strcmp(entry->name, device->name))
+					continue;
+				if (!step)
+					log_info("%s is now %s", entry->name, device->name);
+				rename_entry(entry, to);
+				snprintf(entry->name, sizeof(entry->name), "%s", to);
+			}
+		}
+	}
 }
 
 static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
@@ -529,12 +616,10 @@ static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
 
 	for (size_t i = 0; i < at->n_entries; i++) {
 		const struct attachment *entry = &at->entries[i];
-		const struct place_facts *place = &places[entry->place];
 
 		if (entry->program < 0 || strcmp(entry->name, ifname))
 			continue;
-		if (!strcmp(hook, entry->is_clsact ? place->clsact_pin : place->link_pin) ||
-		    (entry->is_clsact && !strcmp(hook, QDISC_PIN)))
+		if (!strcmp(hook, pin_of(entry)) || (entry->is_clsact && !strcmp(hook, QDISC_PIN)))
 			return 0;
 	}
 	log_info("%s: removing %s of an earlier run", ifname, hook);
@@ -547,6 +632,9 @@ int attach_apply(struct attachments *attachments, const struct plan *plan,
 	int refused = 0, r;
 
 	attachments->generation++;
+	if (!attachments->has_applied)
+		realign_records();
+	follow_renames(attachments, plan);
 	for (size_t i = 0; i < plan->n_devices; i++) {
 		r = attach_device(attachments, &plan->devices[i], programs);
 		if (r < 0)

@@ -54,7 +54,7 @@ static bool is_loaded(void)
 {
 	struct stat st;
 
-	return !stat(pins_root(), &st);
+	return !stat(pins_root(), &st) || (errno != ENOENT && errno != ENOTDIR);
 }
 
 int cmd_down(int argc, char **argv)

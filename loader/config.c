@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "config.h"
 #include "config_fit.h"
@@ -420,9 +421,17 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 	return used;
 }
 
+static bool is_regular(int fd)
+{
+	struct stat st;
+
+	return !fstat(fd, &st) && S_ISREG(st.st_mode);
+}
+
 int config_load(const char *path, struct config **ret)
 {
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* Nonblocking, as a FIFO would have us wait for a writer. */
+	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	_cleanup_(freep) char *text = NULL;
 	ssize_t len;
 
@@ -431,6 +440,10 @@ int config_load(const char *path, struct config **ret)
 
 		log_error("%s: cannot be opened: %s", path, strerror(-r));
 		return r;
+	}
+	if (!is_regular(fd)) {
+		log_error("%s: is not a file", path);
+		return -EINVAL;
 	}
 	text = malloc(CONFIG_MAX_BYTES + 1); /* one more, so that too long is seen */
 	if (!text)

@@ -269,29 +269,46 @@ static bool same_limits(const struct config_limits *a, const struct config_limit
 	return !memcmp(a, b, sizeof(*a));
 }
 
-/* A wrong file changes nothing. Limits shape the pinned state, so they wait for the next start. */
+/* Takes a new configuration, or says why not and keeps the old one. */
+static int try_config(struct daemon *d, struct config *config)
+{
+	_cleanup_(host_freep) struct host *host = NULL;
+	_cleanup_(plan_freep) struct plan *plan = NULL;
+	struct config *old = d->config;
+	int r = daemon_make_plan(config, &host, &plan);
+
+	if (!r && plan->has_errors) {
+		say_findings(d, plan);
+		r = -EINVAL;
+	}
+	if (r < 0)
+		return r;
+	d->config = config;
+	r = look(d, true, false);
+	if (r < 0) {
+		d->config = old;
+		look(d, false, false);
+		return r;
+	}
+	/* They shape the pinned state. */
+	if (!same_limits(&config->limits, &old->limits))
+		log_warning("limits have changed: they take effect at the next start");
+	config_free(old);
+	return 0;
+}
+
 static int on_reload(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
 {
 	_cleanup_(config_freep) struct config *config = NULL;
-	_cleanup_(host_freep) struct host *host = NULL;
-	_cleanup_(plan_freep) struct plan *plan = NULL;
 	struct daemon *d = arg;
 
 	(void)source;
 	(void)info;
 	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
-	if (config_load(d->config_path, &config) < 0) {
-		log_error("not reloaded; what was running keeps running");
-	} else if (daemon_make_plan(config, &host, &plan) < 0 || plan->has_errors) {
-		if (plan)
-			say_findings(d, plan);
+	if (config_load(d->config_path, &config) < 0 || try_config(d, config) < 0) {
 		log_error("not reloaded; what was running keeps running");
 	} else {
-		if (!same_limits(&config->limits, &d->config->limits))
-			log_warning("limits have changed: they take effect at the next start");
-		config_free(d->config);
-		d->config = take_ptr(config);
-		look(d, false, false);
+		take_ptr(config);
 		log_info("reloaded %s", d->config_path);
 	}
 	sd_notify(false, "READY=1");
@@ -352,8 +369,10 @@ static bool has_capability(unsigned int capability)
 
 static bool may_load(void)
 {
-	return has_capability(CAP_SYS_ADMIN) ||
-	       (has_capability(CAP_BPF) && has_capability(CAP_NET_ADMIN));
+	/* Without CAP_PERFMON the verifier refuses to compare packet pointers, and guards the rest. */
+	return has_capability(CAP_NET_ADMIN) &&
+	       (has_capability(CAP_SYS_ADMIN) ||
+		(has_capability(CAP_BPF) && has_capability(CAP_PERFMON)));
 }
 
 static int explain_lock(int error)
@@ -436,7 +455,7 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 
 	d.config = take_ptr(*config);
 	if (!may_load()) {
-		log_error("run needs root, or the capabilities CAP_BPF and CAP_NET_ADMIN");
+		log_error("run needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 		return EXIT_FAILED;
 	}
 	r = check_plan(&d);

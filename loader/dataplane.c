@@ -96,18 +96,32 @@ static int check_geometry(const struct edge53_geometry *g)
 	return 0;
 }
 
+/* Opens a pinned map and checks its shape; 0 entries: any number. Returns a descriptor or -errno. */
+static int open_pinned(const char *name, unsigned int value_size, unsigned int max_entries)
+{
+	struct bpf_map_info info = {};
+	__u32 len = sizeof(info);
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = bpf_obj_get(pins_map_path(name, path));
+
+	if (fd < 0)
+		return -errno;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len))
+		return -errno;
+	if (info.value_size != value_size || (max_entries && info.max_entries != max_entries))
+		return -EPROTO;
+	return take_fd(&fd);
+}
+
 /* Reads the geometry of pinned state. -ENOENT: there is none. -EPROTO: of another layout. */
 static int read_geometry(struct edge53_geometry *ret)
 {
-	struct bpf_map_info info = {};
-	__u32 len = sizeof(info), zero = 0;
-	char path[PINS_PATH_LEN];
-	_cleanup_(closep) int fd = bpf_obj_get(pins_map_path("geometry", path));
+	_cleanup_(closep) int fd = open_pinned("geometry", sizeof(*ret), 1);
+	__u32 zero = 0;
 
 	if (fd < 0)
-		return -ENOENT;
-	if (bpf_obj_get_info_by_fd(fd, &info, &len) || info.value_size != sizeof(*ret) ||
-	    bpf_map_lookup_elem(fd, &zero, ret) || ret->layout_version != EDGE53_LAYOUT_VERSION)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &zero, ret) || ret->layout_version != EDGE53_LAYOUT_VERSION)
 		return -EPROTO;
 	return 0;
 }
@@ -128,8 +142,12 @@ static bool may_adopt(struct edge53_geometry *geometry)
 
 	if (r == -ENOENT)
 		return false;
-	if (r < 0) {
+	if (r == -EPROTO) {
 		log_warning("the pinned state is of another version: starting anew, queries under way are lost");
+		return false;
+	}
+	if (r < 0) {
+		log_warning("cannot read the pinned state (%s): starting anew", strerror(-r));
 		return false;
 	}
 	if (found.netns_cookie != geometry->netns_cookie) {
@@ -197,9 +215,9 @@ static bool is_pinned_kind(const struct bpf_map *map)
 	return !bpf_map__is_internal(map);
 }
 
+/* Lets the object use the pinned maps. -ENOENT or -EPROTO: one is missing, or of another shape. */
 static int reuse_pinned(struct edge53_bpf *skel)
 {
-	char path[PINS_PATH_LEN];
 	struct bpf_map *map;
 	int r;
 
@@ -208,9 +226,10 @@ static int reuse_pinned(struct edge53_bpf *skel)
 
 		if (!is_pinned_kind(map))
 			continue;
-		fd = bpf_obj_get(pins_map_path(bpf_map__name(map), path));
+		fd = open_pinned(bpf_map__name(map), bpf_map__value_size(map),
+				 bpf_map__max_entries(map));
 		if (fd < 0)
-			return -errno;
+			return fd;
 		r = bpf_map__reuse_fd(map, fd);
 		if (r < 0)
 			return r;
@@ -218,30 +237,44 @@ static int reuse_pinned(struct edge53_bpf *skel)
 	return 0;
 }
 
+static int pin_map(const struct bpf_map *map)
+{
+	char path[PINS_PATH_LEN];
+	int r;
+
+	pins_map_path(bpf_map__name(map), path);
+	unlink(path);
+	if (!bpf_obj_pin(bpf_map__fd(map), path))
+		return 0;
+	r = -errno;
+	log_error("cannot pin %s: %s", path, strerror(-r));
+	return r;
+}
+
+/*
+ * `geometry` is the record that the set of maps is whole: it goes first and comes last, so that a loader
+ * that dies in the middle leaves nothing that the next one would adopt.
+ */
 static int pin_all(struct edge53_bpf *skel)
 {
 	char path[PINS_PATH_LEN];
 	struct bpf_map *map;
+	int r = 0;
 
+	unlink(pins_map_path(bpf_map__name(skel->maps.geometry), path));
 	bpf_object__for_each_map(map, skel->obj) {
-		if (!is_pinned_kind(map))
-			continue;
-		pins_map_path(bpf_map__name(map), path);
-		unlink(path);
-		if (bpf_obj_pin(bpf_map__fd(map), path)) {
-			int r = -errno;
-
-			log_error("cannot pin %s: %s", path, strerror(-r));
+		if (is_pinned_kind(map) && map != skel->maps.geometry)
+			r = pin_map(map);
+		if (r < 0)
 			return r;
-		}
 	}
-	return 0;
+	return pin_map(skel->maps.geometry);
 }
 
 static int explain_load_failure(int error)
 {
 	if (error == -EPERM || error == -EACCES)
-		log_error("the kernel refuses to load BPF programs (%s): root, or CAP_BPF and CAP_NET_ADMIN, are needed; if that is given, -v shows the verifier's reason",
+		log_error("the kernel refuses to load BPF programs (%s): root, or CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN, are needed; if that is given, -v shows the verifier's reason",
 			  strerror(-error));
 	else if (error == -ENOMEM)
 		log_error("not enough memory for the tables of limits.udp_slots, tcp_connections and clients");
@@ -280,18 +313,30 @@ static int write_records(struct dataplane *dp)
 	return 0;
 }
 
+/* An object with this geometry's sizes and constants, and with the pinned maps if adopt. */
+static int open_object(struct dataplane *dp, const struct config_limits *limits, bool adopt)
+{
+	int r;
+
+	edge53_bpf__destroy(dp->skel);
+	dp->skel = edge53_bpf__open();
+	if (!dp->skel)
+		return -errno;
+	set_knobs(dp->skel, &dp->geometry, limits);
+	r = set_sizes(dp->skel, &dp->geometry);
+	return r || !adopt ? r : reuse_pinned(dp->skel);
+}
+
 static int load(struct dataplane *dp, const struct config_limits *limits)
 {
 	bool adopt = may_adopt(&dp->geometry);
-	int r;
+	int r = open_object(dp, limits, adopt);
 
-	dp->skel = edge53_bpf__open();
-	if (!dp->skel)
-		return explain_load_failure(-errno);
-	set_knobs(dp->skel, &dp->geometry, limits);
-	r = set_sizes(dp->skel, &dp->geometry);
-	if (!r && adopt)
-		r = reuse_pinned(dp->skel);
+	if (r < 0 && adopt) {
+		log_warning("the pinned maps are not whole (%s): starting anew", strerror(-r));
+		adopt = false;
+		r = open_object(dp, limits, adopt);
+	}
 	if (!r)
 		r = edge53_bpf__load(dp->skel);
 	if (r < 0)
@@ -416,6 +461,7 @@ int dataplane_unpin(void)
 
 	if (!skel)
 		return -errno;
+	unlink(pins_map_path(bpf_map__name(skel->maps.geometry), path)); /* see pin_all() */
 	bpf_object__for_each_map(map, skel->obj) {
 		if (is_pinned_kind(map) &&
 		    unlink(pins_map_path(bpf_map__name(map), path)) && errno != ENOENT)

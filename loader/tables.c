@@ -100,23 +100,37 @@ static int write_device(struct tables *t, unsigned int id, const struct edge53_d
 
 /* --- numbers ---------------------------------------------------------------------------------------- */
 
-static unsigned int number_service(struct tables *t, const struct plan_service *service,
-				   const unsigned char *taken, size_t n_taken)
-{
-	unsigned int unused = 0;
+/*
+ * Two passes: first what is in the maps keeps its number, then the rest gets numbers that nobody of this
+ * plan has. Unused ones are preferred, but a plan that replaces nearly everything takes over those of what
+ * it replaces: late replies cannot go astray, since their flow is compared with the backend's address.
+ */
 
-	for (unsigned int id = EDGE53_MAX_SERVICES - 1; id > 0; id--) {
+static unsigned int find_service(const struct tables *t, const struct plan_service *service)
+{
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++)
 		if (t->services[id].kind == service->kind &&
 		    !strcmp(t->services[id].name, service->name))
 			return id;
-		if (!t->services[id].kind && !memchr(taken, (int)id, n_taken))
-			unused = id;
-	}
-	return unused;
+	return 0;
 }
 
-static unsigned int number_backend(struct tables *t, const struct plan_backend *backend,
-				   unsigned int service, const bool *taken)
+static unsigned int new_service(const struct tables *t, const bool *taken)
+{
+	unsigned int replaced = 0;
+
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++) {
+		if (taken[id])
+			continue;
+		if (!t->services[id].kind)
+			return id;
+		replaced = id;
+	}
+	return replaced;
+}
+
+static unsigned int find_backend(const struct tables *t, const struct plan_backend *backend,
+				 unsigned int service)
 {
 	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS; id++) {
 		const struct edge53_backend *b = &t->backends[id];
@@ -125,32 +139,53 @@ static unsigned int number_backend(struct tables *t, const struct plan_backend *
 		    b->udp_port == backend->udp_port && b->tcp_port == backend->tcp_port)
 			return id;
 	}
-	for (unsigned int i = 1; i < EDGE53_MAX_BACKENDS; i++) {
+	return 0;
+}
+
+/* Numbers go round, so that one is not used again while replies to its predecessor are under way. */
+static unsigned int new_backend(struct tables *t, const bool *taken)
+{
+	unsigned int replaced = 0;
+
+	for (unsigned int i = 0; i < EDGE53_MAX_BACKENDS - 1; i++) {
 		unsigned int id = 1 + (t->last_backend + i) % (EDGE53_MAX_BACKENDS - 1);
 
-		if (t->backends[id].service || taken[id])
+		if (taken[id])
+			continue;
+		replaced = replaced ?: id;
+		if (t->backends[id].service)
 			continue;
 		t->last_backend = id;
 		return id;
 	}
-	return 0;
+	return replaced;
 }
 
-/* A device keeps its number by its name, as ppp0 of now takes the late replies to ppp0 of before. */
-static unsigned int number_device(struct tables *t, const char *name, const bool *taken)
+/* A device keeps its number by its name: ppp0 of now takes the late replies to ppp0 of before. */
+static unsigned int find_device(const struct tables *t, const char *name)
 {
 	for (unsigned int id = 1; id < EDGE53_MAX_DEVICES; id++)
 		if (!strcmp(t->devices[id].name, name))
 			return id;
-	for (unsigned int i = 1; i < EDGE53_MAX_DEVICES; i++) {
+	return 0;
+}
+
+static unsigned int new_device(struct tables *t, const bool *taken)
+{
+	unsigned int replaced = 0;
+
+	for (unsigned int i = 0; i < EDGE53_MAX_DEVICES - 1; i++) {
 		unsigned int id = 1 + (t->last_device + i) % (EDGE53_MAX_DEVICES - 1);
 
-		if (t->devices[id].ifindex || taken[id])
+		if (taken[id])
+			continue;
+		replaced = replaced ?: id;
+		if (t->devices[id].ifindex)
 			continue;
 		t->last_device = id;
 		return id;
 	}
-	return 0;
+	return replaced;
 }
 
 static void numbers_free(struct numbers *numbers)
@@ -165,26 +200,49 @@ static void numbers_free(struct numbers *numbers)
 
 static int number_services(struct tables *t, const struct plan *plan, struct numbers *numbers)
 {
+	bool taken[EDGE53_MAX_SERVICES] = {};
+
+	for (size_t i = 0; i < plan->n_services; i++) {
+		numbers->services[i] = (unsigned char)find_service(t, &plan->services[i]);
+		taken[numbers->services[i]] = true;
+	}
+	for (size_t i = 0; i < plan->n_services; i++) {
+		if (numbers->services[i])
+			continue;
+		numbers->services[i] = (unsigned char)new_service(t, taken);
+		if (!numbers->services[i])
+			return -ENOSPC;
+		taken[numbers->services[i]] = true;
+	}
+	return 0;
+}
+
+static int number_backends(struct tables *t, const struct plan *plan, struct numbers *numbers)
+{
 	bool taken[EDGE53_MAX_BACKENDS] = {};
 
 	for (size_t i = 0; i < plan->n_services; i++) {
 		const struct plan_service *service = &plan->services[i];
-		unsigned int id = number_service(t, service, numbers->services, i);
 
-		if (!id)
-			return -ENOSPC;
-		numbers->services[i] = (unsigned char)id;
 		numbers->backends[i] = calloc(service->n_backends, 1);
 		if (!numbers->backends[i])
 			return -ENOMEM;
 		for (size_t j = 0; j < service->n_backends; j++) {
-			unsigned int backend =
-				number_backend(t, &service->backends[j], id, taken);
+			unsigned int id = find_backend(t, &service->backends[j],
+						       numbers->services[i]);
 
-			if (!backend)
+			numbers->backends[i][j] = (unsigned char)id;
+			taken[id] = true;
+		}
+	}
+	for (size_t i = 0; i < plan->n_services; i++) {
+		for (size_t j = 0; j < plan->services[i].n_backends; j++) {
+			unsigned char *id = &numbers->backends[i][j];
+
+			*id = *id ?: (unsigned char)new_backend(t, taken);
+			if (!*id)
 				return -ENOSPC;
-			taken[backend] = true;
-			numbers->backends[i][j] = (unsigned char)backend;
+			taken[*id] = true;
 		}
 	}
 	return 0;
@@ -197,18 +255,19 @@ static int number_devices(struct tables *t, const struct plan *plan, struct numb
 	if (!taken)
 		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_devices; i++) {
-		unsigned int id;
-
 		if (!plan->devices[i].is_client_side)
 			continue;
-		id = number_device(t, plan->devices[i].name, taken);
-		if (!id) {
+		numbers->devices[i] = (unsigned short)find_device(t, plan->devices[i].name);
+		taken[numbers->devices[i]] = true;
+	}
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		if (!plan->devices[i].is_client_side || numbers->devices[i])
+			continue;
+		numbers->devices[i] = (unsigned short)new_device(t, taken);
+		if (!numbers->devices[i])
 			log_error("more than %d devices; %s is not served", EDGE53_MAX_DEVICES - 1,
 				  plan->devices[i].name);
-			continue;
-		}
-		taken[id] = true;
-		numbers->devices[i] = (unsigned short)id;
+		taken[numbers->devices[i]] = true;
 	}
 	return 0;
 }
@@ -225,6 +284,8 @@ static int make_numbers(struct tables *t, const struct plan *plan, struct number
 	if (!numbers->services || !numbers->devices || !numbers->backends || !numbers->frontends)
 		return -ENOMEM;
 	r = number_services(t, plan, numbers);
+	if (!r)
+		r = number_backends(t, plan, numbers);
 	if (!r)
 		r = number_devices(t, plan, numbers);
 	return r;

@@ -65,12 +65,14 @@ static void nothing_changed_changes_nothing(void **state)
 	(void)state;
 	for (uint32_t check = 0; check < 0xffff; check++) {
 		assert_int_equal(csum_replace(check, 0), check);
-		assert_int_equal(csum_replace(check, csum_add32(csum_sub32(0, 0xc6336435), 0xc6336435)),
-				 check);
+		assert_int_equal(
+			csum_replace(check, csum_add32(csum_sub32(0, 0xc6336435), 0xc6336435)),
+			check);
 	}
 }
 
-/* Words of 16 and 32 bits are replaced anywhere in a message; header never all zero, as in packets. */
+/* Words of 16 and 32 bits are replaced anywhere in a message; header never all zero, as in packets.
+ */
 static void an_update_equals_the_sum_from_scratch(void **state)
 {
 	uint8_t message[64];

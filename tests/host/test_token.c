@@ -43,7 +43,8 @@ static void each_value_is_met_once(void **state)
 				assert_true(permuted < 1u << bits);
 				assert_false(met[permuted]);
 				met[permuted] = true;
-				assert_int_equal(token_unpermute(key_sets[set], bits, permuted), value);
+				assert_int_equal(token_unpermute(key_sets[set], bits, permuted),
+						 value);
 			}
 		}
 	free(met);
@@ -88,8 +89,8 @@ static void ports_of_connections_are_a_bijection(void **state)
 }
 
 /*
- * Consecutive slots look unlike each other: each port gets its share, IDs do not repeat soon, and the
- * low bits of the ID, which pick the backend, are even.
+ * Consecutive slots look unlike each other: each port gets its share, IDs do not repeat soon, and
+ * the low bits of the ID, which pick the backend, are even.
  */
 static void consecutive_slots_are_spread(void **state)
 {
@@ -124,7 +125,8 @@ static void laps_are_spread(void **state)
 
 	(void)state;
 	for (__u32 lap = 1; lap < 1 << 13; lap++) {
-		__u32 a = token_encode(&knobs, lap << 17 | 77), b = token_encode(&knobs, (lap - 1) << 17 | 77);
+		__u32 a = token_encode(&knobs, lap << 17 | 77),
+		      b = token_encode(&knobs, (lap - 1) << 17 | 77);
 
 		same_port += a >> 16 == b >> 16;
 		same_id += (a & 0xffff) == (b & 0xffff);

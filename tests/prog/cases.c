@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Runs the rows and holds the dataplane against a model of what it should have counted and kept. The
- * model is the packet's story told once more, from the row's reason alone.
+ * Runs the rows and holds the dataplane against a model of what it should have counted and kept.
+ * The model is the packet's story told once more, from the row's reason alone.
  */
 #include <arpa/inet.h>
 #include <stdint.h>
@@ -17,7 +17,8 @@
 const struct path paths[8] = {
 	{ XDP, "edge_xdp", EDGE_XDP, EDGE_XDP, false, false },
 	{ TC_L2, "edge_tc_l2", EDGE_TC_L2, EDGE_TC_L2, false, false },
-	{ TC_L2_CHECKED, "edge_tc_l2_checked", EDGE_TC_L2_CHECKED, EDGE_TC_L2_CHECKED, false, false },
+	{ TC_L2_CHECKED, "edge_tc_l2_checked", EDGE_TC_L2_CHECKED, EDGE_TC_L2_CHECKED, false,
+	  false },
 	{ TC_L2_L3, "edge_tc_l2 to edge_tc_l3", EDGE_TC_L2, EDGE_TC_L3, false, true },
 	{ TC_L3, "edge_tc_l3", EDGE_TC_L3, EDGE_TC_L3, true, true },
 	{ TC_L3_L2, "edge_tc_l3 to edge_tc_l2", EDGE_TC_L3, EDGE_TC_L2, true, false },
@@ -208,7 +209,8 @@ static bool is_admitted(enum edge53_reason why)
 static void expect_query(struct model *model, const struct step *step, const struct seen *in,
 			 const struct seen *out)
 {
-	struct edge53_traffic *backend = &model->counters.backends[backend_of(&out->daddr)], *client;
+	struct edge53_traffic *backend = &model->counters.backends[backend_of(&out->daddr)],
+			      *client;
 	bool is_udp = in->protocol == 17;
 
 	if (is_admitted(step->why) && model->path->bit != TC_L2_CHECKED) {
@@ -394,8 +396,9 @@ static bool same_slots(struct model *model)
 		}
 		if (!memcmp(&got[i], expected, sizeof(*expected)))
 			continue;
-		printf("      slot %u differs: lap %#x, expected %#x; client port %u, expected %u\n", i,
-		       got[i].lap, expected->lap, got[i].flow.client_port,
+		printf("      slot %u differs: lap %#x, expected %#x; client port %u, expected "
+		       "%u\n",
+		       i, got[i].lap, expected->lap, got[i].flow.client_port,
 		       expected->flow.client_port);
 		same = false;
 	}
@@ -449,8 +452,8 @@ static void frames_of_step(const struct path *path, const struct step *step, str
 }
 
 /*
- * BPF_PROG_TEST_RUN refuses to begin with fewer bytes than an IPv4 header behind what it takes for the
- * Ethernet header, so the shortest packets of devices without one cannot be tried.
+ * BPF_PROG_TEST_RUN refuses to begin with fewer bytes than an IPv4 header behind what it takes for
+ * the Ethernet header, so the shortest packets of devices without one cannot be tried.
  */
 static bool can_be_run(enum test_program program, const struct frame *frame)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Rows of before and after. A case is a short story told to a fresh world: steps, each a packet that
- * comes in, what it becomes, and why. Around them run_cases() puts the Ethernet headers of the path the
- * packet takes, and after each step compares everything: verdict, bytes, counters, slots and connections.
- * What a row does not mention must not have changed.
+ * Rows of before and after. A case is a short story told to a fresh world: steps, each a packet
+ * that comes in, what it becomes, and why. Around them run_cases() puts the Ethernet headers of the
+ * path the packet takes, and after each step compares everything: verdict, bytes, counters, slots
+ * and connections. What a row does not mention must not have changed.
  */
 #ifndef EDGE53_TEST_CASES_H
 #define EDGE53_TEST_CASES_H

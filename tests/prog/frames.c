@@ -50,7 +50,8 @@ struct layer_of *arp(void)
 	return new_layer(L_ARP, NULL);
 }
 
-static struct layer_of *ip(enum layer kind, const char *src, const char *dst, struct layer_of *inner)
+static struct layer_of *ip(enum layer kind, const char *src, const char *dst,
+			   struct layer_of *inner)
 {
 	struct layer_of *l = new_layer(kind, inner);
 
@@ -592,7 +593,8 @@ static void print_value(const struct field *f, const unsigned char *p)
 		printf("0x%0*lx", (int)f->len * 2, value);
 }
 
-/* Prints differing fields and makes them equal in the scratch copy, so that the rest shows later. */
+/* Prints differing fields and makes them equal in the scratch copy, so that the rest shows later.
+ */
 static void compare_fields(const struct field *fields, size_t n, unsigned base, struct frame *got,
 			   const struct frame *expected)
 {

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Packets as a reviewer can read them: ip4(CLIENT, FRONTEND, udp(40000, 53, dns_query(7, "a.example"))).
+ * Packets as a reviewer can read them: ip4(CLIENT, FRONTEND, udp(40000, 53, dns_query(7,
+ * "a.example"))).
  *
- * Each function makes one layer around the next; modifiers (ttl, options, bad_checksum ...) change the
- * layer they are given and return it. Lengths and checksums are computed when the bytes are made, from
- * scratch and without bpf/checksum.h, unless a modifier says otherwise. Layers come from a pool that
- * frames_reset() empties.
+ * Each function makes one layer around the next; modifiers (ttl, options, bad_checksum ...) change
+ * the layer they are given and return it. Lengths and checksums are computed when the bytes are
+ * made, from scratch and without bpf/checksum.h, unless a modifier says otherwise. Layers come from
+ * a pool that frames_reset() empties.
  */
 #ifndef EDGE53_TEST_FRAMES_H
 #define EDGE53_TEST_FRAMES_H
@@ -100,8 +101,8 @@ void make_frame(const struct layer_of *outer, struct frame *frame);
 unsigned sum16(const unsigned char *bytes, size_t len, unsigned start);
 
 /*
- * What is left when a checksum is verified: 0 when right, else by how much it is wrong. -1 when there
- * is none (zero UDP checksum) or no such header. NAT must keep it.
+ * What is left when a checksum is verified: 0 when right, else by how much it is wrong. -1 when
+ * there is none (zero UDP checksum) or no such header. NAT must keep it.
  */
 int ip_checksum_error(const unsigned char *ip, size_t len);
 int l4_checksum_error(const unsigned char *ip, size_t len);
@@ -110,7 +111,8 @@ bool looks_partial(const unsigned char *ip);
 /* IPv4 and UDP or TCP headers say nothing that contradicts the length or each other. */
 bool lengths_agree(const unsigned char *ip, size_t len);
 
-/* Prints the fields that differ, by layer and name. l3: where the IP header starts. True: the same. */
+/* Prints the fields that differ, by layer and name. l3: where the IP header starts. True: the same.
+ */
 bool same_frame(const struct frame *got, const struct frame *expected, unsigned l3);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters that rows do not reach: the histogram's buckets, and more clients than there is room for. */
+/* Counters that rows do not reach: the histogram's buckets, and more clients than there is room
+ * for. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +27,8 @@ static int answer(const struct path *path, unsigned n)
 {
 	struct frame in, out;
 
-	frame_of_reply(path, ip4(BACKEND, EDGE, udp(BACKEND_UDP, port_of(n), dns_reply(id_of(n), "a"))),
+	frame_of_reply(path,
+		       ip4(BACKEND, EDGE, udp(BACKEND_UDP, port_of(n), dns_reply(id_of(n), "a"))),
 		       &in);
 	return world_run(path->reply, DEV_INNER, &in, &out);
 }

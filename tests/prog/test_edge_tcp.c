@@ -29,11 +29,15 @@
 #define BACKEND_SENDS(flags, now)                                                       \
 	{ .reply = BACK_IN(0, flags), .becomes = BACK_OUT(flags),                        \
 	  .why = EDGE53_TCP_REPLY_SENT, .state = EDGE53_CONN_##now }
-#define ACKNOWLEDGES_TOO_MUCH(now)                                                      \
-	{ .query = ip4(CLIENT, FRONTEND, acknowledging_too_much(1, tcp(40000, 53, "A", nothing()))), \
-	  .becomes = forwarded(ip4(EDGE, BACKEND, acknowledging_too_much(1, tcp(conn_port(0),       \
-							BACKEND_TCP, "A", nothing())))),    \
-	  .why = EDGE53_TCP_QUERY_SENT, .state = EDGE53_CONN_##now }
+#define ACKNOWLEDGES_TOO_MUCH(now)                                                                \
+	{                                                                                         \
+		.query = ip4(CLIENT, FRONTEND,                                                    \
+			     acknowledging_too_much(1, tcp(40000, 53, "A", nothing()))),          \
+		.becomes = forwarded(ip4(EDGE, BACKEND,                                           \
+					 acknowledging_too_much(1, tcp(conn_port(0), BACKEND_TCP, \
+								       "A", nothing())))),        \
+		.why = EDGE53_TCP_QUERY_SENT, .state = EDGE53_CONN_##now                          \
+	}
 #define HANDSHAKE OPENS(0, 40000), BACKEND_SENDS("SA", HALF_OPEN), CLIENT_SENDS("A", ESTABLISHED)
 
 /* Segments with PSH carry data, of odd length. */
@@ -209,26 +213,41 @@ static int nobodys(const struct path *path)
 		{ "a segment of a stranger to a connection's port",
 		  { HANDSHAKE,
 		    { .reply = ip4(STRANGER, EDGE, tcp(BACKEND_TCP, conn_port(0), "PA", text("x"))),
-		      .why = EDGE53_REPLY_FOREIGN, .of_nobody = true },
-		    { .reply = ip4(BACKEND, EDGE, tcp(BACKEND_TCP + 1, conn_port(0), "PA", text("x"))),
-		      .why = EDGE53_REPLY_FOREIGN, .of_nobody = true },
-		    { .reply = BACK_IN(0, "PA"), .why = EDGE53_REPLY_FOREIGN, .device = DEV_OTHER } } },
+		      .why = EDGE53_REPLY_FOREIGN,
+		      .of_nobody = true },
+		    { .reply = ip4(BACKEND, EDGE,
+				   tcp(BACKEND_TCP + 1, conn_port(0), "PA", text("x"))),
+		      .why = EDGE53_REPLY_FOREIGN,
+		      .of_nobody = true },
+		    { .reply = BACK_IN(0, "PA"),
+		      .why = EDGE53_REPLY_FOREIGN,
+		      .device = DEV_OTHER } } },
 		{ "TTL 1 from the backend",
 		  { HANDSHAKE, { .reply = ttl(1, BACK_IN(0, "PA")), .why = EDGE53_TTL_EXPIRED } } },
 		{ "an entry that another CPU is writing is not read",
 		  { HANDSHAKE,
-		    { .reply = BACK_IN(0, "PA"), .why = EDGE53_REPLY_UNKNOWN,
+		    { .reply = BACK_IN(0, "PA"),
+		      .why = EDGE53_REPLY_UNKNOWN,
 		      .before = entries_are_being_written },
 		    { .query = IN("PA"), .why = EDGE53_NO_CONNECTION },
-		    { .query = IN("PA"), .becomes = OUT(0, "PA"), .why = EDGE53_TCP_QUERY_SENT,
-		      .state = EDGE53_CONN_ESTABLISHED, .before = entries_are_written } } },
+		    { .query = IN("PA"),
+		      .becomes = OUT(0, "PA"),
+		      .why = EDGE53_TCP_QUERY_SENT,
+		      .state = EDGE53_CONN_ESTABLISHED,
+		      .before = entries_are_written } } },
 		{ "nor taken: the SYN comes again",
-		  { { .query = IN("S"), .why = EDGE53_TCP_CONTENDED,
+		  { { .query = IN("S"),
+		      .why = EDGE53_TCP_CONTENDED,
 		      .before = entries_are_being_written },
-		    { .query = IN("S"), .becomes = OUT(1, "S"), .why = EDGE53_TCP_OPENED, .conn = 1,
-		      .state = EDGE53_CONN_HALF_OPEN, .before = entries_are_written } } },
+		    { .query = IN("S"),
+		      .becomes = OUT(1, "S"),
+		      .why = EDGE53_TCP_OPENED,
+		      .conn = 1,
+		      .state = EDGE53_CONN_HALF_OPEN,
+		      .before = entries_are_written } } },
 		{ "no backend for a SYN",
-		  { { .query = IN("S"), .why = EDGE53_NO_BACKEND } }, .world = no_backend },
+		  { { .query = IN("S"), .why = EDGE53_NO_BACKEND } },
+		  .world = no_backend },
 		{ "no backend for a SYN, on_down: pass",
 		  { { .query = IN("S"), .why = EDGE53_NO_BACKEND_PASSED } },
 		  .world = no_backend_pass },
@@ -264,24 +283,34 @@ static int odd_frames(const struct path *path)
 {
 	const struct test_case cases[] = {
 		{ "IP options",
-		  { { .query = options(10, IN("S")), .becomes = options(10, OUT(0, "S")),
-		      .why = EDGE53_TCP_OPENED, .state = EDGE53_CONN_HALF_OPEN },
-		    { .reply = options(3, BACK_IN(0, "SA")), .becomes = options(3, BACK_OUT("SA")),
-		      .why = EDGE53_TCP_REPLY_SENT, .state = EDGE53_CONN_HALF_OPEN } } },
+		  { { .query = options(10, IN("S")),
+		      .becomes = options(10, OUT(0, "S")),
+		      .why = EDGE53_TCP_OPENED,
+		      .state = EDGE53_CONN_HALF_OPEN },
+		    { .reply = options(3, BACK_IN(0, "SA")),
+		      .becomes = options(3, BACK_OUT("SA")),
+		      .why = EDGE53_TCP_REPLY_SENT,
+		      .state = EDGE53_CONN_HALF_OPEN } } },
 		{ "padding",
-		  { { .query = padded(6, IN("S")), .becomes = OUT(0, "S"),
-		      .why = EDGE53_TCP_OPENED, .state = EDGE53_CONN_HALF_OPEN } } },
+		  { { .query = padded(6, IN("S")),
+		      .becomes = OUT(0, "S"),
+		      .why = EDGE53_TCP_OPENED,
+		      .state = EDGE53_CONN_HALF_OPEN } } },
 		{ "a wrong checksum stays wrong",
 		  { { .query = ip4(CLIENT, FRONTEND, bad_checksum(tcp(40000, 53, "S", nothing()))),
-		      .becomes = forwarded(ip4(EDGE, BACKEND, bad_checksum(tcp(conn_port(0),
-							BACKEND_TCP, "S", nothing())))),
-		      .why = EDGE53_TCP_OPENED, .state = EDGE53_CONN_HALF_OPEN } } },
+		      .becomes = forwarded(
+			      ip4(EDGE, BACKEND,
+				  bad_checksum(tcp(conn_port(0), BACKEND_TCP, "S", nothing())))),
+		      .why = EDGE53_TCP_OPENED,
+		      .state = EDGE53_CONN_HALF_OPEN } } },
 		{ "XDP leaves partial checksums to tc, and no connection is opened for them",
-		  { { .query = ip4(CLIENT, FRONTEND, partial_checksum(tcp(40000, 53, "S", nothing()))),
+		  { { .query = ip4(CLIENT, FRONTEND,
+				   partial_checksum(tcp(40000, 53, "S", nothing()))),
 		      .why = EDGE53_HANDED_TO_TC },
 		    OPENS(0, 40000),
-		    { .reply = ip4(BACKEND, EDGE, partial_checksum(tcp(BACKEND_TCP, conn_port(0), "SA",
-								       nothing()))),
+		    { .reply = ip4(
+			      BACKEND, EDGE,
+			      partial_checksum(tcp(BACKEND_TCP, conn_port(0), "SA", nothing()))),
 		      .why = EDGE53_HANDED_TO_TC } },
 		  .paths = XDP },
 	};
@@ -368,7 +397,8 @@ static int pool_of_half_open(const struct path *path)
 		send_syn(path, 5000 + i);
 		good &= expect(path, "the new connection has an entry", conn_of(5000 + i) >= 0, 1);
 		if (i < CONNS)
-			good &= expect(path, "the oldest is still known", conn_of(1000 + i) >= 0, 0);
+			good &= expect(path, "the oldest is still known", conn_of(1000 + i) >= 0,
+				       0);
 		if (i + 1 < CONNS)
 			good &= expect(path, "the second oldest is still known",
 				       conn_of(1000 + i + 1) >= 0, 1);
@@ -390,7 +420,8 @@ static int pool_of_established(const struct path *path)
 		good &= expect(path, "verdict of a SYN", send_syn(path, 5000 + i),
 			       verdict_of(path->query, EDGE53_TCP_FULL));
 	world_read_counters(&counters);
-	good &= expect(path, "TCP_FULL", counters.reasons[SERVICE_EDGE][EDGE53_TCP_FULL], 2 * CONNS);
+	good &= expect(path, "TCP_FULL", counters.reasons[SERVICE_EDGE][EDGE53_TCP_FULL],
+		       2 * CONNS);
 	good &= expect(path, "connections changed",
 		       !!memcmp(before, world_conns(), sizeof(before)), 0);
 	good &= expect(path, "tuples", world_count_tuples(), CONNS);
@@ -406,11 +437,13 @@ static int pool_of_idle(const struct path *path)
 		world_conns()[i].seen_ns -= (TCP_IDLE_S + 1) * SECONDS;
 	for (unsigned i = 0; i < CONNS / 5; i++) {
 		send_syn(path, 5000 + i);
-		good &= expect(path, "entry of the new connection modulo 5", conn_of(5000 + i) % 5, 0);
+		good &= expect(path, "entry of the new connection modulo 5", conn_of(5000 + i) % 5,
+			       0);
 		world_conns()[i * 5].state = EDGE53_CONN_ESTABLISHED;
 	}
 	for (unsigned i = 0; i < CONNS; i++)
-		good &= expect(path, "an old connection is known", conn_of(1000 + i) >= 0, i % 5 != 0);
+		good &= expect(path, "an old connection is known", conn_of(1000 + i) >= 0,
+			       i % 5 != 0);
 	good &= expect(path, "tuples are right", world_tuples_are_right(), 1);
 	return !good;
 }
@@ -449,7 +482,8 @@ static int flood(const struct path *path)
 			       verdict_of(path->query, EDGE53_TCP_OPENED));
 		frames_reset();
 	}
-	good &= expect(path, "entry of the established one", conn_of(1000 + established), established);
+	good &= expect(path, "entry of the established one", conn_of(1000 + established),
+		       established);
 	good &= expect(path, "tuples are right", world_tuples_are_right(), 1);
 	return !good;
 }

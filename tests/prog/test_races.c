@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Two CPUs at once. A reply must reach the client of its own query or nobody while its slot is handed
- * out anew, and the pool must stay whole while both open connections. Chance decides what is met;
- * nothing that may be met is wrong.
+ * Two CPUs at once. A reply must reach the client of its own query or nobody while its slot is
+ * handed out anew, and the pool must stay whole while both open connections. Chance decides what is
+ * met; nothing that may be met is wrong.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -55,7 +55,8 @@ static void *ask_on_cpu_1(void *unused)
 
 	(void)unused;
 	world_use_cpu(1);
-	frame_of_query(ring.path, ip4(CLIENT, FRONTEND, zero_checksum(udp(1, 53, dns_query(1, "a")))), &in);
+	frame_of_query(ring.path,
+		       ip4(CLIENT, FRONTEND, zero_checksum(udp(1, 53, dns_query(1, "a")))), &in);
 	for (unsigned n = 0; n < QUERIES; n++) {
 		put16(udp_header, port_of_client(n));
 		put16(udp_header + 8, n);
@@ -80,7 +81,8 @@ static int answer_on_cpu_0(unsigned *wrong)
 	unsigned seed = 1, got = 0;
 	struct frame in, out;
 
-	frame_of_reply(ring.path, ip4(BACKEND, EDGE, zero_checksum(udp(BACKEND_UDP, 1, dns_reply(1, "a")))),
+	frame_of_reply(ring.path,
+		       ip4(BACKEND, EDGE, zero_checksum(udp(BACKEND_UDP, 1, dns_reply(1, "a")))),
 		       &in);
 	while (!__atomic_load_n(&ring.is_done, __ATOMIC_ACQUIRE)) {
 		unsigned asked = __atomic_load_n(&ring.asked, __ATOMIC_ACQUIRE), n;
@@ -189,13 +191,14 @@ static int both_open_connections(const struct path *path)
 	pthread_join(thread, NULL);
 	drops = workers[0].strange_verdicts + workers[1].strange_verdicts;
 	lost = lost_connections();
-	printf("# %s: %u of %u segments dropped, %u connections lost\n", path->name, drops, 2 * SEGMENTS,
-	       lost);
+	printf("# %s: %u of %u segments dropped, %u connections lost\n", path->name, drops,
+	       2 * SEGMENTS, lost);
 	return lost || !world_tuples_are_right() || drops > SEGMENTS / 2;
 }
 
 const struct table race_tables[] = {
-	{ "races, a reply and the next query of its slot", replies_while_slots_are_taken, XDP | TC_L2 },
+	{ "races, a reply and the next query of its slot", replies_while_slots_are_taken,
+	  XDP | TC_L2 },
 	{ "races, two CPUs open connections", both_open_connections, XDP | TC_L2 },
 	{},
 };

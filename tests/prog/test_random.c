@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What must hold for any packet: there and back is the identity, a reply reaches the client of its own
- * query or nobody, and what is not ours comes back bit for bit. Seeded, so that a failure comes again.
+ * What must hold for any packet: there and back is the identity, a reply reaches the client of its
+ * own query or nobody, and what is not ours comes back bit for bit. Seeded, so that a failure comes
+ * again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,7 +91,8 @@ static bool becomes(const struct path *path, bool is_query, struct layer_of *bef
 		frame_of_reply(path, before, &in);
 		frame_of_sent_reply(path, after, &expected);
 	}
-	verdict = world_run(program, is_query ? client_device(path) : backend_device(path), &in, &out);
+	verdict = world_run(program, is_query ? client_device(path) : backend_device(path), &in,
+			    &out);
 	return expect(path, "verdict", verdict, verdict_of(program, why)) &
 	       same_frame(&out, &expected, expected.bytes[0] == 0x45 ? 0 : ETH_LEN);
 }
@@ -115,7 +117,8 @@ static bool udp_round(const struct path *path, unsigned n)
 	do {
 		ask_at_random(path, &q);
 		ours = is_enforce(path) ? q.client : EDGE;
-		query = ip4(q.client, q.asked, checked(&q, udp(q.port, 53, dns_query(q.id, q.name))));
+		query = ip4(q.client, q.asked,
+			    checked(&q, udp(q.port, 53, dns_query(q.id, q.name))));
 		sent = ip4(ours, backend, checked(&q, udp(port_of(n), port,
 							  dns_query(id_of(n), q.name))));
 		reply = ip4(backend, ours, checked(&q, udp(port, port_of(n),
@@ -178,7 +181,8 @@ static int tcp_identity(const struct path *path)
 
 static struct layer_of *query_of(unsigned n)
 {
-	return ip4(n % 2 ? CLIENT : CLIENT_2, FRONTEND, udp(30000 + n % 1000, 53, dns_query(n, "a")));
+	return ip4(n % 2 ? CLIENT : CLIENT_2, FRONTEND,
+		   udp(30000 + n % 1000, 53, dns_query(n, "a")));
 }
 
 static struct layer_of *answer_to(unsigned port, unsigned id)
@@ -221,8 +225,10 @@ static int overwritten(const struct path *path)
 		ask(path, n);
 		if (n < SLOTS_PER_CPU)
 			continue;
-		good &= expect(path, "client of an overwritten query",
-			       answer_reaches(path, port_of(n - SLOTS_PER_CPU), id_of(n - SLOTS_PER_CPU)), 0);
+		good &= expect(
+			path, "client of an overwritten query",
+			answer_reaches(path, port_of(n - SLOTS_PER_CPU), id_of(n - SLOTS_PER_CPU)),
+			0);
 		if (n % 3)
 			continue;
 		good &= expect(path, "client of the oldest query",
@@ -243,7 +249,8 @@ static int unanswered_are_counted(const struct path *path)
 		if (n % 4 == 0)
 			answer_reaches(path, port_of(n), id_of(n));
 	}
-	good &= expect(path, "unanswered before any is overwritten", world_cpu_state(0).unanswered, 0);
+	good &= expect(path, "unanswered before any is overwritten", world_cpu_state(0).unanswered,
+		       0);
 	for (unsigned i = 0; i < world_n_slots(); i++)
 		world_slots()[i].opened_us -= 1000000;
 	for (unsigned n = 0; n < SLOTS_PER_CPU; n++)
@@ -266,8 +273,8 @@ static int guesses(const struct path *path)
 	for (unsigned bit = 0; bit < 16; bit++)
 		reached += !!answer_reaches(path, port_of(3), id_of(3) ^ 1u << bit);
 	for (unsigned bit = 0; bit < PORT_BITS; bit++)
-		reached += !!answer_reaches(path, PORT_BASE + ((port_of(3) - PORT_BASE) ^ 1u << bit),
-					    id_of(3));
+		reached += !!answer_reaches(
+			path, PORT_BASE + ((port_of(3) - PORT_BASE) ^ 1u << bit), id_of(3));
 	for (unsigned i = 0; i < ROUNDS; i++)
 		reached += !!answer_reaches(path, PORT_BASE + random_below(1 << PORT_BITS),
 					    random_below(65536));
@@ -341,7 +348,8 @@ static int other_cpus(const struct path *path)
 							      token & 0xffff), 30000 + n);
 	}
 	good &= expect(path, "slots taken on CPU 0", world_cpu_state(0).next_slot, 0);
-	good &= expect(path, "slots taken on CPU 1", world_cpu_state(1).next_slot, 3 * SLOTS_PER_CPU);
+	good &= expect(path, "slots taken on CPU 1", world_cpu_state(1).next_slot,
+		       3 * SLOTS_PER_CPU);
 	return !good;
 }
 
@@ -393,15 +401,17 @@ struct origin {
 
 static struct layer_of *original(const struct path *path, bool is_query)
 {
-	const char *asked = is_enforce(path) ? "8.8.8.8" : FRONTEND, *ours = is_enforce(path) ? CLIENT : EDGE;
+	const char *asked = is_enforce(path) ? "8.8.8.8" : FRONTEND,
+		   *ours = is_enforce(path) ? CLIENT : EDGE;
 	const char *backend = is_enforce(path) ? RESOLVER : BACKEND;
 	unsigned n = random_below(SLOTS_PER_CPU), port = is_enforce(path) ? 53 : BACKEND_UDP;
 
 	switch (random_below(is_query ? 6 : 4)) {
 	case 0:
 	case 1:
-		return is_query ? ip4(CLIENT, asked, udp(40000, 53, dns_query(7, "example.com"))) :
-				  ip4(backend, ours, udp(port, port_of(n), dns_reply(id_of(n), "b")));
+		return is_query ? ip4(CLIENT, asked, udp(40000, 53, dns_query(7, "example.com")))
+				: ip4(backend, ours,
+				      udp(port, port_of(n), dns_reply(id_of(n), "b")));
 	case 2:
 		return is_query ? ip4(CLIENT, asked, tcp(40000, 53, "S", nothing())) :
 				  ip4(backend, ours, tcp(is_enforce(path) ? 53 : BACKEND_TCP,
@@ -413,13 +423,15 @@ static struct layer_of *original(const struct path *path, bool is_query)
 	case 4:
 		return ip4(CLIENT, asked, tcp(40000, 853, "S", nothing()));
 	default:
-		return options(2, ip4(CLIENT, asked, zero_checksum(udp(40000, 53, dns_query(7, "d")))));
+		return options(
+			2, ip4(CLIENT, asked, zero_checksum(udp(40000, 53, dns_query(7, "d")))));
 	}
 }
 
 static void mutate(struct frame *frame, unsigned l3)
 {
-	static const unsigned char interesting[] = { 0, 1, 4, 6, 17, 53, 0x45, 0x46, 0x4f, 0x7f, 0xff };
+	static const unsigned char interesting[] = { 0,	   1,	 4,    6,    17,  53,
+						     0x45, 0x46, 0x4f, 0x7f, 0xff };
 
 	for (unsigned n = random_below(4); n; n--) {
 		unsigned at = random_below(frame->len < l3 + 60 ? frame->len : l3 + 60);
@@ -483,9 +495,11 @@ static bool rewritten_well(const struct path *path, const struct frame *in, unsi
 	return expect(path, "length", out->len - out_l3, len) &&
 	       expect(path, "error of the IP checksum", ip_checksum_error(after, len) % 0xffff,
 		      ip_checksum_error(before, len) % 0xffff) &
-	       expect(path, "error of the transport checksum", l4_checksum_error(after, len) % 0xffff,
-		      l4_checksum_error(before, len) % 0xffff) &
-	       expect(path, "payload differs", !!memcmp(before + payload, after + payload, len - payload), 0);
+		       expect(path, "error of the transport checksum",
+			      l4_checksum_error(after, len) % 0xffff,
+			      l4_checksum_error(before, len) % 0xffff) &
+		       expect(path, "payload differs",
+			      !!memcmp(before + payload, after + payload, len - payload), 0);
 }
 
 static void print_frame(const char *what, const struct frame *frame)
@@ -588,6 +602,7 @@ const struct table random_tables[] = {
 	{ "ring, every CPU has its own", other_cpus, XDP | TC_L2 },
 	{ "weights", weights, XDP | TC_L2 },
 	{ "mutants of nobody come back as they were", nobodys_mutants, EDGE_PATHS | ENFORCE_PATHS },
-	{ "mutants of ours are dropped or translated well", our_mutants, EDGE_PATHS | ENFORCE_PATHS },
+	{ "mutants of ours are dropped or translated well", our_mutants,
+	  EDGE_PATHS | ENFORCE_PATHS },
 	{},
 };

@@ -293,7 +293,8 @@ void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
 
 void world_exempt(const char *address, unsigned prefix_len)
 {
-	struct edge53_exempt_key key = { .prefix_len = 32 + prefix_len, .service = SERVICE_ENFORCE };
+	struct edge53_exempt_key key = { .prefix_len = 32 + prefix_len,
+					 .service = SERVICE_ENFORCE };
 	struct edge53_addr addr = test_addr(address);
 	__u32 one = 1;
 

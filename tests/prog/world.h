@@ -6,8 +6,9 @@
  *	CLIENT ── uplink ── FRONTEND (service 1) EDGE ── inner ── BACKEND, BACKEND_2
  *	CLIENT ── ppp ── any address (service 2) ── host ── RESOLVER, RESOLVER_2
  *
- * Addresses that send on devices without Ethernet header begin with 8.0: BPF_PROG_TEST_RUN takes bytes
- * 12 and 13 for the EtherType, whatever the program, and there the IPv4 source begins. 8.0 is 0x0800.
+ * Addresses that send on devices without Ethernet header begin with 8.0: BPF_PROG_TEST_RUN takes
+ *bytes 12 and 13 for the EtherType, whatever the program, and there the IPv4 source begins. 8.0 is
+ *0x0800.
  */
 #ifndef EDGE53_TEST_WORLD_H
 #define EDGE53_TEST_WORLD_H
@@ -32,7 +33,8 @@
 #define BACKEND_UDP 5353
 #define BACKEND_TCP 5354
 
-extern const unsigned char client_mac[6], router_mac[6], uplink_mac[6], inner_mac[6], backend_mac[6];
+extern const unsigned char client_mac[6], router_mac[6], uplink_mac[6], inner_mac[6],
+	backend_mac[6];
 
 enum test_device { DEV_NONE, DEV_UPLINK, DEV_INNER, DEV_PPP, DEV_OTHER, DEV_COUNT };
 
@@ -50,7 +52,8 @@ enum test_program {
 	PROGRAM_COUNT,
 };
 
-/* Small, so that rings and pools come round; odd sizes where a power of two could hide something. */
+/* Small, so that rings and pools come round; odd sizes where a power of two could hide something.
+ */
 #define SLOTS_PER_CPU 16
 #define PORT_BASE 20000
 #define PORT_BITS 10
@@ -101,7 +104,8 @@ struct edge53_slot *world_slots(void); /* SLOTS_PER_CPU for each possible CPU */
 struct edge53_conn *world_conns(void);
 unsigned world_n_slots(void);
 /* The entry of `conns` that a client's connection holds, or -1. */
-int world_find_conn(const char *client, const char *asked, unsigned port, enum test_service service);
+int world_find_conn(const char *client, const char *asked, unsigned port,
+		    enum test_service service);
 unsigned world_count_tuples(void);
 /* Each entry of conn_by_tuple leads to a connection of this tuple. */
 bool world_tuples_are_right(void);
