@@ -593,8 +593,7 @@ static void print_value(const struct field *f, const unsigned char *p)
 		printf("0x%0*lx", (int)f->len * 2, value);
 }
 
-/* Prints differing fields and makes them equal in the scratch copy, so that the rest shows later.
- */
+/* Prints differing fields and makes them equal in the scratch copy: the rest shows later. */
 static void compare_fields(const struct field *fields, size_t n, unsigned base, struct frame *got,
 			   const struct frame *expected)
 {

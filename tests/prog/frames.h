@@ -111,8 +111,7 @@ bool looks_partial(const unsigned char *ip);
 /* IPv4 and UDP or TCP headers say nothing that contradicts the length or each other. */
 bool lengths_agree(const unsigned char *ip, size_t len);
 
-/* Prints the fields that differ, by layer and name. l3: where the IP header starts. True: the same.
- */
+/* Prints the fields that differ, by layer and name. l3: where IP starts. True: the same. */
 bool same_frame(const struct frame *got, const struct frame *expected, unsigned l3);
 
 #endif

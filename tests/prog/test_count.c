@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Counters that rows do not reach: the histogram's buckets, and more clients than there is room
- * for. */
+/* Counters that rows do not reach: the histogram's buckets, and more clients than room. */
 #include <stdio.h>
 #include <string.h>
 

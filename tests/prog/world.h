@@ -52,8 +52,7 @@ enum test_program {
 	PROGRAM_COUNT,
 };
 
-/* Small, so that rings and pools come round; odd sizes where a power of two could hide something.
- */
+/* Small, so that rings and pools come round; odd where a power of two could hide something. */
 #define SLOTS_PER_CPU 16
 #define PORT_BASE 20000
 #define PORT_BITS 10
