@@ -71,7 +71,7 @@ static void nothing_changed_changes_nothing(void **state)
 	}
 }
 
-/* Words of 16 and 32 bits are replaced anywhere in a message that is, as packets, never all zero. */
+/* Words of 16 and 32 bits are replaced anywhere; a packet is never all zero, nor is this. */
 static void an_update_equals_the_sum_from_scratch(void **state)
 {
 	uint8_t message[64];

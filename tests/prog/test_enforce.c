@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* enforce: clients' queries to anybody go to our resolver; answers come as if from whom was asked. */
+/* enforce: queries to anybody go to our resolver; answers come as if from whom was asked. */
 #include <string.h>
 
 #include "cases.h"
