@@ -344,7 +344,7 @@ add_wireguard() {
 		LAB_WIREGUARD=wireguard-go
 		# shellcheck disable=SC2016 # for the inner shell
 		spawn "$ns" "wireguard-$ns.log" unshare --mount sh -c \
-			'mount -t tmpfs lab /run && mkdir /run/wireguard && exec wireguard-go -f wg0'
+			'mount -t tmpfs lab /run && mkdir /run/wireguard && WG_PROCESS_FOREGROUND=1 exec wireguard-go -f wg0'
 		LAB_WG_PID[$ns]=$SPAWNED
 		wg=(nsenter -t "$SPAWNED" --mount --net)
 		wait_until 10 "${wg[@]}" test -S /run/wireguard/wg0.sock ||

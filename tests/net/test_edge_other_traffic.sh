@@ -3,7 +3,7 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
-need socat sha256sum
+need socat nc cmp
 
 OTHER=198.55.102.245            # an address of the edge host that no service has
 
@@ -37,12 +37,17 @@ expect "the bytes come back unchanged through wg0" cmp "$LAB_TMP/bytes" "$LAB_TM
 spawn edge echo5300.log socat UDP-RECVFROM:5300,fork EXEC:cat
 udp_listens() { on edge ss -Hlun "sport = :$1" | grep -q .; }
 wait_until 5 udp_listens 5300 || fail "socat does not listen"
-echoes() { [ "$(echo "$1" | on client timeout 5 socat -t 2 - "UDP:$FRONTEND:5300$2")" = "$1" ]; }
+# echoes PAYLOAD [NC-OPTIONS]
+echoes() {
+	local payload=$1
+	shift
+	[ "$(echo "$payload" | on client nc -u -W 1 -w 5 "$@" $FRONTEND 5300)" = "$payload" ]
+}
 for size in 1 11 12 100 1400; do
 	payload=$(head -c "$size" /dev/zero | tr '\0' x)
-	expect "UDP of $size bytes to port 5300" echoes "$payload" ""
+	expect "UDP of $size bytes to port 5300" echoes "$payload"
 done
-expect "UDP from port 53 to port 5300" echoes "from 53" ,sourceport=53
+expect "UDP from port 53 to port 5300" echoes "from 53" -p 53
 
 expect "a DNS server on another address of the host, UDP" equal "$(ask client $OTHER www.example.com)" 192.0.2.45
 expect "a DNS server on another address of the host, TCP" equal "$(ask client $OTHER www.example.com +tcp)" 192.0.2.45

@@ -3,7 +3,7 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
-need socat
+need socat nc
 
 OURS=192.0.2.80         # what unbound on the host says
 FOREIGN=192.0.2.66      # what the servers behind the uplink say
@@ -22,7 +22,7 @@ vpn_config() {
 tells() { [ "$(ask "$1" "$2" www.example.com +time=1 2>/dev/null)" = "$3" ]; }
 # DoT and DoQ, as far as their ports go: an echo on 853 of the upstream.
 dot_reaches() { [ "$(echo hello | on "$1" timeout 10 socat -t 5 - "TCP:8.8.8.8:853,connect-timeout=4" 2>/dev/null)" = hello ]; }
-doq_reaches() { [ "$(echo hello | on "$1" timeout 4 socat -t 2 - UDP:8.8.8.8:853 2>/dev/null)" = hello ]; }
+doq_reaches() { [ "$(echo hello | on "$1" nc -u -W 1 -w 3 8.8.8.8 853)" = hello ]; }
 
 lab_up
 lab_enforce
