@@ -17,6 +17,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "count.h"
+#include "ipv6.h"
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
@@ -134,7 +135,7 @@ int edge_xdp(struct xdp_md *ctx)
 	struct packet pkt;
 
 	b.len = b.data_end - b.data;
-	if (parse_packet(&b, ETH_HLEN, 0, false, &pkt))
+	if (parse_packet(&b, ETH_HLEN, 0, &pkt))
 		return XDP_PASS;
 	pkt.ifindex = ctx->ingress_ifindex;
 	if (pkt.dport == EDGE53_DNS_PORT)
@@ -146,10 +147,13 @@ int edge_xdp(struct xdp_md *ctx)
 
 /* --- edge, tc -------------------------------------------------------------------------------- */
 
+/* Lengths are looked at again behind XDP, since what is written next depends on them. */
 static __always_inline enum edge53_reason check_and_admit(const struct packet *pkt, __u64 now_ns,
 							  bool is_checked)
 {
-	return is_checked ? GO_ON : check_query(pkt) ?: admit_client(pkt, now_ns);
+	if (is_checked)
+		return pkt->has_bad_length ? EDGE53_BAD_LENGTH : GO_ON;
+	return check_query(pkt) ?: admit_client(pkt, now_ns);
 }
 
 static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_checked)
@@ -188,25 +192,38 @@ static __always_inline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	return finish_skb(pkt, why, verdict);
 }
 
-/* A VLAN tag that is kept beside the bytes means that another device is meant. */
+/*
+ * A VLAN tag beside the bytes means that another device is meant; VID 0 only bears a priority, and the
+ * stack takes such a frame as untagged (IEEE 802.1Q 6.9.1).
+ */
+static __always_inline bool is_of_a_vlan(const struct __sk_buff *skb)
+{
+	return skb->vlan_present && skb->vlan_tci & 0xfff;
+}
+
 static __always_inline enum edge53_reason parse_skb(struct __sk_buff *skb, __u32 l3_off,
-						    bool want_ipv6, struct packet *pkt)
+						    struct packet *pkt)
 {
 	struct bytes b;
+	enum edge53_reason why;
 
-	if (skb->vlan_present)
+	if (is_of_a_vlan(skb))
 		return EDGE53_NOT_OURS;
 	b = bytes_of_skb(skb, l3_off);
-	return parse_packet(&b, l3_off, skb->protocol, want_ipv6, pkt);
+	why = parse_packet(&b, l3_off, skb->protocol, pkt);
+	pkt->ifindex = skb->ifindex;
+	return why;
 }
 
 static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_checked)
 {
 	struct packet pkt;
 
-	if (parse_skb(skb, l3_off, false, &pkt))
+	/* XDP leaves tagged frames alone, also those with a priority only, so they are not checked. */
+	if (is_checked && skb->vlan_present)
 		return TC_GO_ON;
-	pkt.ifindex = skb->ifindex;
+	if (parse_skb(skb, l3_off, &pkt))
+		return TC_GO_ON;
 	if (pkt.dport == EDGE53_DNS_PORT)
 		return query_skb(skb, &pkt, is_checked);
 	if (is_edge_port(pkt.dport))
@@ -234,6 +251,24 @@ int edge_tc_l3(struct __sk_buff *skb)
 
 /* --- enforce --------------------------------------------------------------------------------- */
 
+/* IPv6 is not redirected; the policy says what becomes of it. */
+static __always_inline int enforce_in_ipv6(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct packet pkt = { .ifindex = skb->ifindex, .is_ipv6 = true };
+	const struct edge53_service *svc;
+	int dport = ipv6_dport(skb, l3_off);
+	enum edge53_reason why;
+
+	if (dport != EDGE53_DNS_PORT && dport != DOT_PORT)
+		return TC_GO_ON;
+	pkt.dport = dport;
+	if (bpf_skb_load_bytes(skb, l3_off + offsetof(struct ipv6hdr, saddr), &pkt.saddr,
+			       sizeof(pkt.saddr)))
+		return TC_GO_ON;
+	why = find_enforce_service(&pkt, &svc) ?: apply_policy(&pkt, svc);
+	return finish_skb(&pkt, why, TC_GO_ON);
+}
+
 static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
 {
 	const struct edge53_service *svc;
@@ -243,9 +278,10 @@ static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
 	__u64 now_ns;
 	enum edge53_reason why;
 
-	if (parse_skb(skb, l3_off, true, &pkt))
+	if (skb->protocol == bpf_htons(ETH_P_IPV6) && !is_of_a_vlan(skb))
+		return enforce_in_ipv6(skb, l3_off);
+	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
-	pkt.ifindex = skb->ifindex;
 	if (pkt.dport != EDGE53_DNS_PORT && pkt.dport != DOT_PORT)
 		return TC_GO_ON;
 	now_ns = bpf_ktime_get_ns();
@@ -280,9 +316,8 @@ static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 	__u64 now_ns;
 	enum edge53_reason why;
 
-	if (parse_skb(skb, l3_off, false, &pkt))
+	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
-	pkt.ifindex = skb->ifindex;
 	if (pkt.sport != EDGE53_DNS_PORT || !is_edge_port(pkt.dport))
 		return TC_GO_ON;
 	now_ns = bpf_ktime_get_ns();

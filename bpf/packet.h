@@ -57,7 +57,7 @@ struct rewrite {
 	__u32 ifindex; /* device to send to; 0: on into the host's stack */
 	__u8 dmac[ETH_ALEN]; /* all zero: let the kernel resolve nexthop */
 	__u8 smac[ETH_ALEN];
-	__u32 nexthop4; /* network order */
+	struct edge53_addr nexthop; /* may be IPv6 for an IPv4 packet (RFC 5549) */
 };
 
 #define TCP_FIN 0x01
@@ -92,9 +92,10 @@ static __always_inline bool addr_is_zero(const struct edge53_addr *addr)
 	return !(x[0] | x[1]);
 }
 
-static __always_inline bool mac_is_zero(const __u8 *mac)
+static __always_inline bool addr_is_ipv4(const struct edge53_addr *addr)
 {
-	return !(mac[0] | mac[1] | mac[2] | mac[3] | mac[4] | mac[5]);
+	return !*(const __u64 *)&addr->bytes[0] &&
+	       *(const __u32 *)&addr->bytes[8] == bpf_htonl(0xffff);
 }
 
 /* Whether a destination port is one the edge uses as source towards backends. */

@@ -9,7 +9,6 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
@@ -17,7 +16,6 @@
 
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
-#define IPV6_MAX_EXTENSIONS 6
 
 /* What a step may read and how long the packet is in all (a tail may be outside data..data_end). */
 struct bytes {
@@ -32,10 +30,10 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	__be16 *dns = (void *)(udp + 1);
 	__u32 l4_len = pkt->l3_off + pkt->ip_len - pkt->l4_off, udp_len;
 
-	if ((void *)(udp + 1) > b->data_end)
-		return EDGE53_NOT_OURS;
-	pkt->sport = bpf_ntohs(udp->source);
-	pkt->dport = bpf_ntohs(udp->dest);
+	if ((void *)(udp + 1) > b->data_end) {
+		pkt->has_bad_length = true;
+		return GO_ON;
+	}
 	pkt->l4_check = udp->check;
 
 	udp_len = bpf_ntohs(udp->len);
@@ -62,10 +60,10 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 {
 	struct tcphdr *tcp = b->data + pkt->l4_off;
 
-	if ((void *)(tcp + 1) > b->data_end)
-		return EDGE53_NOT_OURS;
-	pkt->sport = bpf_ntohs(tcp->source);
-	pkt->dport = bpf_ntohs(tcp->dest);
+	if ((void *)(tcp + 1) > b->data_end) {
+		pkt->has_bad_length = true;
+		return GO_ON;
+	}
 	pkt->l4_check = tcp->check;
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
 	pkt->tcp_seq = bpf_ntohl(tcp->seq);
@@ -75,15 +73,23 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 	return GO_ON;
 }
 
+/*
+ * The ports come first, alone: a packet that ends right behind them, as a first fragment may, is still
+ * known by them, and refused if it is ours. It would leave an enforced client's host otherwise.
+ */
 static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct packet *pkt)
 {
+	__be16 *ports = b->data + pkt->l4_off;
+
+	if (pkt->l4proto != IPPROTO_UDP && pkt->l4proto != IPPROTO_TCP)
+		return EDGE53_NOT_OURS;
+	if ((void *)(ports + 2) > b->data_end)
+		return EDGE53_NOT_OURS;
+	pkt->sport = bpf_ntohs(ports[0]);
+	pkt->dport = bpf_ntohs(ports[1]);
 	if (pkt->l3_off + pkt->ip_len > b->len)
 		pkt->has_bad_length = true;
-	if (pkt->l4proto == IPPROTO_UDP)
-		return parse_udp(b, pkt);
-	if (pkt->l4proto == IPPROTO_TCP)
-		return parse_tcp(b, pkt);
-	return EDGE53_NOT_OURS;
+	return pkt->l4proto == IPPROTO_UDP ? parse_udp(b, pkt) : parse_tcp(b, pkt);
 }
 
 static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, struct packet *pkt)
@@ -109,52 +115,9 @@ static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, stru
 	return parse_l4(b, pkt);
 }
 
-/* Walks the extension headers of RFC 8200 section 4; more than the bound is not ours. */
-static __always_inline enum edge53_reason parse_ipv6(const struct bytes *b, struct packet *pkt)
-{
-	struct ipv6hdr *ip = b->data + pkt->l3_off;
-	__u32 off = pkt->l3_off + sizeof(*ip);
-	__u8 next;
-
-	if ((void *)(ip + 1) > b->data_end || ip->version != 6)
-		return EDGE53_NOT_OURS;
-	pkt->is_ipv6 = true;
-	pkt->ttl = ip->hop_limit;
-	pkt->ip_len = sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	__builtin_memcpy(&pkt->saddr, &ip->saddr, sizeof(pkt->saddr));
-	__builtin_memcpy(&pkt->daddr, &ip->daddr, sizeof(pkt->daddr));
-	next = ip->nexthdr;
-	for (int i = 0; i < IPV6_MAX_EXTENSIONS; i++) {
-		__u8 *ext = b->data + off;
-
-		if (next == IPPROTO_UDP || next == IPPROTO_TCP)
-			break;
-		if (next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING && next != IPPROTO_DSTOPTS &&
-		    next != IPPROTO_FRAGMENT)
-			return EDGE53_NOT_OURS;
-		if (ext + 8 > (__u8 *)b->data_end)
-			return EDGE53_NOT_OURS;
-		if (next == IPPROTO_FRAGMENT) {
-			__u16 fragment = bpf_ntohs(*(__be16 *)(ext + 2));
-
-			if (fragment & 0xfff8)
-				return EDGE53_NOT_OURS;
-			pkt->is_first_fragment = fragment & 1;
-			off += 8;
-		} else {
-			off += (ext[1] + 1) * 8;
-		}
-		next = ext[0];
-	}
-	pkt->l4proto = next;
-	pkt->l4_off = off;
-	return parse_l4(b, pkt);
-}
-
 /* protocol: of the payload behind l3_off, network order (0: the Ethernet header says it). */
 static __always_inline enum edge53_reason parse_packet(const struct bytes *b, __u32 l3_off,
-						       __be16 protocol, bool want_ipv6,
-						       struct packet *pkt)
+						       __be16 protocol, struct packet *pkt)
 {
 	__builtin_memset(pkt, 0, sizeof(*pkt));
 	pkt->l3_off = l3_off;
@@ -168,8 +131,6 @@ static __always_inline enum edge53_reason parse_packet(const struct bytes *b, __
 	}
 	if (protocol == bpf_htons(ETH_P_IP))
 		return parse_ipv4(b, pkt);
-	if (want_ipv6 && protocol == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(b, pkt);
 	return EDGE53_NOT_OURS;
 }
 

@@ -15,6 +15,7 @@
 #define PULL_LEN (60 + 20)
 
 #define AF_INET 2
+#define AF_INET6 10
 
 /* Makes the headers readable; the bytes stay as they are. */
 static __always_inline struct bytes bytes_of_skb(struct __sk_buff *skb, __u32 l3_off)
@@ -86,8 +87,16 @@ static __always_inline enum edge53_reason send_query_skb(struct __sk_buff *skb,
 							 const struct packet *pkt,
 							 const struct rewrite *rw, int *verdict)
 {
-	struct bpf_redir_neigh nexthop = { .nh_family = AF_INET, .ipv4_nh = rw->nexthop4 };
+	struct bpf_redir_neigh nexthop = {};
 	enum edge53_reason why;
+
+	if (addr_is_ipv4(&rw->nexthop)) {
+		nexthop.nh_family = AF_INET;
+		nexthop.ipv4_nh = addr_ipv4(&rw->nexthop);
+	} else {
+		nexthop.nh_family = AF_INET6;
+		__builtin_memcpy(nexthop.ipv6_nh, rw->nexthop.bytes, sizeof(nexthop.ipv6_nh));
+	}
 
 	if (!rw->to_ethernet) {
 		*verdict = bpf_redirect(rw->ifindex, 0);

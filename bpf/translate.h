@@ -65,7 +65,7 @@ static __always_inline enum edge53_reason translate_query(const struct packet *p
 	rw->decrement_ttl = true;
 	rw->ifindex = backend->ifindex;
 	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
-	rw->nexthop4 = addr_ipv4(&backend->nexthop);
+	rw->nexthop = backend->nexthop;
 	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
 	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
 	return GO_ON;
