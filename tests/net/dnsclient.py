@@ -2,7 +2,7 @@
 """dnsclient.py VERB ...: DNS clients that dig and kdig are not. Exit 0 when every answer came and was right.
 
   pipeline SERVER COUNT [--from ADDRESS] [--slow]
-      COUNT queries over one TCP connection, all sent before any answer is read. --slow: one byte a
+      COUNT queries over one TCP connection, sent without waiting for answers. --slow: one byte a
       segment.
   hold SERVER STOP [--from ADDRESS]
       One TCP connection, a query every 50 ms on it, until the file STOP exists.
@@ -26,6 +26,7 @@ import select
 import socket
 import struct
 import sys
+import threading
 import time
 
 import dns.message
@@ -80,12 +81,17 @@ def read_framed(s):
 def pipeline(args):
     s = connect(args.server, args.source)
     stream = b"".join(framed(query(i)) for i in range(args.count))
-    if args.slow:
+
+    def send():
+        if not args.slow:
+            s.sendall(stream)
+            return
         for i in range(len(stream)):
             s.send(stream[i:i + 1])
             time.sleep(0.0005)      # so that no two bytes share a segment
-    else:
-        s.sendall(stream)
+
+    # Beside the reading: a server that cannot write any more does not read any more either.
+    threading.Thread(target=send, daemon=True).start()
     missing = set(range(args.count))
     while missing:
         wire = read_framed(s)

