@@ -54,7 +54,8 @@ struct attachment {
 	unsigned int ifindex;
 	enum place place;
 	char name[IFNAMSIZ];
-	int program; /* enum attach_program; -1: refused, not tried again */
+	int program; /* enum attach_program; -1: refused */
+	bool was_refused; /* and that was said */
 	enum attach_xdp_mode mode;
 	bool is_clsact;
 	unsigned int wanted_in; /* generation of the plan that last wanted it */
@@ -64,6 +65,8 @@ struct attachments {
 	enum attach_tc tc;
 	bool tcx_missing;
 	bool has_applied;
+	bool retry;
+	unsigned int xdp_changes;
 	unsigned int generation;
 	struct attachment *entries; /* sorted by ifindex, place */
 	size_t n_entries;
@@ -145,6 +148,11 @@ enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsi
 	return entry && entry->program >= 0 ? entry->mode : XDP_MODE_NONE;
 }
 
+unsigned int attach_xdp_changes(const struct attachments *attachments)
+{
+	return attachments->xdp_changes;
+}
+
 /* --- links ------------------------------------------------------------------------------------ */
 
 /* The device a pinned link is attached to; 0 when it is gone. XDP and tcx keep it at the same place. */
@@ -219,8 +227,9 @@ static int attach_xdp(struct attachment *entry, int program_fd)
 		return 0;
 	}
 	if (has_foreign_xdp(entry->ifindex)) {
-		log_warning("%s: another XDP program is attached; doing the same in tc instead",
-			    entry->name);
+		if (!entry->was_refused)
+			log_warning("%s: another XDP program is attached; doing the same in tc instead",
+				    entry->name);
 		return -EBUSY;
 	}
 	native = make_link(path, entry->ifindex, program_fd, BPF_XDP, XDP_FLAGS_DRV_MODE);
@@ -235,7 +244,7 @@ static int attach_xdp(struct attachment *entry, int program_fd)
 		log_info("%s: XDP in generic mode (native: %s)", entry->name, strerror(-native));
 		return 0;
 	}
-	if (generic != -ENODEV)
+	if (generic != -ENODEV && !entry->was_refused)
 		log_warning("%s: no XDP (native: %s; generic: %s); doing the same in tc instead",
 			    entry->name, strerror(-native), strerror(-generic));
 	return generic;
@@ -420,24 +429,27 @@ static int attach_at(struct attachments *at, const struct plan_device *device, e
 		entry = insert(at, device, place);
 		if (!entry)
 			return -ENOMEM;
-	} else if (entry->program == (int)program || entry->program < 0) {
-		entry->wanted_in = at->generation;
-		return entry->program < 0;
 	}
 	entry->wanted_in = at->generation;
+	if (entry->program == (int)program)
+		return 0;
+	if (entry->was_refused && !at->retry)
+		return 1;
 	r = place == PLACE_XDP ? attach_xdp(entry, programs[program]) :
 				 attach_tc(at, entry, programs[program]);
 	if (!r) {
 		entry->program = program;
+		entry->was_refused = false;
+		at->xdp_changes += place == PLACE_XDP;
 		log_debug("%s: attached at %s", device->name, places[place].words);
 		return 0;
 	}
-	entry->program = -1;
 	if (r == -ENODEV || r == -ENXIO) /* gone in the meantime; the next plan does not want it */
 		return 0;
-	if (place != PLACE_XDP)
+	if (place != PLACE_XDP && !entry->was_refused)
 		log_error("%s: cannot attach at %s: %s", device->name, places[place].words,
 			  strerror(-r));
+	entry->was_refused = true;
 	return 1;
 }
 
@@ -613,13 +625,14 @@ static void follow_renames(struct attachments *at, const struct plan *plan)
 static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
 {
 	const struct attachments *at = arg;
+	unsigned int ifindex = if_nametoindex(ifname);
 
-	for (size_t i = 0; i < at->n_entries; i++) {
-		const struct attachment *entry = &at->entries[i];
+	for (int place = 0; place < PLACE_COUNT; place++) {
+		const struct attachment *entry = find(at, ifindex, place);
 
-		if (entry->program < 0 || strcmp(entry->name, ifname))
-			continue;
-		if (!strcmp(hook, pin_of(entry)) || (entry->is_clsact && !strcmp(hook, QDISC_PIN)))
+		if (entry && entry->program >= 0 &&
+		    (!strcmp(hook, pin_of(entry)) ||
+		     (entry->is_clsact && !strcmp(hook, QDISC_PIN))))
 			return 0;
 	}
 	log_info("%s: removing %s of an earlier run", ifname, hook);
@@ -627,10 +640,11 @@ static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
 }
 
 int attach_apply(struct attachments *attachments, const struct plan *plan,
-		 const int programs[static PROGRAM_COUNT])
+		 const int programs[static PROGRAM_COUNT], bool retry)
 {
 	int refused = 0, r;
 
+	attachments->retry = retry;
 	attachments->generation++;
 	if (!attachments->has_applied)
 		realign_records();

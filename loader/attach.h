@@ -47,12 +47,15 @@ static inline void attachments_freep(struct attachments **attachments)
 
 /*
  * Makes the devices match the plan, with the given programs (descriptors, by enum attach_program).
- * A device that refuses a hook is logged once and tried again only when it was re-created; the others
- * are attached all the same. Returns the number of hooks that could not be attached, or negative errno
- * when nothing could be done at all.
+ * A device that refuses a hook is logged once and tried again with retry; the others are attached all the
+ * same. Returns the number of hooks that could not be attached, or negative errno when nothing could be
+ * done at all.
  */
 int attach_apply(struct attachments *attachments, const struct plan *plan,
-		 const int programs[static PROGRAM_COUNT]);
+		 const int programs[static PROGRAM_COUNT], bool retry);
+
+/* Counts the changes in how XDP is attached: what may be redirected from XDP depends on it. */
+unsigned int attach_xdp_changes(const struct attachments *attachments);
 
 /* How XDP is attached to a device of the last attach_apply(). */
 enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsigned int ifindex);

@@ -51,6 +51,7 @@ struct daemon {
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
 	int watch_fd;
+	int features_fd; /* -1: this kernel does not tell */
 	uint64_t looked_at_us;
 	sd_event *event;
 	sd_event_source *timer;
@@ -180,16 +181,17 @@ static void probe_neighbours(const struct plan *plan)
 /* --- apply ---------------------------------------------------------------------------------------- */
 
 /* Tables first, so that a packet finds them; then hooks; then what the hooks make possible. */
-static int apply(struct daemon *d, struct plan *plan)
+static int apply(struct daemon *d, struct plan *plan, bool retry)
 {
+	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
 	int r, refused;
 
 	apply_grace(d, plan);
 	r = dataplane_sync(d->dataplane, plan, d->attachments);
 	if (r < 0)
 		return r;
-	refused = attach_apply(d->attachments, plan, dataplane_programs(d->dataplane));
-	if (refused < 0)
+	refused = attach_apply(d->attachments, plan, dataplane_programs(d->dataplane), retry);
+	if (refused < 0 || xdp_changes == attach_xdp_changes(d->attachments))
 		return refused;
 	r = dataplane_sync(d->dataplane, plan, d->attachments);
 	if (r < 0)
@@ -198,10 +200,11 @@ static int apply(struct daemon *d, struct plan *plan)
 }
 
 /*
- * Look at the host and make the dataplane match. Returns the number of hooks that were refused, or
- * negative errno: -EINVAL when the plan has errors and strict is asked for.
+ * Look at the host and make the dataplane match. A regular look also probes neighbours and tries refused
+ * hooks again. Returns the number of hooks that were refused, or negative errno: -EINVAL when the plan
+ * has errors and strict is asked for.
  */
-static int look(struct daemon *d, bool strict, bool probe)
+static int look(struct daemon *d, bool strict, bool is_regular)
 {
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
@@ -213,8 +216,8 @@ static int look(struct daemon *d, bool strict, bool probe)
 	say_findings(d, plan);
 	if (plan->has_errors && strict)
 		return -EINVAL;
-	r = apply(d, plan);
-	if (r >= 0 && probe)
+	r = apply(d, plan, is_regular);
+	if (r >= 0 && is_regular)
 		probe_neighbours(plan);
 	return r;
 }
@@ -347,6 +350,8 @@ static int set_up_events(struct daemon *d)
 		r = add_signal(d, SIGHUP, on_reload);
 	if (r >= 0)
 		r = sd_event_add_io(d->event, NULL, d->watch_fd, EPOLLIN, on_change, d);
+	if (r >= 0 && d->features_fd >= 0)
+		r = sd_event_add_io(d->event, NULL, d->features_fd, EPOLLIN, on_change, d);
 	if (r >= 0)
 		r = sd_event_add_time_relative(d->event, &d->timer, CLOCK_MONOTONIC, LOOK_AGAIN_US,
 					       1000, on_timer, d);
@@ -401,12 +406,15 @@ static void daemon_free(struct daemon *d)
 	config_free(d->config);
 	free(d->down);
 	free(d->said);
-	if (d->watch_fd >= 0)
-		close(d->watch_fd);
+	closep(&d->watch_fd);
+	closep(&d->features_fd);
 }
 
-/* Refuses a plan with errors before anything is loaded. */
-static int check_plan(struct daemon *d)
+/*
+ * Refuses a plan with errors before anything is loaded. Where a dataplane runs already, it is adopted, and
+ * what can be served is served, as it would be had the loader not been restarted.
+ */
+static int check_plan(struct daemon *d, bool is_loaded)
 {
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
@@ -414,13 +422,13 @@ static int check_plan(struct daemon *d)
 
 	if (r < 0)
 		return r;
-	if (!plan->has_errors)
+	if (!plan->has_errors || is_loaded)
 		return 0;
 	say_findings(d, plan);
 	return -EINVAL;
 }
 
-static int start(struct daemon *d)
+static int start(struct daemon *d, bool is_loaded)
 {
 	int r = dataplane_open(&d->config->limits, &d->dataplane);
 
@@ -437,20 +445,23 @@ static int start(struct daemon *d)
 		log_error("cannot watch the host's devices: %s", strerror(-d->watch_fd));
 		return d->watch_fd;
 	}
+	d->features_fd = host_watch_features_open();
 	r = set_up_events(d);
 	if (r < 0) {
 		log_error("cannot set up the event loop: %s", strerror(-r));
 		return r;
 	}
-	return look(d, true, true);
+	return look(d, !is_loaded, true);
 }
 
 int daemon_run(const char *config_path, struct config **config, enum attach_tc tc)
 {
 	_cleanup_(daemon_free) struct daemon d = { .config_path = config_path,
 						   .tc = tc,
-						   .watch_fd = -1 };
+						   .watch_fd = -1,
+						   .features_fd = -1 };
 	_cleanup_(closep) int lock_fd = -1;
+	bool is_loaded = dataplane_is_pinned();
 	int r;
 
 	d.config = take_ptr(*config);
@@ -458,7 +469,7 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 		log_error("run needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 		return EXIT_FAILED;
 	}
-	r = check_plan(&d);
+	r = check_plan(&d, is_loaded);
 	if (r < 0)
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	lock_fd = pins_lock();
@@ -466,7 +477,7 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 		explain_lock(lock_fd);
 		return EXIT_FAILED;
 	}
-	r = start(&d);
+	r = start(&d, is_loaded);
 	if (r < 0)
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	sd_notifyf(false, "READY=1\nSTATUS=%s",

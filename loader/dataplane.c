@@ -126,6 +126,13 @@ static int read_geometry(struct edge53_geometry *ret)
 	return 0;
 }
 
+bool dataplane_is_pinned(void)
+{
+	struct edge53_geometry geometry;
+
+	return !read_geometry(&geometry);
+}
+
 /* Whether state of this geometry serves these limits. Keys may differ: those of the state are used. */
 static bool same_limits(const struct edge53_geometry *a, const struct edge53_geometry *b)
 {

@@ -18,6 +18,9 @@ struct dataplane;
  */
 int dataplane_open(const struct config_limits *limits, struct dataplane **ret);
 
+/* Whether an earlier loader left a whole set of maps of this version. */
+bool dataplane_is_pinned(void);
+
 /* Closes descriptors; pinned state stays. Accepts NULL. */
 void dataplane_close(struct dataplane *dataplane);
 

@@ -95,4 +95,10 @@ int host_netns_cookie(unsigned long long *ret);
 int host_watch_open(void);
 int host_watch_drain(int fd);
 
+/*
+ * The same for the XDP features of devices, which change without any other event: a veth whose peer turns
+ * GRO off takes no frames from XDP any more. -EOPNOTSUPP: the kernel does not tell (before 6.3).
+ */
+int host_watch_features_open(void);
+
 #endif

@@ -188,20 +188,62 @@ static struct nlmsghdr *generic_request(struct netlink *generic, uint16_t family
 	return request;
 }
 
-static int read_family(const struct nlmsghdr *message, void *data)
+/* The netdev family's number, and that of the group that hears of changes; 0: not there. */
+struct netdev_family {
+	uint16_t id;
+	uint32_t changes_group;
+};
+
+static int read_group(const struct nlattr *group, struct netdev_family *family)
 {
-	static const struct netlink_attribute wanted[] = {
-		{ CTRL_ATTR_FAMILY_ID, MNL_TYPE_U16, 2 },
+	enum { NAME, ID, N_WANTED };
+	static const struct netlink_attribute wanted[N_WANTED] = {
+		[NAME] = { CTRL_ATTR_MCAST_GRP_NAME, MNL_TYPE_NUL_STRING, 0 },
+		[ID] = { CTRL_ATTR_MCAST_GRP_ID, MNL_TYPE_U32, 4 },
 	};
-	const struct nlattr *id;
-	uint16_t *family = data;
-	int r = netlink_attributes(message, GENL_HDRLEN, wanted, ARRAY_SIZE(wanted), &id);
+	const struct nlattr *found[N_WANTED];
+	int r = netlink_nested(group, wanted, N_WANTED, found);
 
 	if (r < 0)
 		return r;
-	if (id)
-		*family = mnl_attr_get_u16(id);
+	if (found[NAME] && found[ID] && !strcmp(mnl_attr_get_str(found[NAME]), "mgmt"))
+		family->changes_group = mnl_attr_get_u32(found[ID]);
 	return 0;
+}
+
+static int read_family(const struct nlmsghdr *message, void *data)
+{
+	enum { ID, GROUPS, N_WANTED };
+	static const struct netlink_attribute wanted[N_WANTED] = {
+		[ID] = { CTRL_ATTR_FAMILY_ID, MNL_TYPE_U16, 2 },
+		[GROUPS] = { CTRL_ATTR_MCAST_GROUPS, MNL_TYPE_NESTED, 0 },
+	};
+	const struct nlattr *found[N_WANTED], *group;
+	struct netdev_family *family = data;
+	int r = netlink_attributes(message, GENL_HDRLEN, wanted, N_WANTED, found);
+
+	if (r < 0)
+		return r;
+	if (found[ID])
+		family->id = mnl_attr_get_u16(found[ID]);
+	if (!found[GROUPS])
+		return 0;
+	mnl_attr_for_each_nested(group, found[GROUPS]) {
+		r = read_group(group, family);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int find_netdev_family(struct netlink *generic, struct netdev_family *family)
+{
+	struct netlink_answer answer = { read_family, NULL, family };
+	struct nlmsghdr *request =
+		generic_request(generic, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, 1);
+
+	mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, "netdev");
+	return netlink_talk(generic, &answer);
 }
 
 static int read_xdp_features(const struct nlmsghdr *message, void *data)
@@ -231,21 +273,36 @@ static int read_xdp_features(const struct nlmsghdr *message, void *data)
 int host_read_xdp_features(struct host *host)
 {
 	_cleanup_(netlink_freep) struct netlink *generic = NULL;
-	uint16_t family = 0;
-	struct netlink_answer family_answer = { read_family, NULL, &family };
-	struct netlink_answer features_answer = { read_xdp_features, NULL, host };
-	struct nlmsghdr *request;
-	int r;
+	struct netlink_answer answer = { read_xdp_features, NULL, host };
+	struct netdev_family family = { 0 };
+	int r = netlink_open(NETLINK_GENERIC, &generic);
 
-	r = netlink_open(NETLINK_GENERIC, &generic);
 	if (r < 0)
 		return r == -EPROTONOSUPPORT ? 0 : r;
-	request = generic_request(generic, GENL_ID_CTRL, 0, CTRL_CMD_GETFAMILY, 1);
-	mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, "netdev");
-	r = netlink_talk(generic, &family_answer);
-	if (r < 0 || !family)
+	r = find_netdev_family(generic, &family);
+	if (r < 0 || !family.id)
 		return generic->broken ? r : 0;
-	generic_request(generic, family, NLM_F_DUMP, DEV_GET, NETDEV_VERSION);
-	r = netlink_talk(generic, &features_answer);
+	generic_request(generic, family.id, NLM_F_DUMP, DEV_GET, NETDEV_VERSION);
+	r = netlink_talk(generic, &answer);
 	return generic->broken ? r : 0;
+}
+
+int host_watch_features_open(void)
+{
+	_cleanup_(netlink_freep) struct netlink *generic = NULL;
+	_cleanup_(closep) int fd = -1;
+	struct netdev_family family = { 0 };
+	struct sockaddr_nl self = { .nl_family = AF_NETLINK };
+	int r = netlink_open(NETLINK_GENERIC, &generic);
+
+	if (!r)
+		r = find_netdev_family(generic, &family);
+	if (r < 0 || !family.changes_group)
+		return -EOPNOTSUPP;
+	fd = socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_GENERIC);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&self, sizeof(self)) < 0 ||
+	    setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &family.changes_group,
+		       sizeof(family.changes_group)) < 0)
+		return -errno;
+	return take_fd(&fd);
 }

@@ -72,13 +72,13 @@ static bool can_redirect_to(const struct host_link *link)
 }
 
 /* The plan's entry for a link; made when it is not there. SIZE_MAX without memory. */
-static size_t device_of(struct plan *plan, const struct host_link *link)
+static size_t device_of(struct plan *plan, const struct host *host, const struct host_link *link)
 {
+	size_t *known = &plan->device_of_link[link - host->links];
 	struct plan_device *device;
 
-	for (size_t i = 0; i < plan->n_devices; i++)
-		if (plan->devices[i].ifindex == link->ifindex)
-			return i;
+	if (*known)
+		return *known - 1;
 	device = GROW(plan->devices, plan->n_devices);
 	if (!device)
 		return SIZE_MAX;
@@ -88,7 +88,8 @@ static size_t device_of(struct plan *plan, const struct host_link *link)
 	device->enforce = -1;
 	device->xdp_redirect_ok = can_redirect_to(link);
 	memcpy(device->mac, link->mac, sizeof(device->mac));
-	return plan->n_devices - 1;
+	*known = plan->n_devices;
+	return *known - 1;
 }
 
 /* Both directions of `edge`: queries and replies may use the same device. */
@@ -106,10 +107,28 @@ static int want_edge_hooks(struct plan *plan, size_t device)
 	return 0;
 }
 
+static int append_frontend(struct plan *plan, size_t device, size_t service,
+			   const struct edge53_addr *address)
+{
+	struct plan_frontend *frontend;
+
+	if (plan->n_frontends == EDGE53_MAX_FRONTENDS)
+		return say(plan, FINDING_ERROR, "more than %d pairs of device and address",
+			   EDGE53_MAX_FRONTENDS);
+	frontend = GROW(plan->frontends, plan->n_frontends);
+	if (!frontend)
+		return -ENOMEM;
+	frontend->device = device;
+	frontend->service = service;
+	frontend->address = *address;
+	return 0;
+}
+
+/* An address of an uplink, which several services may share as long as each has its own addresses. */
 static int add_frontend(struct plan *plan, size_t device, size_t service,
 			const struct edge53_addr *address)
 {
-	struct plan_frontend *frontend;
+	const struct plan_frontend *frontend;
 	char text[ADDR_TEXT_LEN];
 
 	for (size_t i = 0; i < plan->n_frontends; i++) {
@@ -122,16 +141,7 @@ static int add_frontend(struct plan *plan, size_t device, size_t service,
 			   addr_format(address, text), plan->devices[device].name,
 			   plan->services[frontend->service].name, plan->services[service].name);
 	}
-	if (plan->n_frontends == EDGE53_MAX_FRONTENDS)
-		return say(plan, FINDING_ERROR, "more than %d pairs of device and address",
-			   EDGE53_MAX_FRONTENDS);
-	frontend = GROW(plan->frontends, plan->n_frontends);
-	if (!frontend)
-		return -ENOMEM;
-	frontend->device = device;
-	frontend->service = service;
-	frontend->address = *address;
-	return 0;
+	return append_frontend(plan, device, service, address);
 }
 
 static bool is_local_address(const struct host *host, const struct edge53_addr *address)
@@ -231,7 +241,7 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 	if (addr_is_zero(&backend->source))
 		return say(plan, FINDING_NOTE, "%s: waiting for an address on %s", edge->name,
 			   link->name);
-	device = device_of(plan, link);
+	device = device_of(plan, host, link);
 	if (device == SIZE_MAX)
 		return -ENOMEM;
 	backend->usable = true;
@@ -297,7 +307,7 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 		if (!matches(edge->interface, &host->links[i]))
 			continue;
 		found++;
-		device = device_of(plan, &host->links[i]);
+		device = device_of(plan, host, &host->links[i]);
 		if (device == SIZE_MAX)
 			return -ENOMEM;
 		plan->devices[device].is_client_side = true;
@@ -338,7 +348,8 @@ static int plan_resolver(struct plan *plan, const struct config_enforce *enforce
 }
 
 static int plan_enforce_device(struct plan *plan, const struct config_enforce *enforce,
-			       const struct host_link *link, size_t service)
+			       const struct host *host, const struct host_link *link,
+			       size_t service)
 {
 	const struct edge53_addr any = {};
 	struct plan_device *d;
@@ -348,7 +359,7 @@ static int plan_enforce_device(struct plan *plan, const struct config_enforce *e
 		return say(plan, FINDING_ERROR,
 			   "%s: interface \"%s\" matches %s, which carries the default route: the host's own way out is no client; name the clients' devices only",
 			   enforce->name, enforce->interface, link->name);
-	device = device_of(plan, link);
+	device = device_of(plan, host, link);
 	if (device == SIZE_MAX)
 		return -ENOMEM;
 	d = &plan->devices[device];
@@ -359,7 +370,7 @@ static int plan_enforce_device(struct plan *plan, const struct config_enforce *e
 	d->is_client_side = true;
 	d->enforce = (int)service;
 	d->hooks = HOOK_ENFORCE_IN | HOOK_ENFORCE_OUT;
-	return add_frontend(plan, device, service, &any);
+	return append_frontend(plan, device, service, &any);
 }
 
 static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
@@ -387,7 +398,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 		if (!matches(enforce->interface, &host->links[i]))
 			continue;
 		found++;
-		r = plan_enforce_device(plan, enforce, &host->links[i], index);
+		r = plan_enforce_device(plan, enforce, host, &host->links[i], index);
 	}
 	if (r >= 0 && !found)
 		r = say(plan, FINDING_NOTE, "%s: no device matches \"%s\" yet", enforce->name,
@@ -437,6 +448,9 @@ int plan_make(const struct config *config, const struct host *host, struct plan 
 		return -ENOMEM;
 	if (host->n_routes != count_questions(config))
 		return -EINVAL;
+	plan->device_of_link = calloc(host->n_links + 1, sizeof(*plan->device_of_link));
+	if (!plan->device_of_link)
+		return -ENOMEM;
 	for (size_t i = 0; i < config->n_edges && r >= 0; i++) {
 		r = plan_edge(plan, &config->edges[i], host, routes);
 		routes += config->edges[i].n_backends;
@@ -461,5 +475,6 @@ void plan_free(struct plan *plan)
 	free(plan->devices);
 	free(plan->frontends);
 	free(plan->findings);
+	free(plan->device_of_link);
 	free(plan);
 }

@@ -83,6 +83,7 @@ struct plan {
 	struct finding *findings;
 	size_t n_findings;
 	bool has_errors;
+	size_t *device_of_link; /* plan.c: by the host's links; index in devices plus 1, or 0 */
 };
 
 /* The routes a plan for this config will ask the host for. The array is the caller's to free(). */

@@ -8,17 +8,22 @@
 
 #include "log.h"
 
-struct wanted_frontend {
+struct frontend_entry {
 	struct edge53_frontend_key key;
 	struct edge53_frontend value;
 };
 
 struct tables {
 	struct tables_fds fds;
-	/* What the maps hold. */
+	/* What the maps hold, so that a look at 4,000 devices of which one is new writes one. */
 	struct edge53_service services[EDGE53_MAX_SERVICES];
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
+	struct frontend_entry *frontends; /* sorted by key */
+	size_t n_frontends;
+	unsigned short by_name[EDGE53_MAX_DEVICES]; /* ids of named devices, sorted by name */
+	size_t n_names;
+	bool names_changed;
 	unsigned int last_backend; /* numbers go round, so that one is not used again at once */
 	unsigned int last_device;
 };
@@ -28,7 +33,7 @@ struct numbers {
 	unsigned char *services;
 	unsigned short *devices;
 	unsigned char **backends; /* by service */
-	struct wanted_frontend *frontends;
+	struct frontend_entry *frontends;
 	size_t n_services;
 };
 
@@ -42,9 +47,50 @@ static int read_all(int fd, void *entries, size_t entry_size, unsigned int n)
 	return 0;
 }
 
+static int compare_frontends(const void *a, const void *b)
+{
+	return memcmp(&((const struct frontend_entry *)a)->key,
+		      &((const struct frontend_entry *)b)->key, sizeof(struct edge53_frontend_key));
+}
+
+static int read_frontends(struct tables *t)
+{
+	struct edge53_frontend_key key;
+	const void *previous = NULL;
+
+	t->frontends = calloc(EDGE53_MAX_FRONTENDS, sizeof(*t->frontends));
+	if (!t->frontends)
+		return -ENOMEM;
+	while (t->n_frontends < EDGE53_MAX_FRONTENDS &&
+	       !bpf_map_get_next_key(t->fds.frontends, previous, &key)) {
+		struct frontend_entry *entry = &t->frontends[t->n_frontends];
+
+		entry->key = key;
+		previous = &entry->key;
+		if (bpf_map_lookup_elem(t->fds.frontends, &key, &entry->value))
+			return -errno;
+		t->n_frontends++;
+	}
+	qsort(t->frontends, t->n_frontends, sizeof(*t->frontends), compare_frontends);
+	return 0;
+}
+
+void tables_free(struct tables *tables)
+{
+	if (!tables)
+		return;
+	free(tables->frontends);
+	free(tables);
+}
+
+static void tables_freep(struct tables **tables)
+{
+	tables_free(*tables);
+}
+
 int tables_open(const struct tables_fds *fds, struct tables **ret)
 {
-	_cleanup_(freep) struct tables *tables = calloc(1, sizeof(*tables));
+	_cleanup_(tables_freep) struct tables *tables = calloc(1, sizeof(*tables));
 	int r;
 
 	if (!tables)
@@ -58,15 +104,13 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 	if (!r)
 		r = read_all(fds->devices, tables->devices, sizeof(tables->devices[0]),
 			     EDGE53_MAX_DEVICES);
+	if (!r)
+		r = read_frontends(tables);
 	if (r < 0)
 		return r;
+	tables->names_changed = true;
 	*ret = take_ptr(tables);
 	return 0;
-}
-
-void tables_free(struct tables *tables)
-{
-	free(tables);
 }
 
 /* --- writing what differs -------------------------------------------------------------------------- */
@@ -95,6 +139,8 @@ static int write_backend(struct tables *t, unsigned int id, const struct edge53_
 
 static int write_device(struct tables *t, unsigned int id, const struct edge53_device *wanted)
 {
+	if (strcmp(t->devices[id].name, wanted->name))
+		t->names_changed = true;
 	return write_entry(t->fds.devices, id, &t->devices[id], wanted, sizeof(*wanted));
 }
 
@@ -161,12 +207,40 @@ static unsigned int new_backend(struct tables *t, const bool *taken)
 	return replaced;
 }
 
+static int compare_names(const void *a, const void *b, void *arg)
+{
+	const struct tables *t = arg;
+
+	return strcmp(t->devices[*(const unsigned short *)a].name,
+		      t->devices[*(const unsigned short *)b].name);
+}
+
+static void sort_names(struct tables *t)
+{
+	t->n_names = 0;
+	for (unsigned int id = 1; id < EDGE53_MAX_DEVICES; id++)
+		if (t->devices[id].name[0])
+			t->by_name[t->n_names++] = (unsigned short)id;
+	qsort_r(t->by_name, t->n_names, sizeof(t->by_name[0]), compare_names, t);
+	t->names_changed = false;
+}
+
 /* A device keeps its number by its name: ppp0 of now takes the late replies to ppp0 of before. */
 static unsigned int find_device(const struct tables *t, const char *name)
 {
-	for (unsigned int id = 1; id < EDGE53_MAX_DEVICES; id++)
-		if (!strcmp(t->devices[id].name, name))
-			return id;
+	size_t low = 0, high = t->n_names;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(t->devices[t->by_name[middle]].name, name);
+
+		if (!order)
+			return t->by_name[middle];
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
 	return 0;
 }
 
@@ -254,6 +328,8 @@ static int number_devices(struct tables *t, const struct plan *plan, struct numb
 
 	if (!taken)
 		return -ENOMEM;
+	if (t->names_changed)
+		sort_names(t);
 	for (size_t i = 0; i < plan->n_devices; i++) {
 		if (!plan->devices[i].is_client_side)
 			continue;
@@ -465,19 +541,13 @@ static int sync_devices(struct tables *t, const struct plan *plan, const struct 
 
 /* --- frontends and exempt: hash tables, compared as sets ------------------------------------------------- */
 
-static int compare_frontends(const void *a, const void *b)
-{
-	return memcmp(&((const struct wanted_frontend *)a)->key,
-		      &((const struct wanted_frontend *)b)->key, sizeof(struct edge53_frontend_key));
-}
-
 static size_t collect_frontends(const struct plan *plan, struct numbers *numbers)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < plan->n_frontends; i++) {
 		const struct plan_frontend *from = &plan->frontends[i];
-		struct wanted_frontend *to = &numbers->frontends[n];
+		struct frontend_entry *to = &numbers->frontends[n];
 
 		if (!numbers->devices[from->device])
 			continue;
@@ -510,36 +580,43 @@ static int remove_others(int fd, size_t key_size, bool (*is_wanted)(const void *
 	return 0;
 }
 
-struct frontend_set {
-	const struct wanted_frontend *frontends;
-	size_t n;
-};
 
-static bool is_wanted_frontend(const void *key, const void *arg)
+static int write_frontend(const struct tables *t, const struct frontend_entry *entry)
 {
-	const struct frontend_set *set = arg;
-	struct wanted_frontend wanted;
-
-	memcpy(&wanted.key, key, sizeof(wanted.key));
-	return bsearch(&wanted, set->frontends, set->n, sizeof(wanted), compare_frontends);
+	return bpf_map_update_elem(t->fds.frontends, &entry->key, &entry->value, BPF_ANY) ? -errno : 0;
 }
 
+static int remove_frontend(const struct tables *t, const struct frontend_entry *entry)
+{
+	return bpf_map_delete_elem(t->fds.frontends, &entry->key) && errno != ENOENT ? -errno : 0;
+}
+
+/* Walks both sorted lists at once. An error leaves the memory of what is there as it was: try again. */
 static int sync_frontends(struct tables *t, const struct plan *plan, struct numbers *numbers)
 {
-	struct frontend_set set = { numbers->frontends, collect_frontends(plan, numbers) };
+	size_t n = collect_frontends(plan, numbers), at = 0, now = 0;
+	const struct frontend_entry *wanted = numbers->frontends;
+	int r = 0;
 
-	for (size_t i = 0; i < set.n; i++) {
-		struct edge53_frontend now;
-		const struct wanted_frontend *wanted = &set.frontends[i];
+	while ((at < n || now < t->n_frontends) && !r) {
+		int order = at == n		    ? 1 :
+			    now == t->n_frontends ? -1 :
+						    compare_frontends(&wanted[at], &t->frontends[now]);
 
-		if (!bpf_map_lookup_elem(t->fds.frontends, &wanted->key, &now) &&
-		    !memcmp(&now, &wanted->value, sizeof(now)))
-			continue;
-		if (bpf_map_update_elem(t->fds.frontends, &wanted->key, &wanted->value, BPF_ANY))
-			return -errno;
+		if (order < 0 || (!order && memcmp(&wanted[at].value, &t->frontends[now].value,
+						   sizeof(wanted[at].value))))
+			r = write_frontend(t, &wanted[at]);
+		else if (order > 0)
+			r = remove_frontend(t, &t->frontends[now]);
+		at += order <= 0;
+		now += order >= 0;
 	}
-	return remove_others(t->fds.frontends, sizeof(struct edge53_frontend_key),
-			     is_wanted_frontend, &set);
+	if (r < 0)
+		return r;
+	free(t->frontends);
+	t->frontends = take_ptr(numbers->frontends);
+	t->n_frontends = n;
+	return 0;
 }
 
 static struct edge53_exempt_key exempt_key(unsigned int service, const struct edge53_prefix *prefix)
