@@ -674,6 +674,13 @@ found = [c for c in clients if c["client"] == sys.argv[1]]
 print(*(sum(int(c[field]) for c in found) for field in sys.argv[2:]))' "$@"
 }
 
+# reason_count NAME [REASON]: how many packets `edge53 status` counts for REASON, for all without one.
+reason_count() {
+	e53 "$1" status --json | "$LAB_PYTHON" -c '
+import json, sys
+print(sum(r["packets"] for s in json.load(sys.stdin)["services"] for r in s["reasons"] if sys.argv[1] in ("", r["reason"])))' "${2:-}"
+}
+
 dnsclient() {
 	local ns=$1
 	shift
