@@ -269,7 +269,7 @@ start_edge53() {
 	[ -x "$EDGE53" ] || fail "$EDGE53 is not built"
 	if [ ! -S "$LAB_TMP/notify.sock" ]; then
 		spawn "$ns" notify "$LAB_PYTHON" "$LAB_HERE/notify.py" "$LAB_TMP/notify.sock"
-		wait_until 5 test -S "$LAB_TMP/notify.sock" || fail "no notify socket"
+		wait_until 20 test -S "$LAB_TMP/notify.sock" || fail "no notify socket"
 	fi
 	before=$(count_ready)
 	NOTIFY_SOCKET=$LAB_TMP/notify.sock spawn "$ns" edge53.log \
@@ -347,7 +347,7 @@ add_wireguard() {
 			'mount -t tmpfs lab /run && mkdir /run/wireguard && WG_PROCESS_FOREGROUND=1 exec wireguard-go -f wg0'
 		LAB_WG_PID[$ns]=$SPAWNED
 		wg=(nsenter -t "$SPAWNED" --mount --net)
-		wait_until 10 "${wg[@]}" test -S /run/wireguard/wg0.sock ||
+		wait_until 20 "${wg[@]}" test -S /run/wireguard/wg0.sock ||
 			skip "neither the kernel nor wireguard-go makes a WireGuard device here"
 	fi
 	if [ "${#wg[@]}" = 0 ]; then
@@ -402,7 +402,7 @@ lab_edge() {
 		;;
 	esac
 	start_knot backend knot 192.0.2.80 "$BACKEND@31053" "$BACKEND@31054"
-	wait_until 10 on edge ping -c 1 -W 1 "$BACKEND" || fail "the edge does not reach the backend"
+	wait_until 20 on edge ping -c 1 -W 1 "$BACKEND" || fail "the edge does not reach the backend"
 }
 
 # add_uplink: the cable between client and edge, as a network card that is plugged in.
@@ -473,7 +473,7 @@ start_knot() {
 	CONF
 	spawn "$ns" "$instance.log" knotd -c "$dir/knot.conf"
 	KNOT_PID=$SPAWNED
-	wait_until 15 answers "$ns" "${1%@*}" -p "${1#*@}" || fail "$instance does not answer"
+	wait_until 20 answers "$ns" "${1%@*}" -p "${1#*@}" || fail "$instance does not answer"
 }
 
 # answers NAME SERVER DIG-OPTIONS...: does SERVER answer a query for www.example.com?
@@ -536,7 +536,7 @@ lab_enforce() {
 	start_unbound
 	add_ppp 0
 	add_ppp 1
-	wait_until 10 answers host 8.8.8.8 || fail "the host does not reach the upstream"
+	wait_until 20 answers host 8.8.8.8 || fail "the host does not reach the upstream"
 }
 
 start_unbound() {
@@ -561,7 +561,7 @@ start_unbound() {
 		    control-enable: no
 	CONF
 	spawn host unbound.log unbound -d -c "$LAB_TMP/unbound.conf"
-	wait_until 15 answers host "$RESOLVER" || fail "unbound does not answer"
+	wait_until 20 answers host "$RESOLVER" || fail "unbound does not answer"
 }
 
 # leaked: how many packets to port 53 reached the upstream from clients.
@@ -595,8 +595,8 @@ add_ppp() {
 		spawn host "ppp$n.log" "$LAB_PYTHON" "$LAB_HERE/tunpair.py" \
 			"/run/netns/$LAB_ID-host" "ppp$n" "/run/netns/$LAB_ID-$ns" ppp0
 		LAB_PPP_PID[n]=$SPAWNED
-		wait_until 10 on host ip link show "ppp$n" || fail "no ppp$n"
-		wait_until 10 on "$ns" ip link show ppp0 || fail "no ppp0 in $ns"
+		wait_until 20 on host ip link show "ppp$n" || fail "no ppp$n"
+		wait_until 20 on "$ns" ip link show ppp0 || fail "no ppp0 in $ns"
 		on host ip addr add "$RESOLVER" peer "$client/32" dev "ppp$n"
 		on "$ns" ip addr add "$client" peer "$RESOLVER/32" dev ppp0
 		on host ip link set "ppp$n" mtu 1500 txqueuelen 10000 up
@@ -613,8 +613,8 @@ no_device() { ! on "$1" ip link show "$2"; }
 # remove_ppp N: the client hangs up.
 remove_ppp() {
 	end_process "${LAB_PPP_PID[$1]}"
-	wait_until 10 no_device host "ppp$1" || fail "ppp$1 does not go away"
-	wait_until 10 no_device "vpn$(($1 + 1))" ppp0 || fail "ppp0 of vpn$(($1 + 1)) does not go away"
+	wait_until 20 no_device host "ppp$1" || fail "ppp$1 does not go away"
+	wait_until 20 no_device "vpn$(($1 + 1))" ppp0 || fail "ppp0 of vpn$(($1 + 1)) does not go away"
 }
 
 # ---------------------------------------------------------------- load

@@ -16,7 +16,7 @@ start_load client tcp.txt -s $FRONTEND -a 203.0.113.21 -l 10 -c 10 -m tcp -Q 100
 tcp_load=$LOAD_PID
 spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold $FRONTEND "$LAB_TMP/stop" --from 203.0.113.7
 hold=$SPAWNED
-wait_until 5 load_is_running udp.txt || fail "dnsperf does not start"
+wait_until 20 load_is_running udp.txt || fail "dnsperf does not start"
 
 under_load=0
 for round in 1 2 3; do
@@ -39,7 +39,7 @@ expect "dnsperf over UDP loses nothing" all_answered udp.txt
 expect "dnsperf over TCP loses nothing" all_answered tcp.txt
 
 touch "$LAB_TMP/stop"
-wait_until 10 gone "$hold" || fail "the held TCP connection does not end"
+wait_until 20 gone "$hold" || fail "the held TCP connection does not end"
 wait "$hold" || fail "the held TCP connection broke"
 expect "one connection must have served all the time" grep -q 'answers on one connection' "$LAB_TMP/hold.log"
 

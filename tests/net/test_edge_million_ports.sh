@@ -27,20 +27,20 @@ expect "the edge counts every query" equal "$(sum queries)" $WANTED
 expect "the edge counts every reply" equal "$(sum replies)" $WANTED
 expect "the edge knows every client" equal "$(count_clients)" 65536
 
-# Once more with kxdpgun, which does not wait for answers: 80,000 a second whatever becomes of them. A
-# veth has room for 256 frames, 3 ms at this rate; what a busy machine loses there is not the edge's
+# Once more with kxdpgun, which does not wait for answers: 20,000 a second whatever becomes of them. A
+# veth has room for 256 frames, 13 ms at this rate; what a busy machine loses there is not the edge's
 # loss. knot takes its queries by AF_XDP, as by sockets it would be the first to lose some.
 end_process "$KNOT_PID"
 sed -i 's/^database:/xdp:\n    listen: [ eth0@31053 ]\n    udp: on\n&/' "$LAB_TMP/knot/knot.conf"
 spawn backend knot.log knotd -c "$LAB_TMP/knot/knot.conf"
-wait_until 15 answers edge $BACKEND -p 31053 || skip "$WANTED in $took s; knot does not answer by AF_XDP on veth here"
+wait_until 20 answers edge $BACKEND -p 31053 || skip "$WANTED in $took s; knot does not answer by AF_XDP on veth here"
 
-on client timeout 60 kxdpgun -t 5 -Q 80000 -p 53 -l 100.65.0.0/16 -i "$(query_file)" $FRONTEND \
+on client timeout 60 kxdpgun -t 6 -Q 20000 -p 53 -l 100.65.0.0/16 -i "$(query_file)" $FRONTEND \
 	>"$LAB_TMP/kxdpgun.log" 2>&1 || fail "kxdpgun"
 sent=$(awk '/^total queries:/ { print $3 }' "$LAB_TMP/kxdpgun.log")
 answered=$(awk '/^total replies:/ { print $3 }' "$LAB_TMP/kxdpgun.log")
-expect "kxdpgun has sent" test "$sent" -gt 300000
+expect "more than nftables has ports must be sent, not $sent" test "$sent" -gt 64512
 expect "the edge counts every query of kxdpgun" equal "$(sum queries)" $((WANTED + sent))
 expect "the edge counts every reply that kxdpgun got" test $((WANTED + answered)) -le "$(sum replies)"
-expect "99 % of $sent are answered, not $answered" test $((answered * 100)) -ge $((sent * 99))
-echo "$WANTED in $took s; kxdpgun sent $sent in 5 s, $answered answered"
+expect "95 % of $sent must be answered, not $answered" test $((answered * 100)) -ge $((sent * 95))
+echo "$WANTED in $took s; kxdpgun sent $sent in 6 s, $answered answered"
