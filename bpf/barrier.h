@@ -14,8 +14,9 @@
 
 #if defined(__TARGET_ARCH_x86)
 #define smp_wmb() asm volatile("" ::: "memory")
+#define smp_rmb() asm volatile("" ::: "memory")
 #else
-static __always_inline void smp_wmb(void)
+static __always_inline void smp_mb(void)
 {
 	__u64 fence = 0;
 
@@ -24,6 +25,8 @@ static __always_inline void smp_wmb(void)
 
 	asm volatile("" ::"r"(old) : "memory");
 }
+#define smp_wmb() smp_mb()
+#define smp_rmb() smp_mb()
 #endif
 
 #endif

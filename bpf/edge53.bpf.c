@@ -147,16 +147,14 @@ int edge_xdp(struct xdp_md *ctx)
 
 /* --- edge, tc -------------------------------------------------------------------------------- */
 
-/* Lengths are looked at again behind XDP, since what is written next depends on them. */
+/* Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). */
 static __always_inline enum edge53_reason check_and_admit(const struct packet *pkt, __u64 now_ns,
-							  bool is_checked)
+							  bool is_counted)
 {
-	if (is_checked)
-		return pkt->has_bad_length ? EDGE53_BAD_LENGTH : GO_ON;
-	return check_query(pkt) ?: admit_client(pkt, now_ns);
+	return check_query(pkt) ?: (is_counted ? GO_ON : admit_client(pkt, now_ns));
 }
 
-static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_checked)
+static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_counted)
 {
 	const struct edge53_service *svc;
 	struct query_flow query;
@@ -164,7 +162,7 @@ static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, 
 	__u64 now_ns = bpf_ktime_get_ns();
 	int verdict = TC_GO_ON;
 	enum edge53_reason why = find_edge_service(pkt, &svc)
-			      ?: check_and_admit(pkt, now_ns, is_checked)
+			      ?: check_and_admit(pkt, now_ns, is_counted)
 			      ?: open_flow(pkt, svc, now_ns, &query)
 			      ?: translate_query(pkt, &query, &rw)
 			      ?: rewrite_skb(skb, pkt, &rw)
@@ -212,20 +210,23 @@ static __always_inline enum edge53_reason parse_skb(struct __sk_buff *skb, __u32
 	b = bytes_of_skb(skb, l3_off);
 	why = parse_packet(&b, l3_off, skb->protocol, pkt);
 	pkt->ifindex = skb->ifindex;
+	/* A bundle of datagrams has one header here; translated, only its first would be right. */
+	if (pkt->l4proto == IPPROTO_UDP && skb->gso_size)
+		pkt->has_bad_length = true;
 	return why;
 }
 
-static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_checked)
+static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
 {
 	struct packet pkt;
 
 	/* XDP leaves tagged frames alone, also those with a priority only, so they are not checked. */
-	if (is_checked && skb->vlan_present)
+	if (is_counted && skb->vlan_present)
 		return TC_GO_ON;
 	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
 	if (pkt.dport == EDGE53_DNS_PORT)
-		return query_skb(skb, &pkt, is_checked);
+		return query_skb(skb, &pkt, is_counted);
 	if (is_edge_port(pkt.dport))
 		return reply_skb(skb, &pkt);
 	return TC_GO_ON;
@@ -263,7 +264,8 @@ static __always_inline int enforce_in_ipv6(struct __sk_buff *skb, __u32 l3_off)
 		return TC_GO_ON;
 	pkt.dport = dport;
 	if (bpf_skb_load_bytes(skb, l3_off + offsetof(struct ipv6hdr, saddr), &pkt.saddr,
-			       sizeof(pkt.saddr)))
+			       sizeof(pkt.saddr)) ||
+	    (l3_off && bpf_skb_load_bytes(skb, 0, pkt.eth_dst, sizeof(pkt.eth_dst))))
 		return TC_GO_ON;
 	why = find_enforce_service(&pkt, &svc) ?: apply_policy(&pkt, svc);
 	return finish_skb(&pkt, why, TC_GO_ON);
@@ -322,6 +324,7 @@ static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 		return TC_GO_ON;
 	now_ns = bpf_ktime_get_ns();
 	why = find_flow(&pkt, now_ns, &reply)
+	   ?: check_client_device(&pkt, &reply.flow)
 	   ?: translate_reply(&reply.flow, &rw)
 	   ?: take_reply(&pkt, now_ns, &reply)
 	   ?: rewrite_skb(skb, &pkt, &rw)

@@ -40,7 +40,8 @@ struct packet {
 	__u16 device; /* set by find_service() */
 	__u32 tcp_seq; /* host order */
 	__u32 tcp_ack;
-	__u8 eth_src[ETH_ALEN]; /* zero on devices without Ethernet header */
+	__u8 eth_dst[ETH_ALEN]; /* both zero on devices without Ethernet header */
+	__u8 eth_src[ETH_ALEN];
 	struct dns_header dns; /* UDP with at least DNS_HEADER_LEN of payload */
 };
 
@@ -55,9 +56,9 @@ struct rewrite {
 	bool to_ethernet;
 	bool xdp_target; /* replies: XDP may redirect to ifindex */
 	__u32 ifindex; /* device to send to; 0: on into the host's stack */
-	__u8 dmac[ETH_ALEN]; /* all zero: let the kernel resolve nexthop */
+	__u8 dmac[ETH_ALEN]; /* of nexthop; XDP sends only where it is known, tc lets the kernel resolve */
 	__u8 smac[ETH_ALEN];
-	struct edge53_addr nexthop; /* may be IPv6 for an IPv4 packet (RFC 5549) */
+	const struct edge53_addr *nexthop; /* of a query; may be IPv6 for an IPv4 packet (RFC 5549) */
 };
 
 #define TCP_FIN 0x01
@@ -96,6 +97,13 @@ static __always_inline bool addr_is_ipv4(const struct edge53_addr *addr)
 {
 	return !*(const __u64 *)&addr->bytes[0] &&
 	       *(const __u32 *)&addr->bytes[8] == bpf_htonl(0xffff);
+}
+
+static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
+{
+	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
+
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
 }
 
 /* Whether a destination port is one the edge uses as source towards backends. */

@@ -127,6 +127,7 @@ static __always_inline enum edge53_reason parse_packet(const struct bytes *b, __
 		if ((void *)(eth + 1) > b->data_end)
 			return EDGE53_NOT_OURS;
 		protocol = eth->h_proto;
+		__builtin_memcpy(pkt->eth_dst, eth->h_dest, ETH_ALEN);
 		__builtin_memcpy(pkt->eth_src, eth->h_source, ETH_ALEN);
 	}
 	if (protocol == bpf_htons(ETH_P_IP))

@@ -90,12 +90,12 @@ static __always_inline enum edge53_reason send_query_skb(struct __sk_buff *skb,
 	struct bpf_redir_neigh nexthop = {};
 	enum edge53_reason why;
 
-	if (addr_is_ipv4(&rw->nexthop)) {
+	if (addr_is_ipv4(rw->nexthop)) {
 		nexthop.nh_family = AF_INET;
-		nexthop.ipv4_nh = addr_ipv4(&rw->nexthop);
+		nexthop.ipv4_nh = addr_ipv4(rw->nexthop);
 	} else {
 		nexthop.nh_family = AF_INET6;
-		__builtin_memcpy(nexthop.ipv6_nh, rw->nexthop.bytes, sizeof(nexthop.ipv6_nh));
+		__builtin_memcpy(nexthop.ipv6_nh, rw->nexthop->bytes, sizeof(nexthop.ipv6_nh));
 	}
 
 	if (!rw->to_ethernet) {

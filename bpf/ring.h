@@ -115,7 +115,7 @@ static __always_inline enum edge53_reason ring_find(struct packet *pkt, __u64 no
 	match->word = READ_ONCE(slot->lap);
 	if (!match->word || ((match->word >> 1 ^ plain >> knobs.slot_bits) & ((1u << lap_bits) - 1)))
 		return EDGE53_REPLY_UNKNOWN;
-	asm volatile("" ::: "memory");
+	smp_rmb();
 	*flow = slot->flow;
 	match->latency_us = ns_to_us(now_ns) - slot->opened_us;
 

@@ -23,6 +23,9 @@ take_frontend(struct packet *pkt, const struct edge53_addr *address, const struc
 
 	if (!frontend)
 		return EDGE53_NOT_OURS;
+	/* A promiscuous device shows frames for others: a standby edge must not answer the master's. */
+	if (!mac_equal(frontend->mac, pkt->eth_dst))
+		return EDGE53_NOT_OURS;
 	id = frontend->service;
 	*svc = bpf_map_lookup_elem(&services, &id);
 	if (!*svc)

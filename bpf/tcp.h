@@ -45,62 +45,23 @@ static __always_inline bool is_over(const struct edge53_conn *conn, __u64 now_ns
 	}
 }
 
-/* How willingly an entry that is not over makes room for a new connection. */
+/* How willingly an entry makes room for a new connection. */
 enum sacrifice {
-	NEVER,	/* established */
+	NEVER,	 /* established */
 	IN_NEED, /* half open, or ended by a RST that may be forged */
-	GLADLY, /* both sides are done with it; it only rests */
+	GLADLY,	 /* both sides are done with it; it only rests */
+	AT_ONCE, /* free, or past its timeout */
 };
 
-static __always_inline enum sacrifice sacrifice_of(const struct edge53_conn *conn)
+static __always_inline enum sacrifice sacrifice_of(const struct edge53_conn *conn, __u64 now_ns)
 {
+	if (is_over(conn, now_ns))
+		return AT_ONCE;
 	if (conn->state == EDGE53_CONN_HALF_OPEN)
 		return IN_NEED;
 	if (conn->state != EDGE53_CONN_CLOSING)
 		return NEVER;
 	return conn->flags & EDGE53_CONN_CLIENT_RST ? IN_NEED : GLADLY;
-}
-
-/*
- * The clock hand: the first entry that is over, else the first of those that make room most willingly.
- * Entries are opened in the order the hand walks, so that is the oldest of them. Returns its index, or
- * -1 when all that were looked at are established.
- *
- * A global function, which the verifier looks at once. Inlined, Linux 6.1 walks the loop anew for every
- * state that reaches it, which in enforce_in_* are 29: 350,000 instructions.
- */
-__weak __noinline int pick_entry(__u64 now_ns)
-{
-	__u32 zero = 0;
-	struct edge53_tcp_pool *pool = bpf_map_lookup_elem(&tcp_pool, &zero);
-	enum sacrifice best = NEVER;
-	__u64 hand = 0, taken = 0;
-
-	if (!pool)
-		return -1;
-	for (int i = 0; i < TCP_PROBES; i++) {
-		struct edge53_conn *conn;
-		enum sacrifice sacrifice;
-		__u32 index;
-
-		hand = __sync_fetch_and_add(&pool->hand, 1);
-		index = hand % knobs.tcp_connections;
-		conn = bpf_map_lookup_elem(&conns, &index);
-		if (!conn)
-			return -1;
-		if (is_over(conn, now_ns))
-			return index;
-		sacrifice = sacrifice_of(conn);
-		if (sacrifice > best) {
-			best = sacrifice;
-			taken = hand;
-		}
-	}
-	if (best == NEVER)
-		return -1;
-	/* The others keep their turn, unless another CPU moved the hand meanwhile. */
-	__sync_val_compare_and_swap(&pool->hand, hand + 1, taken + 1);
-	return taken % knobs.tcp_connections;
 }
 
 static __always_inline void make_tuple(const struct edge53_flow *flow, struct edge53_tuple *tuple)
@@ -112,28 +73,119 @@ static __always_inline void make_tuple(const struct edge53_flow *flow, struct ed
 	tuple->service = flow->service;
 }
 
-/* Takes the entry from its last connection. Returns an odd sequence, or 0: another CPU has it. */
-static __always_inline __u32 claim_entry(struct edge53_conn *conn, __u32 index)
+/*
+ * Takes an entry from its last connection; sequence: what it was when the entry was judged. Afterwards
+ * sequence is odd, and the caller must release_entry(). 0: another CPU was faster.
+ *
+ * A global function, so that its tuple does not add to the caller's stack.
+ */
+__weak __noinline int claim_entry(__u32 index, __u32 sequence)
 {
-	__u32 sequence = READ_ONCE(conn->sequence), *owner;
+	struct edge53_conn *conn = bpf_map_lookup_elem(&conns, &index);
 	struct edge53_tuple tuple;
+	__u32 *owner;
 
-	if (sequence & 1 ||
+	if (!conn ||
 	    __sync_val_compare_and_swap(&conn->sequence, sequence, sequence + 1) != sequence)
 		return 0;
-	if (conn->state != EDGE53_CONN_FREE) {
-		make_tuple(&conn->flow, &tuple);
-		owner = bpf_map_lookup_elem(&conn_by_tuple, &tuple);
-		if (owner && *owner == index)
-			bpf_map_delete_elem(&conn_by_tuple, &tuple);
-	}
-	return sequence + 1;
+	if (conn->state == EDGE53_CONN_FREE)
+		return 1;
+	make_tuple(&conn->flow, &tuple);
+	owner = bpf_map_lookup_elem(&conn_by_tuple, &tuple);
+	if (owner && *owner == index)
+		bpf_map_delete_elem(&conn_by_tuple, &tuple);
+	return 1;
 }
 
-static __always_inline void release_entry(struct edge53_conn *conn, __u32 sequence)
+#define NO_ENTRY 0xffffffffu
+
+/* An entry of `conns` as it was when it was judged. */
+struct judged_entry {
+	__u32 index; /* NO_ENTRY: all that were looked at are established */
+	__u32 sequence;
+};
+
+/*
+ * The clock hand: the first entry that is over, else the first of those that make room most willingly.
+ * Entries are opened in the order the hand walks, so that is the oldest of them. Returns a struct
+ * judged_entry, index in the lower half.
+ *
+ * A global function, which the verifier looks at once. Inlined, Linux 6.1 walks the loop anew for every
+ * state that reaches it, which in enforce_in_* are 29: 350,000 instructions.
+ */
+__weak __noinline __u64 judge_entries(__u64 now_ns)
+{
+	__u32 zero = 0, sequence_taken = 0;
+	struct edge53_tcp_pool *pool = bpf_map_lookup_elem(&tcp_pool, &zero);
+	enum sacrifice best = NEVER;
+	__u64 hand = 0, taken = 0;
+
+	if (!pool)
+		return NO_ENTRY;
+	for (int i = 0; i < TCP_PROBES && best != AT_ONCE; i++) {
+		enum sacrifice sacrifice;
+		struct edge53_conn *conn;
+		__u32 index, sequence;
+
+		hand = __sync_fetch_and_add(&pool->hand, 1);
+		index = hand % knobs.tcp_connections;
+		conn = bpf_map_lookup_elem(&conns, &index);
+		if (!conn)
+			return NO_ENTRY;
+		sequence = READ_ONCE(conn->sequence);
+		if (sequence & 1) /* changing hands */
+			continue;
+		smp_rmb();
+		sacrifice = sacrifice_of(conn, now_ns);
+		if (sacrifice > best) {
+			best = sacrifice;
+			taken = hand;
+			sequence_taken = sequence;
+		}
+	}
+	if (best == NEVER)
+		return NO_ENTRY;
+	/* The others keep their turn, unless another CPU moved the hand meanwhile. */
+	if (taken != hand)
+		__sync_val_compare_and_swap(&pool->hand, hand + 1, taken + 1);
+	return (__u64)sequence_taken << 32 | taken % knobs.tcp_connections;
+}
+
+static __always_inline struct judged_entry pick_entry(__u64 now_ns)
+{
+	__u64 judged = judge_entries(now_ns);
+
+	return (struct judged_entry){ .index = judged, .sequence = judged >> 32 };
+}
+
+/* Hands a claimed entry over to its readers. */
+static __always_inline void release_entry(struct edge53_conn *conn)
 {
 	smp_wmb();
-	WRITE_ONCE(conn->sequence, sequence + 1);
+	WRITE_ONCE(conn->sequence, conn->sequence + 1);
+}
+
+/*
+ * Makes the tuple lead to the entry. False: another CPU opens the same connection at this moment. An entry
+ * that is left from a connection whose deletion failed is taken over.
+ */
+static __always_inline bool enter_tuple(const struct edge53_tuple *tuple, __u32 index)
+{
+	struct edge53_conn *conn;
+	__u32 *owner, other;
+
+	if (!bpf_map_update_elem(&conn_by_tuple, tuple, &index, BPF_NOEXIST))
+		return true;
+	owner = bpf_map_lookup_elem(&conn_by_tuple, tuple);
+	if (!owner)
+		return false;
+	other = *owner;
+	conn = bpf_map_lookup_elem(&conns, &other);
+	if (!conn || READ_ONCE(conn->sequence) & 1 ||
+	    (conn->state != EDGE53_CONN_FREE && conn->flow.client_port == tuple->client_port &&
+	     addr_equal(&conn->flow.client, &tuple->client)))
+		return false;
+	return !bpf_map_update_elem(&conn_by_tuple, tuple, &index, BPF_ANY);
 }
 
 static __always_inline void start_life(struct edge53_conn *conn, __u64 now_ns)
@@ -151,14 +203,13 @@ static __always_inline __u8 pick_tcp_backend(const struct edge53_service *svc)
 
 /* A SYN of a client we hold no connection for: takes an entry and fills *flow and *conn. */
 static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
-						   const struct edge53_service *svc, __u64 now_ns,
+						   const struct edge53_service *svc,
+						   const struct edge53_tuple *tuple, __u64 now_ns,
 						   struct edge53_flow *flow,
 						   struct edge53_conn **ret)
 {
-	struct edge53_tuple tuple;
+	struct judged_entry judged;
 	struct edge53_conn *conn;
-	__u32 index, sequence;
-	int picked;
 
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->backend = pick_tcp_backend(svc);
@@ -171,26 +222,21 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	flow->service = pkt->service;
 	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
 
-	picked = pick_entry(now_ns);
-	if (picked < 0)
-		return EDGE53_TCP_FULL;
-	index = picked;
-	conn = bpf_map_lookup_elem(&conns, &index);
+	judged = pick_entry(now_ns);
+	conn = bpf_map_lookup_elem(&conns, &judged.index);
 	if (!conn)
 		return EDGE53_TCP_FULL;
-	sequence = claim_entry(conn, index);
-	if (!sequence)
+	if (!claim_entry(judged.index, judged.sequence))
 		return EDGE53_TCP_CONTENDED;
-	make_tuple(flow, &tuple);
-	if (bpf_map_update_elem(&conn_by_tuple, &tuple, &index, BPF_NOEXIST)) {
+	if (!enter_tuple(tuple, judged.index)) {
 		conn->state = EDGE53_CONN_FREE;
-		release_entry(conn, sequence);
+		release_entry(conn);
 		return EDGE53_TCP_CONTENDED;
 	}
 	conn->flow = *flow;
-	conn->snat_port = knobs.port_base + token_port_of_conn(&knobs, index);
+	conn->snat_port = knobs.port_base + token_port_of_conn(&knobs, judged.index);
 	start_life(conn, now_ns);
-	release_entry(conn, sequence);
+	release_entry(conn);
 	*ret = conn;
 	return GO_ON;
 }
@@ -215,9 +261,9 @@ static __always_inline bool copy_flow(struct edge53_conn *conn, struct edge53_fl
 
 	if (sequence & 1 || conn->state == EDGE53_CONN_FREE)
 		return false;
-	smp_wmb();
+	smp_rmb();
 	*flow = conn->flow;
-	smp_wmb();
+	smp_rmb();
 	return READ_ONCE(conn->sequence) == sequence;
 }
 
@@ -229,18 +275,12 @@ static __always_inline bool is_of_client(const struct edge53_flow *flow, const s
 
 /* The connection a client's segment belongs to, or NULL. */
 static __always_inline struct edge53_conn *tcp_find_by_client(const struct packet *pkt,
+							      const struct edge53_tuple *tuple,
 							      struct edge53_flow *flow)
 {
-	struct edge53_tuple tuple;
+	__u32 *owner = bpf_map_lookup_elem(&conn_by_tuple, tuple), index;
 	struct edge53_conn *conn;
-	__u32 *owner, index;
 
-	__builtin_memset(&tuple, 0, sizeof(tuple));
-	tuple.client = pkt->saddr;
-	tuple.asked = pkt->daddr;
-	tuple.client_port = pkt->sport;
-	tuple.service = pkt->service;
-	owner = bpf_map_lookup_elem(&conn_by_tuple, &tuple);
 	if (!owner)
 		return NULL;
 	index = *owner;
@@ -255,6 +295,17 @@ static __always_inline void note_neighbour(struct edge53_conn *conn, const struc
 {
 	conn->flow.device = pkt->device;
 	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
+}
+
+/* Client and backend are seen by different CPUs at once. */
+static __always_inline void set_flag(struct edge53_conn *conn, __u32 flag)
+{
+	__sync_fetch_and_or(&conn->flags, flag);
+}
+
+static __always_inline void clear_flag(struct edge53_conn *conn, __u32 flag)
+{
+	__sync_fetch_and_and(&conn->flags, ~flag);
 }
 
 static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
@@ -272,19 +323,19 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 {
 	conn->seen_ns = now_ns;
 	if (pkt->tcp_flags & TCP_RST) {
-		conn->flags |= EDGE53_CONN_CLIENT_RST;
+		set_flag(conn, EDGE53_CONN_CLIENT_RST);
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
-	if (pkt->tcp_flags & TCP_ACK && conn->flags & EDGE53_CONN_SYN_ACKED &&
-	    pkt->tcp_ack == conn->handshake_ack)
-		conn->flags |= EDGE53_CONN_PROVEN;
+	if (pkt->tcp_flags & TCP_ACK && pkt->tcp_ack == conn->handshake_ack &&
+	    (conn->flags & (EDGE53_CONN_SYN_ACKED | EDGE53_CONN_PROVEN)) == EDGE53_CONN_SYN_ACKED)
+		set_flag(conn, EDGE53_CONN_PROVEN);
 	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
-		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
+		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
 		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
 	if (pkt->tcp_flags & TCP_FIN)
-		conn->flags |= EDGE53_CONN_CLIENT_FIN;
+		set_flag(conn, EDGE53_CONN_CLIENT_FIN);
 	if (conn->state == EDGE53_CONN_HALF_OPEN && conn->flags & EDGE53_CONN_PROVEN)
 		conn->state = EDGE53_CONN_ESTABLISHED;
 	if (is_closed_by_both(conn))
@@ -296,16 +347,16 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 {
 	conn->seen_ns = now_ns;
 	if (pkt->tcp_flags & TCP_RST) {
-		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
+		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
 	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK) {
 		conn->handshake_ack = pkt->tcp_seq + 1;
-		conn->flags |= EDGE53_CONN_SYN_ACKED;
+		set_flag(conn, EDGE53_CONN_SYN_ACKED);
 	}
 	if (pkt->tcp_flags & TCP_FIN)
-		conn->flags |= EDGE53_CONN_BACKEND_FIN;
+		set_flag(conn, EDGE53_CONN_BACKEND_FIN);
 	if (is_closed_by_both(conn))
 		conn->state = EDGE53_CONN_CLOSING;
 }
@@ -343,8 +394,16 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 							     __u64 now_ns, struct edge53_flow *flow,
 							     __u16 *snat_port, bool *is_new)
 {
-	struct edge53_conn *conn = tcp_find_by_client(pkt, flow);
+	struct edge53_tuple tuple;
+	struct edge53_conn *conn;
 	enum edge53_reason why;
+
+	__builtin_memset(&tuple, 0, sizeof(tuple));
+	tuple.client = pkt->saddr;
+	tuple.asked = pkt->daddr;
+	tuple.client_port = pkt->sport;
+	tuple.service = pkt->service;
+	conn = tcp_find_by_client(pkt, &tuple, flow);
 
 	*is_new = false;
 	if (conn)
@@ -354,7 +413,7 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 			return no_connection(pkt, svc);
 		tcp_track_client(conn, pkt, now_ns);
 	} else if (!conn) {
-		why = tcp_open(pkt, svc, now_ns, flow, &conn);
+		why = tcp_open(pkt, svc, &tuple, now_ns, flow, &conn);
 		if (why)
 			return why;
 		*is_new = true;

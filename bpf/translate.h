@@ -65,7 +65,7 @@ static __always_inline enum edge53_reason translate_query(const struct packet *p
 	rw->decrement_ttl = true;
 	rw->ifindex = backend->ifindex;
 	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
-	rw->nexthop = backend->nexthop;
+	rw->nexthop = &backend->nexthop;
 	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
 	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
 	return GO_ON;
@@ -129,6 +129,16 @@ static __always_inline enum edge53_reason check_origin(const struct packet *pkt,
 						       const struct reply_flow *reply)
 {
 	return reply->backend->ifindex == pkt->ifindex ? GO_ON : EDGE53_REPLY_FOREIGN;
+}
+
+/* enforce: an address may move to another link's client before a late reply to the first comes. */
+static __always_inline enum edge53_reason check_client_device(const struct packet *pkt,
+							      const struct edge53_flow *flow)
+{
+	__u32 id = flow->device;
+	const struct edge53_device *device = bpf_map_lookup_elem(&devices, &id);
+
+	return device && device->ifindex == pkt->ifindex ? GO_ON : EDGE53_REPLY_FOREIGN;
 }
 
 /* edge: the reply leaves by the device the query came in by, to the neighbour it came from. */

@@ -44,7 +44,9 @@ struct edge53_frontend_key {
 struct edge53_frontend {
 	__u16 device; /* index in `devices` */
 	__u8 service; /* index in `services` */
-	__u8 pad[5];
+	__u8 pad;
+	__u8 mac[6]; /* the device's own: a frame to another is another host's; zero without Ethernet */
+	__u8 pad2[2];
 };
 
 enum edge53_service_kind {
@@ -164,13 +166,13 @@ enum edge53_conn_flag {
 struct edge53_conn {
 	__u32 sequence; /* odd while being written, two more after each change of hands */
 	__u8 state;	/* enum edge53_conn_state */
-	__u8 flags;
+	__u8 pad;
 	__u16 snat_port;
 	struct edge53_flow flow;
 	__u64 opened_ns; /* CLOCK_MONOTONIC */
 	__u64 seen_ns;
 	__u32 handshake_ack; /* acknowledgement number that only who saw the SYN-ACK can know */
-	__u32 pad;
+	__u32 flags;	     /* enum edge53_conn_flag; both directions write, so atomically */
 };
 
 /* Map `conn_by_tuple`: a client's side of a connection → index in `conns`. */
@@ -254,6 +256,7 @@ struct edge53_loader {
 
 _Static_assert(sizeof(struct edge53_addr) == 16, "layout");
 _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
+_Static_assert(sizeof(struct edge53_frontend) == 12, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_conn) == 80, "layout");

@@ -20,7 +20,7 @@
 	R(TCP_QUERY_SENT, SEND, "TCP segment of a client rewritten and sent to its backend")       \
 	R(TCP_REPLY_SENT, SEND, "TCP segment of a backend restored and sent to its client")        \
 	R(TCP_OPENED, SEND, "TCP SYN of a new connection sent to a backend")                       \
-	R(HANDED_TO_TC, PASS, "checked and counted in XDP, left to tc for translation")            \
+	R(HANDED_TO_TC, PASS, "checked in XDP, left to tc for translation (not counted)")          \
 	R(SHORT_DNS, DROP, "UDP payload shorter than a DNS header")                                \
 	R(BAD_LENGTH, DROP, "header lengths contradict each other")                                \
 	R(NOT_A_QUERY, DROP, "DNS message to a server that is not a query (QR=1)")                 \

@@ -555,6 +555,8 @@ static size_t collect_frontends(const struct plan *plan, struct numbers *numbers
 		to->key.address = from->address;
 		to->value.device = numbers->devices[from->device];
 		to->value.service = numbers->services[from->service];
+		if (plan->devices[from->device].is_ethernet)
+			memcpy(to->value.mac, plan->devices[from->device].mac, sizeof(to->value.mac));
 		n++;
 	}
 	qsort(numbers->frontends, n, sizeof(*numbers->frontends), compare_frontends);

@@ -26,7 +26,6 @@ enum test_path {
 
 #define ETHERNET_UPLINK (XDP | TC_L2 | TC_L2_CHECKED | TC_L2_L3)
 #define ETHERNET_BACKEND (XDP | TC_L2 | TC_L2_CHECKED | TC_L3_L2)
-#define CHECKING (XDP | TC_L2 | TC_L2_L3 | TC_L3 | TC_L3_L2 | ENFORCE_L2 | ENFORCE_L3)
 
 struct path {
 	enum test_path bit;

@@ -178,13 +178,16 @@ static void put_zeros(const struct bpf_map *map, __u32 n)
 	free(zeros);
 }
 
-static void put_frontend(enum test_device device, const char *address, enum test_service service)
+static void put_frontend(enum test_device device, const char *address, enum test_service service,
+			 bool is_l3)
 {
 	struct edge53_frontend_key key = { .ifindex = world.ifindex[device] };
 	struct edge53_frontend value = { .device = device, .service = service };
 
 	if (address)
 		key.address = test_addr(address);
+	if (!is_l3)
+		memcpy(value.mac, uplink_mac, 6);
 	put(world.skel->maps.frontends, &key, &value);
 }
 
@@ -257,8 +260,8 @@ void world_reset(bool client_is_l3, bool backend_is_l3)
 	put_zeros(world.skel->maps.services, SERVICE_COUNT);
 	put_zeros(world.skel->maps.backends, BACKENDS);
 	put_zeros(world.skel->maps.devices, DEV_COUNT);
-	put_frontend(DEV_UPLINK, FRONTEND, SERVICE_EDGE);
-	put_frontend(DEV_PPP, NULL, SERVICE_ENFORCE);
+	put_frontend(DEV_UPLINK, FRONTEND, SERVICE_EDGE, client_is_l3);
+	put_frontend(DEV_PPP, NULL, SERVICE_ENFORCE, client_is_l3);
 	put_device(DEV_UPLINK, client_is_l3);
 	put_device(DEV_PPP, client_is_l3);
 	put_backend(1, BACKEND, backend_is_l3);
