@@ -449,6 +449,7 @@ start_knot() {
 		    tcp-idle-timeout: 60
 		    tcp-io-timeout: 20000
 		    tcp-max-clients: 2000
+		    udp-max-payload: 4096
 		database:
 		    storage: $dir
 		mod-stats:
