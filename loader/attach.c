@@ -214,6 +214,18 @@ static bool has_foreign_xdp(unsigned int ifindex)
 	return !bpf_xdp_query((int)ifindex, 0, &opts) && opts.attach_mode != XDP_ATTACHED_NONE;
 }
 
+static const char *xdp_error(int error)
+{
+	switch (error) {
+	case -EOPNOTSUPP:
+		return "the driver has none";
+	case -ERANGE:
+		return "the MTU is too large for it";
+	default:
+		return strerror(-error);
+	}
+}
+
 static int attach_xdp(struct attachment *entry, int program_fd)
 {
 	char path[PINS_PATH_LEN];
@@ -241,12 +253,12 @@ static int attach_xdp(struct attachment *entry, int program_fd)
 	generic = make_link(path, entry->ifindex, program_fd, BPF_XDP, XDP_FLAGS_SKB_MODE);
 	if (!generic) {
 		entry->mode = XDP_MODE_GENERIC;
-		log_info("%s: XDP in generic mode (native: %s)", entry->name, strerror(-native));
+		log_info("%s: XDP in generic mode (native: %s)", entry->name, xdp_error(native));
 		return 0;
 	}
 	if (generic != -ENODEV && !entry->was_refused)
 		log_warning("%s: no XDP (native: %s; generic: %s); doing the same in tc instead",
-			    entry->name, strerror(-native), strerror(-generic));
+			    entry->name, xdp_error(native), xdp_error(generic));
 	return generic;
 }
 
@@ -274,10 +286,11 @@ static int attach_clsact(struct attachment *entry, int program_fd)
 		record(QDISC_PIN, entry->name, program_fd);
 	else if (r != -EEXIST)
 		return r;
+	/* The record first: a record without filter does no harm, a filter without record stays for ever. */
+	record(place->clsact_pin, entry->name, program_fd);
 	r = bpf_tc_attach(&hook, &opts);
 	if (r < 0)
 		return r;
-	record(place->clsact_pin, entry->name, program_fd);
 	entry->is_clsact = true;
 	return 0;
 }
@@ -291,10 +304,10 @@ static int attach_tc(struct attachments *at, struct attachment *entry, int progr
 	if (at->tc == ATTACH_TC_AUTO && !at->tcx_missing) {
 		pins_link_path(place->link_pin, entry->name, path);
 		r = adopt_link(path, entry->ifindex, program_fd);
-		if (r == -ENOENT)
-			/* First in the chain: nothing may decide about a query before it is redirected. */
-			r = make_link(path, entry->ifindex, program_fd, place->attach_type,
-				      BPF_F_BEFORE_FLAG);
+		if (r != -ENOENT)
+			return r;
+		/* First in the chain: nothing may decide about a query before it is redirected. */
+		r = make_link(path, entry->ifindex, program_fd, place->attach_type, BPF_F_BEFORE_FLAG);
 		if (r != -EINVAL)
 			return r;
 		at->tcx_missing = true;
@@ -354,13 +367,19 @@ static void remove_filter(unsigned int ifindex, enum bpf_tc_attach_point point)
 		bpf_tc_detach(&hook, &opts); /* not there any more is as good */
 }
 
-static void remove_qdisc(unsigned int ifindex)
+/* Takes away the clsact qdisc that we made, as soon as nobody's filters are on it. */
+static void remove_qdisc(unsigned int ifindex, const char *ifname)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex,
 		    .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+	char path[PINS_PATH_LEN];
 
-	if (ifindex && !has_filters(ifindex))
+	pins_link_path(QDISC_PIN, ifname, path);
+	if (access(path, F_OK) || (ifindex && has_filters(ifindex)))
+		return;
+	if (ifindex)
 		bpf_tc_hook_destroy(&hook);
+	unlink(path);
 }
 
 /*
@@ -374,8 +393,10 @@ static int remove_record(const char *hook, const char *ifname)
 
 	pins_link_path(hook, ifname, path);
 	if (!strcmp(hook, QDISC_PIN)) {
-		remove_qdisc(if_nametoindex(ifname));
-	} else if (!strcmp(hook, places[PLACE_INGRESS].clsact_pin)) {
+		remove_qdisc(if_nametoindex(ifname), ifname);
+		return 0;
+	}
+	if (!strcmp(hook, places[PLACE_INGRESS].clsact_pin)) {
 		remove_filter(if_nametoindex(ifname), BPF_TC_INGRESS);
 	} else if (!strcmp(hook, places[PLACE_EGRESS].clsact_pin)) {
 		remove_filter(if_nametoindex(ifname), BPF_TC_EGRESS);
@@ -520,15 +541,13 @@ static void remove_attachment(const struct attachments *at, const struct attachm
 	if (entry->program < 0)
 		return;
 	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
-	if (entry->is_clsact) {
+	if (entry->is_clsact)
 		remove_filter(entry->ifindex, places[entry->place].clsact);
-		remove_qdisc(entry->ifindex);
-	}
 	if (is_recreated(at, entry))
 		return;
 	remove_record(pin_of(entry), entry->name);
 	if (entry->is_clsact)
-		remove_record(QDISC_PIN, entry->name);
+		remove_qdisc(entry->ifindex, entry->name);
 }
 
 /* What the plan no longer wants. */

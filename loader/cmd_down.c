@@ -13,7 +13,6 @@
 #include "dataplane.h"
 #include "log.h"
 #include "pins.h"
-#include "state.h"
 
 #define LOCK_TRIES 100
 #define LOCK_PAUSE_NS (50 * 1000 * 1000)
@@ -21,33 +20,25 @@
 /* Asks a live loader to leave and waits for its lock. Returns the lock, or negative errno. */
 static int take_over(void)
 {
-	_cleanup_(state_closep) struct state *state = NULL;
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_NS };
-	unsigned int pid;
-	int lock_fd;
+	int asked = 0;
 
-	if (!state_open(&state) && state_has_loader(state, &pid)) {
-		log_info("ending the loader (pid %u)", pid);
-		if (kill((pid_t)pid, SIGTERM) && errno != ESRCH)
-			return -errno;
-	}
 	for (int i = 0; i < LOCK_TRIES; i++) {
-		lock_fd = pins_lock();
+		int lock_fd = pins_lock(), pid;
+
 		if (lock_fd != -EBUSY)
 			return lock_fd;
+		/* Whoever holds the lock now, and not who is said to have held it once. */
+		pid = pins_lock_holder();
+		if (pid > 0 && pid != asked) {
+			log_info("ending the loader (pid %d)", pid);
+			if (kill(pid, SIGTERM) && errno != ESRCH)
+				return -errno;
+			asked = pid;
+		}
 		nanosleep(&pause, NULL);
 	}
 	return -EBUSY;
-}
-
-static int remove_root(void)
-{
-	char path[PINS_PATH_LEN + 8];
-
-	snprintf(path, sizeof(path), "%s/links", pins_root());
-	if (rmdir(path) && errno != ENOENT)
-		return -errno;
-	return rmdir(pins_root()) && errno != ENOENT ? -errno : 0;
 }
 
 static bool is_loaded(void)
@@ -77,11 +68,9 @@ int cmd_down(int argc, char **argv)
 		return EXIT_FAILED;
 	}
 	r = attach_remove_all();
-	error = dataplane_unpin();
+	error = pins_remove_all(DATAPLANE_COMMIT_RECORD);
 	if (!r)
 		r = error;
-	if (!r)
-		r = remove_root();
 	if (r < 0) {
 		log_error("could not remove everything below %s: %s", pins_root(), strerror(-r));
 		return EXIT_FAILED;

@@ -18,14 +18,13 @@
 #include "log.h"
 #include "pins.h"
 #include "plan.h"
-#include "state.h"
 
 #define US_PER_MS 1000ull
 #define US_PER_S (1000 * US_PER_MS)
 
 /* Also without an event: XDP features change without one, and stale neighbours want a probe. */
 #define LOOK_AGAIN_US (5 * US_PER_S)
-/* Under a storm of events one look serves all that came in the meantime. */
+/* Under a storm of events one look serves all that came meanwhile, and half of the time is for others. */
 #define MIN_PAUSE_US (20 * US_PER_MS)
 /*
  * A service whose backends just vanished drops queries for a while before `on_down: pass` hands them to
@@ -52,7 +51,9 @@ struct daemon {
 	char *said; /* findings of the last plan, so that only news are logged */
 	int watch_fd;
 	int features_fd; /* -1: this kernel does not tell */
-	uint64_t looked_at_us;
+	uint64_t looked_at_us;	/* end of the last look */
+	uint64_t look_took_us;	/* and how long it took */
+	uint64_t regular_at_us; /* the last regular one */
 	sd_event *event;
 	sd_event_source *timer;
 };
@@ -200,17 +201,16 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 }
 
 /*
- * Look at the host and make the dataplane match. A regular look also probes neighbours and tries refused
- * hooks again. Returns the number of hooks that were refused, or negative errno: -EINVAL when the plan
+ * Look at the host and make the dataplane match. One look in LOOK_AGAIN_US is regular: it also probes
+ * neighbours, tries refused hooks again and makes room for clients. Returns the number of hooks that were refused, or negative errno: -EINVAL when the plan
  * has errors and strict is asked for.
  */
-static int look(struct daemon *d, bool strict, bool is_regular)
+static int look_once(struct daemon *d, bool strict, bool is_regular)
 {
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	int r = daemon_make_plan(d->config, &host, &plan);
 
-	d->looked_at_us = now_us();
 	if (r < 0)
 		return r;
 	say_findings(d, plan);
@@ -219,6 +219,21 @@ static int look(struct daemon *d, bool strict, bool is_regular)
 	r = apply(d, plan, is_regular);
 	if (r >= 0 && is_regular)
 		probe_neighbours(plan);
+	return r;
+}
+
+static int look(struct daemon *d, bool strict)
+{
+	uint64_t begin_us = now_us();
+	bool is_regular = begin_us - d->regular_at_us >= LOOK_AGAIN_US;
+	int r = look_once(d, strict, is_regular);
+
+	d->looked_at_us = now_us();
+	d->look_took_us = d->looked_at_us - begin_us;
+	if (is_regular) {
+		d->regular_at_us = begin_us;
+		dataplane_make_room(d->dataplane);
+	}
 	return r;
 }
 
@@ -233,13 +248,10 @@ static void look_in(struct daemon *d, uint64_t delay_us)
 static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 {
 	struct daemon *d = arg;
-	bool is_regular = now_us() - d->looked_at_us >= LOOK_AGAIN_US / 2;
 
 	(void)source;
 	(void)usec;
-	look(d, false, is_regular);
-	if (is_regular)
-		dataplane_make_room(d->dataplane);
+	look(d, false);
 	look_in(d, LOOK_AGAIN_US);
 	return 0;
 }
@@ -248,6 +260,7 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 {
 	struct daemon *d = arg;
 	uint64_t since_us = now_us() - d->looked_at_us;
+	uint64_t pause_us = d->look_took_us > MIN_PAUSE_US ? d->look_took_us : MIN_PAUSE_US;
 	int r = host_watch_drain(fd);
 
 	(void)source;
@@ -258,11 +271,11 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 	}
 	if (!r)
 		return 0;
-	if (since_us < MIN_PAUSE_US) {
-		look_in(d, MIN_PAUSE_US - since_us);
+	if (since_us < pause_us) {
+		look_in(d, pause_us - since_us);
 		return 0;
 	}
-	look(d, false, false);
+	look(d, false);
 	look_in(d, LOOK_AGAIN_US);
 	return 0;
 }
@@ -287,10 +300,10 @@ static int try_config(struct daemon *d, struct config *config)
 	if (r < 0)
 		return r;
 	d->config = config;
-	r = look(d, true, false);
+	r = look(d, true);
 	if (r < 0) {
 		d->config = old;
-		look(d, false, false);
+		look(d, false);
 		return r;
 	}
 	/* They shape the pinned state. */
@@ -382,11 +395,10 @@ static bool may_load(void)
 
 static int explain_lock(int error)
 {
-	_cleanup_(state_closep) struct state *state = NULL;
-	unsigned int pid;
+	int pid = pins_lock_holder();
 
-	if (error == -EBUSY && !state_open(&state) && state_has_loader(state, &pid))
-		log_error("another edge53 (pid %u) is running on %s; stop it first, or reload it with SIGHUP",
+	if (error == -EBUSY && pid > 0)
+		log_error("another edge53 (pid %d) is running on %s; stop it first, or reload it with SIGHUP",
 			  pid, pins_root());
 	else if (error == -EBUSY)
 		log_error("another edge53 is running on %s", pins_root());
@@ -451,7 +463,14 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up the event loop: %s", strerror(-r));
 		return r;
 	}
-	return look(d, !is_loaded, true);
+	return look(d, !is_loaded);
+}
+
+/* A start that failed leaves nothing behind, unless there was something before. */
+static void undo_start(void)
+{
+	attach_remove_all();
+	pins_remove_all(DATAPLANE_COMMIT_RECORD);
 }
 
 int daemon_run(const char *config_path, struct config **config, enum attach_tc tc)
@@ -478,8 +497,11 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 		return EXIT_FAILED;
 	}
 	r = start(&d, is_loaded);
-	if (r < 0)
+	if (r < 0) {
+		if (!is_loaded)
+			undo_start();
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+	}
 	sd_notifyf(false, "READY=1\nSTATUS=%s",
 		   r ? "running; some hooks were refused, see the log" : "running");
 	r = sd_event_loop(d.event);

@@ -16,6 +16,7 @@
 #include "pins.h"
 #include "state.h"
 #include "tables.h"
+#include "token.h"
 
 #include "edge53.skel.h"
 
@@ -27,12 +28,14 @@
 #define TCP_HALF_OPEN_NS (10 * 1000 * NS_PER_MS)
 #define TCP_IDLE_NS (300 * 1000 * NS_PER_MS)
 #define TCP_CLOSING_NS (10 * 1000 * NS_PER_MS)
-#define TOKEN_ID_BITS 16
 
-static void edge53_bpf_freep(struct edge53_bpf **skel)
-{
-	edge53_bpf__destroy(*skel);
-}
+/* Bits of a slot's lap that a reply must show: a late one fits the wrong lap with 1 in 2^this. */
+#define MIN_LAP_BITS 4
+
+/* Of the memory of the machine; what is more is made less at start, rather than to fail at boot. */
+#define MAX_SHARE_OF_MEMORY 4
+#define MIN_SLOTS_PER_CPU 1024
+#define MIN_CLIENTS 1024
 
 struct dataplane {
 	struct edge53_bpf *skel;
@@ -52,6 +55,39 @@ static unsigned int floor_log2(unsigned int n)
 static unsigned int ceil_log2(unsigned int n)
 {
 	return n > 1 ? floor_log2(n - 1) + 1 : 0;
+}
+
+static unsigned long long slots_bytes(const struct edge53_geometry *g)
+{
+	return (unsigned long long)g->n_cpus * g->slots_per_cpu * sizeof(struct edge53_slot);
+}
+
+static unsigned long long clients_bytes(const struct edge53_geometry *g)
+{
+	return (unsigned long long)g->clients *
+	       (sizeof(struct edge53_addr) + g->n_cpus * sizeof(struct edge53_client));
+}
+
+/*
+ * Tables are per possible CPU, of which hypervisors announce hundreds for a small machine. Depends on
+ * the limits and the machine only, so that the next start comes to the same sizes and can adopt.
+ */
+static void fit_memory(struct edge53_geometry *g)
+{
+	unsigned long long bytes = (unsigned long long)sysconf(_SC_PHYS_PAGES) *
+				   (unsigned long long)sysconf(_SC_PAGESIZE) / MAX_SHARE_OF_MEMORY;
+	unsigned int slots = g->slots_per_cpu, clients = g->clients;
+
+	while (slots_bytes(g) > bytes && g->slots_per_cpu > MIN_SLOTS_PER_CPU)
+		g->slots_per_cpu /= 2;
+	while (clients_bytes(g) > bytes && g->clients > MIN_CLIENTS)
+		g->clients /= 2;
+	if (g->slots_per_cpu != slots)
+		log_warning("limits.udp_slots: %u for each of %u possible CPUs take more than a quarter of the memory; using %u",
+			    slots, g->n_cpus, g->slots_per_cpu);
+	if (g->clients != clients)
+		log_warning("limits.clients: %u for each of %u possible CPUs take more than a quarter of the memory; using %u",
+			    clients, g->n_cpus, g->clients);
 }
 
 /* The geometry a fresh start with these limits has; keys are random. */
@@ -75,6 +111,7 @@ static int make_geometry(const struct config_limits *limits, struct edge53_geome
 	};
 	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys))
 		return -EIO;
+	fit_memory(ret);
 	return 0;
 }
 
@@ -83,9 +120,9 @@ static int check_geometry(const struct edge53_geometry *g)
 	unsigned long long slots = (unsigned long long)g->n_cpus * g->slots_per_cpu;
 	unsigned int bits = g->port_bits + TOKEN_ID_BITS;
 
-	if (slots > 1ull << (bits - 1)) {
+	if (slots > 1ull << (bits - MIN_LAP_BITS)) {
 		log_error("limits.udp_slots: %u slots for each of %u CPUs are more than ports and DNS IDs can tell apart (%llu); use fewer slots or more ports",
-			  g->slots_per_cpu, g->n_cpus, 1ull << (bits - 1));
+			  g->slots_per_cpu, g->n_cpus, 1ull << (bits - MIN_LAP_BITS));
 		return -EINVAL;
 	}
 	if (g->tcp_connections > 1u << g->port_bits) {
@@ -116,7 +153,7 @@ static int open_pinned(const char *name, unsigned int value_size, unsigned int m
 /* Reads the geometry of pinned state. -ENOENT: there is none. -EPROTO: of another layout. */
 static int read_geometry(struct edge53_geometry *ret)
 {
-	_cleanup_(closep) int fd = open_pinned("geometry", sizeof(*ret), 1);
+	_cleanup_(closep) int fd = open_pinned(DATAPLANE_COMMIT_RECORD, sizeof(*ret), 1);
 	__u32 zero = 0;
 
 	if (fd < 0)
@@ -130,7 +167,7 @@ bool dataplane_is_pinned(void)
 {
 	struct edge53_geometry geometry;
 
-	return !read_geometry(&geometry);
+	return read_geometry(&geometry) != -ENOENT;
 }
 
 /* Whether state of this geometry serves these limits. Keys may differ: those of the state are used. */
@@ -268,7 +305,7 @@ static int pin_all(struct edge53_bpf *skel)
 	struct bpf_map *map;
 	int r = 0;
 
-	unlink(pins_map_path(bpf_map__name(skel->maps.geometry), path));
+	unlink(pins_map_path(DATAPLANE_COMMIT_RECORD, path));
 	bpf_object__for_each_map(map, skel->obj) {
 		if (is_pinned_kind(map) && map != skel->maps.geometry)
 			r = pin_map(map);
@@ -410,11 +447,9 @@ unsigned long long dataplane_memory(const struct dataplane *dp)
 {
 	const struct edge53_geometry *g = &dp->geometry;
 
-	return (unsigned long long)g->n_cpus * g->slots_per_cpu * sizeof(struct edge53_slot) +
+	return slots_bytes(g) + clients_bytes(g) +
 	       (unsigned long long)g->tcp_connections *
-		       (sizeof(struct edge53_conn) + 2 * sizeof(struct edge53_tuple)) +
-	       (unsigned long long)g->clients *
-		       (sizeof(struct edge53_addr) + g->n_cpus * sizeof(struct edge53_client));
+		       (sizeof(struct edge53_conn) + 2 * sizeof(struct edge53_tuple));
 }
 
 int dataplane_sync(struct dataplane *dp, const struct plan *plan,
@@ -457,22 +492,4 @@ int dataplane_make_room(struct dataplane *dp)
 	log_info("limits.clients is %u and reached: the counters of %zu clients seen longest ago were dropped",
 		 dp->geometry.clients, n_evicted);
 	return 0;
-}
-
-int dataplane_unpin(void)
-{
-	_cleanup_(edge53_bpf_freep) struct edge53_bpf *skel = edge53_bpf__open();
-	char path[PINS_PATH_LEN];
-	struct bpf_map *map;
-	int r = 0;
-
-	if (!skel)
-		return -errno;
-	unlink(pins_map_path(bpf_map__name(skel->maps.geometry), path)); /* see pin_all() */
-	bpf_object__for_each_map(map, skel->obj) {
-		if (is_pinned_kind(map) &&
-		    unlink(pins_map_path(bpf_map__name(map), path)) && errno != ENOENT)
-			r = -errno;
-	}
-	return r;
 }

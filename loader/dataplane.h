@@ -18,7 +18,7 @@ struct dataplane;
  */
 int dataplane_open(const struct config_limits *limits, struct dataplane **ret);
 
-/* Whether an earlier loader left a whole set of maps of this version. */
+/* Whether an earlier loader, of whatever version, left a whole set of maps. */
 bool dataplane_is_pinned(void);
 
 /* Closes descriptors; pinned state stays. Accepts NULL. */
@@ -45,7 +45,7 @@ int dataplane_sync(struct dataplane *dataplane, const struct plan *plan,
 /* Evicts the clients seen longest ago, when the table turned others away since the last call. */
 int dataplane_make_room(struct dataplane *dataplane);
 
-/* Unpins every map. Programs that are still attached keep running on them. */
-int dataplane_unpin(void);
+/* The map whose pin says that the set of pinned maps is whole: pinned last, removed first. */
+#define DATAPLANE_COMMIT_RECORD "geometry"
 
 #endif

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/magic.h>
@@ -8,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/vfs.h>
 #include <time.h>
 
@@ -228,4 +230,69 @@ int pins_is_locked(void)
 	if (flock(fd, LOCK_SH | LOCK_NB) == 0)
 		return 0;
 	return errno == EWOULDBLOCK ? 1 : -errno;
+}
+
+/* A line: "1: FLOCK  ADVISORY  WRITE 1234 00:2a:77 0 EOF" (fs/locks.c, lock_get_status()). */
+static int holder_in_line(const char *line, const struct stat *root_stat)
+{
+	unsigned int major_number, minor_number;
+	unsigned long inode;
+	int pid;
+
+	if (sscanf(line, "%*d: FLOCK ADVISORY WRITE %d %x:%x:%lu", &pid, &major_number, &minor_number,
+		   &inode) != 4)
+		return 0;
+	if (inode != root_stat->st_ino || major_number != major(root_stat->st_dev) ||
+	    minor_number != minor(root_stat->st_dev))
+		return 0;
+	return pid > 0 ? pid : 0;
+}
+
+int pins_lock_holder(void)
+{
+	struct stat root_stat;
+	char line[256];
+	int pid = 0;
+	FILE *locks;
+
+	if (stat(root, &root_stat) < 0)
+		return errno == ENOENT ? 0 : -errno;
+	locks = fopen("/proc/locks", "re");
+	if (!locks)
+		return -errno;
+	while (!pid && fgets(line, sizeof(line), locks))
+		pid = holder_in_line(line, &root_stat);
+	fclose(locks);
+	return pid;
+}
+
+static int unlink_maps(DIR *directory)
+{
+	struct dirent *entry;
+	int r = 0;
+
+	while ((entry = readdir(directory))) {
+		if (entry->d_type == DT_DIR)
+			continue;
+		if (unlinkat(dirfd(directory), entry->d_name, 0) && errno != ENOENT && !r)
+			r = -errno;
+	}
+	return r;
+}
+
+int pins_remove_all(const char *first)
+{
+	DIR *directory = opendir(root);
+	int r;
+
+	if (!directory)
+		return -errno;
+	unlinkat(dirfd(directory), first, 0);
+	r = unlink_maps(directory);
+	if (unlinkat(dirfd(directory), "links", AT_REMOVEDIR) && errno != ENOENT && !r)
+		r = -errno;
+	closedir(directory);
+	if (rmdir(root) && !r)
+		r = -errno;
+	return r;
 }

@@ -40,6 +40,18 @@ bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static
  */
 int pins_lock(void);
 
+/*
+ * Who holds the lock, as /proc/locks tells: its pid, 0 when nobody does or it is in another pid
+ * namespace, or negative errno.
+ */
+int pins_lock_holder(void);
+
+/*
+ * Removes every pinned map, `first` before the others, and the directories. Call with the lock held and
+ * links/ empty. Returns 0 or the first error.
+ */
+int pins_remove_all(const char *first);
+
 /* Whether someone holds the lock. Never blocks; false when there is no root. */
 int pins_is_locked(void);
 

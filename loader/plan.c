@@ -324,8 +324,21 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 	return check_addresses(plan, edge, host);
 }
 
+/*
+ * A resolver that is reached only by the default route is one whose address is not up yet: queries sent
+ * there would leave the host.
+ */
+static bool is_elsewhere(const struct host *host, const struct host_route *route)
+{
+	const struct host_link *link = host_link_by_index(host, route->ifindex);
+
+	return !route->is_local && link && link->is_default_route &&
+	       !addr_equal(&route->nexthop, &route->target);
+}
+
 static int plan_resolver(struct plan *plan, const struct config_enforce *enforce,
-			 const struct host_route *route, struct plan_backend *backend)
+			 const struct host *host, const struct host_route *route,
+			 struct plan_backend *backend)
 {
 	char text[ADDR_TEXT_LEN];
 
@@ -334,11 +347,11 @@ static int plan_resolver(struct plan *plan, const struct config_enforce *enforce
 	backend->tcp_port = EDGE53_DNS_PORT;
 	backend->weight = 1;
 	backend->is_local = true;
-	backend->usable = route->reachable;
+	backend->usable = route->reachable && !is_elsewhere(host, route);
 	addr_format(&enforce->resolver, text);
-	if (!route->reachable)
+	if (!backend->usable)
 		return say(plan, FINDING_NOTE,
-			   "%s: waiting for resolver %s: no address of this host, and no route to it",
+			   "%s: waiting for resolver %s: no address of this host, and no route to it but the default",
 			   enforce->name, text);
 	if (!route->is_local)
 		return say(plan, FINDING_WARNING,
@@ -393,7 +406,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 		service->flags |= EDGE53_SERVICE_EXEMPT;
 	service->exempt = enforce->exempt;
 	service->n_exempt = enforce->n_exempt;
-	r = plan_resolver(plan, enforce, route, service->backends);
+	r = plan_resolver(plan, enforce, host, route, service->backends);
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
 		if (!matches(enforce->interface, &host->links[i]))
 			continue;

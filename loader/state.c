@@ -282,8 +282,10 @@ const struct edge53_loader *state_loader(const struct state *state)
 
 bool state_has_loader(const struct state *state, unsigned int *pid)
 {
-	*pid = state->loader.pid;
-	return pins_is_locked();
+	int holder = pins_lock_holder();
+
+	*pid = holder > 0 ? (unsigned int)holder : state->loader.pid;
+	return pins_is_locked() > 0;
 }
 
 const struct edge53_service *state_service(struct state *state, unsigned int id)

@@ -408,19 +408,23 @@ static bool xdp_reaches(const struct plan *plan, size_t service, const struct pl
 static bool xdp_returns(const struct plan *plan, const struct plan_device *device,
 			const struct attachments *attachments)
 {
+	bool has_xdp = false;
+
 	if (!device->is_ethernet || device->enforce >= 0)
 		return false;
 	for (size_t i = 0; i < plan->n_services; i++) {
 		for (size_t j = 0; j < plan->services[i].n_backends; j++) {
 			const struct plan_backend *b = &plan->services[i].backends[j];
 
-			if (b->usable && b->is_ethernet &&
-			    attach_xdp_mode(attachments, b->ifindex) != XDP_MODE_NONE &&
-			    !may_redirect(attachments, b->ifindex, device->xdp_redirect_ok))
+			if (!b->usable || !b->is_ethernet ||
+			    attach_xdp_mode(attachments, b->ifindex) == XDP_MODE_NONE)
+				continue;
+			has_xdp = true;
+			if (!may_redirect(attachments, b->ifindex, device->xdp_redirect_ok))
 				return false;
 		}
 	}
-	return true;
+	return has_xdp;
 }
 
 /* --- plan → entries ------------------------------------------------------------------------------------ */
