@@ -589,6 +589,9 @@ add_ppp() {
 		LAB_PPP_PID[n]=$SPAWNED
 		wait_until 20 has_address host "ppp$n" || skip "pppd does not bring ppp$n up"
 		wait_until 20 has_address "$ns" ppp0 || skip "pppd does not bring ppp0 up at the client"
+		# pppd's three packets of queue lose queries under load.
+		on host ip link set "ppp$n" txqueuelen 10000
+		on "$ns" ip link set ppp0 txqueuelen 10000
 	else
 		[ -c /dev/net/tun ] || modprobe -q tun 2>/dev/null || true
 		[ -c /dev/net/tun ] || skip "no /dev/ppp with pppd, and no /dev/net/tun either"
