@@ -46,7 +46,8 @@ static __always_inline struct edge53_client *insert_client(const struct edge53_a
 		cpu->clients_not_counted++;
 		return NULL;
 	}
-	if (bpf_map_update_elem(&clients, address, &fresh, BPF_NOEXIST) == -E2BIG) {
+	/* int, as before Linux 6.4 the upper half of the inlined call's result is not set. */
+	if ((int)bpf_map_update_elem(&clients, address, &fresh, BPF_NOEXIST) == -E2BIG) {
 		cpu->clients_full_until_ns = now_ns + CLIENTS_RETRY_NS;
 		cpu->clients_not_counted++;
 		return NULL;

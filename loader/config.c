@@ -421,11 +421,12 @@ static ssize_t read_all(int fd, char *buf, size_t size)
 	return used;
 }
 
-static bool is_regular(int fd)
+/* Neither a device nor a FIFO. A directory says so itself when it is read. */
+static bool is_file(int fd)
 {
 	struct stat st;
 
-	return !fstat(fd, &st) && S_ISREG(st.st_mode);
+	return !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
 int config_load(const char *path, struct config **ret)
@@ -441,7 +442,7 @@ int config_load(const char *path, struct config **ret)
 		log_error("%s: cannot be opened: %s", path, strerror(-r));
 		return r;
 	}
-	if (!is_regular(fd)) {
+	if (!is_file(fd)) {
 		log_error("%s: is not a file", path);
 		return -EINVAL;
 	}

@@ -37,6 +37,7 @@ struct host_route {
 	unsigned int oif_required; /* what was asked for; 0: any device */
 	bool reachable;		   /* false: the fields below mean nothing */
 	bool is_local;		   /* the target is an address of this host */
+	bool by_default;	   /* only a default route leads there, and no device was asked for */
 	unsigned int ifindex;
 	struct edge53_addr source;  /* address the host would use; zero when the kernel names none */
 	struct edge53_addr nexthop; /* gateway, or the target itself */

@@ -205,18 +205,50 @@ static int read_route(const struct nlmsghdr *message, void *data)
 	return 0;
 }
 
-static int look_up(struct netlink *netlink, struct host_route *route)
+static void request_route(struct netlink *netlink, const struct host_route *route,
+			  unsigned int flags)
 {
-	struct netlink_answer answer = { read_route, NULL, route };
 	struct nlmsghdr *request = netlink_request(netlink, RTM_GETROUTE, 0);
 	struct rtmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
-	int r;
 
 	info->rtm_family = host_address_family(&route->target);
 	info->rtm_dst_len = addr_is_ipv4(&route->target) ? 32 : 128;
+	info->rtm_flags = flags;
 	host_put_address(request, RTA_DST, &route->target);
 	if (route->oif_required)
 		mnl_attr_put_u32(request, RTA_OIF, route->oif_required);
+}
+
+static int read_match(const struct nlmsghdr *message, void *data)
+{
+	const struct rtmsg *info = mnl_nlmsg_get_payload(message);
+	struct host_route *route = data;
+
+	if (message->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*info))
+		return -EBADMSG;
+	route->by_default = info->rtm_dst_len == 0 && info->rtm_type == RTN_UNICAST;
+	return 0;
+}
+
+/* The entry of the table that the lookup hit, instead of its result (RTM_F_FIB_MATCH). */
+static int look_up_match(struct netlink *netlink, struct host_route *route)
+{
+	struct netlink_answer answer = { read_match, NULL, route };
+	int r;
+
+	request_route(netlink, route, RTM_F_FIB_MATCH);
+	r = netlink_talk(netlink, &answer);
+	return netlink->broken ? r : 0;
+}
+
+static int look_up(struct netlink *netlink, struct host_route *route)
+{
+	struct netlink_answer answer = { read_route, NULL, route };
+	int r;
+
+	request_route(netlink, route, 0);
 	r = netlink_talk(netlink, &answer);
 	/* Many errnos mean "no route": ENETUNREACH, EACCES, EINVAL (blackhole), what a rule says. */
 	return netlink->broken ? r : 0;
@@ -306,6 +338,10 @@ static int answer_question(struct netlink *netlink, const struct host *host,
 		return r;
 	if (!route->reachable && route->oif_required)
 		reach_through_tunnel(host, route);
+	if (route->reachable && !route->oif_required)
+		r = look_up_match(netlink, route);
+	if (r < 0)
+		return r;
 	return route->reachable ? find_neighbour(netlink, host, route) : 0;
 }
 

@@ -211,6 +211,16 @@ static struct edge53_addr own_address(const struct host *host, unsigned int ifin
 	return (struct edge53_addr){};
 }
 
+/* RFC 1918 and RFC 6598. */
+static bool is_private(const struct edge53_addr *address)
+{
+	const __u8 *ip = &address->bytes[12];
+
+	return addr_is_ipv4(address) &&
+	       (ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+		(ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64));
+}
+
 /* Fills in how a backend is reached. It stays unusable, with a finding, when it is not. */
 static int route_backend(struct plan *plan, const struct config_edge *edge, const struct host *host,
 			 const struct host_route *route, struct plan_backend *backend)
@@ -232,6 +242,11 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 		return say(plan, FINDING_NOTE, "%s: waiting for a route to backend %s%s%s",
 			   edge->name, text, edge->tunnel ? " through " : "",
 			   edge->tunnel ? edge->tunnel : "");
+	/* When wg0 goes, the default route is what is left: nothing of the tunnel may go there. */
+	if (route->by_default && is_private(&backend->address))
+		return say(plan, FINDING_NOTE,
+			   "%s: waiting for a route to backend %s: the default route, by %s, is not taken for a private address unless `tunnel: %s` says so",
+			   edge->name, text, link->name, link->name);
 	if (!(link->flags & IFF_UP))
 		return say(plan, FINDING_NOTE, "%s: waiting for %s to be up", edge->name,
 			   link->name);
@@ -324,21 +339,8 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 	return check_addresses(plan, edge, host);
 }
 
-/*
- * A resolver that is reached only by the default route is one whose address is not up yet: queries sent
- * there would leave the host.
- */
-static bool is_elsewhere(const struct host *host, const struct host_route *route)
-{
-	const struct host_link *link = host_link_by_index(host, route->ifindex);
-
-	return !route->is_local && link && link->is_default_route &&
-	       !addr_equal(&route->nexthop, &route->target);
-}
-
 static int plan_resolver(struct plan *plan, const struct config_enforce *enforce,
-			 const struct host *host, const struct host_route *route,
-			 struct plan_backend *backend)
+			 const struct host_route *route, struct plan_backend *backend)
 {
 	char text[ADDR_TEXT_LEN];
 
@@ -347,7 +349,8 @@ static int plan_resolver(struct plan *plan, const struct config_enforce *enforce
 	backend->tcp_port = EDGE53_DNS_PORT;
 	backend->weight = 1;
 	backend->is_local = true;
-	backend->usable = route->reachable && !is_elsewhere(host, route);
+	/* By the default route: its address is not up yet, and queries sent there would leave the host. */
+	backend->usable = route->reachable && !route->by_default;
 	addr_format(&enforce->resolver, text);
 	if (!backend->usable)
 		return say(plan, FINDING_NOTE,
@@ -406,7 +409,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 		service->flags |= EDGE53_SERVICE_EXEMPT;
 	service->exempt = enforce->exempt;
 	service->n_exempt = enforce->n_exempt;
-	r = plan_resolver(plan, enforce, host, route, service->backends);
+	r = plan_resolver(plan, enforce, route, service->backends);
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
 		if (!matches(enforce->interface, &host->links[i]))
 			continue;
