@@ -323,7 +323,7 @@ static int explain_load_failure(int error)
 	else if (error == -ENOMEM)
 		log_error("not enough memory for the tables of limits.udp_slots, tcp_connections and clients");
 	else
-		log_error("cannot load the BPF programs: %s; Linux 5.15 or newer with BTF is needed, and -v shows what the kernel says",
+		log_error("cannot load the BPF programs: %s; Linux 6.1 or newer with BTF is needed, and -v shows what the kernel says",
 			  strerror(-error));
 	return error;
 }
