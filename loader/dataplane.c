@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "knobs.h"
+#include "geometry.h"
 #include "log.h"
 #include "pins.h"
 #include "state.h"
@@ -50,11 +50,6 @@ struct dataplane {
 static unsigned int floor_log2(unsigned int n)
 {
 	return 31 - (unsigned int)__builtin_clz(n);
-}
-
-static unsigned int ceil_log2(unsigned int n)
-{
-	return n > 1 ? floor_log2(n - 1) + 1 : 0;
 }
 
 static unsigned long long slots_bytes(const struct edge53_geometry *g)
@@ -225,18 +220,13 @@ static void set_knobs(struct edge53_bpf *skel, const struct edge53_geometry *g,
 		      const struct config_limits *limits)
 {
 	struct edge53_knobs knobs = {
-		.slots_per_cpu = g->slots_per_cpu,
-		.slot_bits = ceil_log2(g->n_cpus * g->slots_per_cpu),
-		.port_base = g->port_base,
-		.port_bits = g->port_bits,
-		.tcp_connections = g->tcp_connections,
 		.udp_timeout_us = (__u32)(limits->udp_timeout_ms * NS_PER_MS >> 10),
 		.tcp_half_open_ns = TCP_HALF_OPEN_NS,
 		.tcp_idle_ns = TCP_IDLE_NS,
 		.tcp_closing_ns = TCP_CLOSING_NS,
 	};
 
-	memcpy(knobs.token_keys, g->token_keys, sizeof(knobs.token_keys));
+	geometry_fill_knobs(g, &knobs);
 	memcpy((void *)&skel->rodata->knobs, &knobs, sizeof(knobs));
 }
 

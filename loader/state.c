@@ -16,6 +16,7 @@
 #include <bpf/libbpf.h>
 
 #include "../bpf/token.h"
+#include "geometry.h"
 #include "log.h"
 #include "pins.h"
 #include "state.h"
@@ -180,11 +181,6 @@ static int read_array(const struct map *map, void *values, __u32 n_values)
 	return r == -ENOENT ? 0 : r; /* ENOENT: that was the last one */
 }
 
-static unsigned int log2_rounded_up(__u64 value)
-{
-	return value > 1 ? 64 - __builtin_clzll(value - 1) : 0;
-}
-
 /* What state_walk_*() rely on: the arrays are as long as the geometry says, and bits fit. */
 static int check_geometry(const struct state *state)
 {
@@ -197,18 +193,6 @@ static int check_geometry(const struct state *state)
 		return 0;
 	log_error("the geometry in %s contradicts its maps; try `edge53 down`", pins_root());
 	return -EPROTO;
-}
-
-static void fill_knobs(struct state *state)
-{
-	const struct edge53_geometry *g = &state->geometry;
-
-	memcpy(state->knobs.token_keys, g->token_keys, sizeof(g->token_keys));
-	state->knobs.slots_per_cpu = g->slots_per_cpu;
-	state->knobs.slot_bits = log2_rounded_up((__u64)g->n_cpus * g->slots_per_cpu);
-	state->knobs.port_base = g->port_base;
-	state->knobs.port_bits = g->port_bits;
-	state->knobs.tcp_connections = g->tcp_connections;
 }
 
 static int read_plan(struct state *state)
@@ -251,7 +235,7 @@ int state_open(struct state **ret)
 	r = check_geometry(state);
 	if (r < 0)
 		return r;
-	fill_knobs(state);
+	geometry_fill_knobs(&state->geometry, &state->knobs);
 	r = read_plan(state);
 	if (r < 0)
 		return r;
