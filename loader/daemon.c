@@ -440,9 +440,10 @@ static int check_plan(struct daemon *d, bool is_loaded)
 	return -EINVAL;
 }
 
+/* Returns the number of refused hooks, or negative errno. */
 static int start(struct daemon *d, bool is_loaded)
 {
-	int r = dataplane_open(&d->config->limits, &d->dataplane);
+	int refused, r = dataplane_open(&d->config->limits, &d->dataplane);
 
 	if (r < 0)
 		return r;
@@ -463,7 +464,11 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up the event loop: %s", strerror(-r));
 		return r;
 	}
-	return look(d, !is_loaded);
+	refused = look(d, !is_loaded);
+	if (refused < 0)
+		return refused;
+	r = dataplane_commit(d->dataplane);
+	return r < 0 ? r : refused;
 }
 
 /* A start that failed leaves nothing behind, unless there was something before. */

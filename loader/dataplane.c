@@ -42,6 +42,7 @@ struct dataplane {
 	struct edge53_geometry geometry;
 	struct tables *tables;
 	int programs[PROGRAM_COUNT];
+	bool is_pinned;
 	unsigned long long not_counted; /* packets of clients without room, at the last look */
 };
 
@@ -376,11 +377,18 @@ static int load(struct dataplane *dp, const struct config_limits *limits)
 	if (r < 0)
 		return explain_load_failure(r);
 	collect_programs(dp);
+	dp->is_pinned = adopt;
 	r = write_records(dp);
-	if (!r && !adopt)
-		r = pin_all(dp->skel);
 	if (!r)
 		log_info(adopt ? "adopted the running dataplane" : "loaded a new dataplane");
+	return r;
+}
+
+int dataplane_commit(struct dataplane *dp)
+{
+	int r = dp->is_pinned ? 0 : pin_all(dp->skel);
+
+	dp->is_pinned = !r;
 	return r;
 }
 

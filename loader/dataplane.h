@@ -29,6 +29,12 @@ static inline void dataplane_closep(struct dataplane **dataplane)
 	dataplane_close(*dataplane);
 }
 
+/*
+ * Pins the maps of a new dataplane. Called when it is attached: until then `status` says "not loaded", and a
+ * loader that dies leaves what was before for the next one to adopt. Returns 0 or negative errno, logged.
+ */
+int dataplane_commit(struct dataplane *dataplane);
+
 /* Descriptors by enum attach_program, valid until dataplane_close(). */
 const int *dataplane_programs(const struct dataplane *dataplane);
 
