@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Ordering of plain loads and stores between CPUs. BPF has no fences; on x86 (TSO) the compiler is the
- * only one to hold back, elsewhere an atomic read-modify-write with a result is a full barrier
+ * Ordering of plain loads and stores between CPUs. BPF has no fences; on x86 (TSO) the compiler is
+ * the only one to hold back, elsewhere an atomic read-modify-write with a result is a full barrier
  * (Documentation/bpf/standardization/instruction-set.rst, BPF_FETCH; kernel memory model).
  */
 #ifndef EDGE53_BARRIER_H

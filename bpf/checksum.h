@@ -2,9 +2,9 @@
 /*
  * Internet checksum arithmetic (RFC 1071), and its incremental update (RFC 1624). Pure.
  *
- * Sums are of 16-bit words as they lie in memory, so byte order does not matter (RFC 1071 section 2B).
- * A running difference is built with csum_sub() of what was there and csum_add() of what will be, and
- * folded into a checksum field once.
+ * Sums are of 16-bit words as they lie in memory, so byte order does not matter (RFC 1071 section
+ * 2B). A running difference is built with csum_sub() of what was there and csum_add() of what will
+ * be, and folded into a checksum field once.
  */
 #ifndef EDGE53_CHECKSUM_H
 #define EDGE53_CHECKSUM_H

@@ -31,8 +31,8 @@ static __always_inline struct edge53_cpu_state *this_cpu_state(void)
 }
 
 /*
- * A full table is not asked again for a while: the failed insertion takes a lock and costs more than
- * everything else done for the packet, which is what a flood of forged sources would want.
+ * A full table is not asked again for a while: the failed insertion takes a lock and costs more
+ * than everything else done for the packet, which is what a flood of forged sources would want.
  */
 static __always_inline struct edge53_client *insert_client(const struct edge53_addr *address,
 							    __u64 now_ns)

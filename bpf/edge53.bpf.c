@@ -131,7 +131,10 @@ static __always_inline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 SEC("xdp")
 int edge_xdp(struct xdp_md *ctx)
 {
-	struct bytes b = { .data = (void *)(long)ctx->data, .data_end = (void *)(long)ctx->data_end };
+	struct bytes b = {
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+	};
 	struct packet pkt;
 
 	b.len = b.data_end - b.data;
@@ -220,9 +223,6 @@ static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_
 {
 	struct packet pkt;
 
-	/* XDP leaves tagged frames alone, also those with a priority only, so they are not checked. */
-	if (is_counted && skb->vlan_present)
-		return TC_GO_ON;
 	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
 	if (pkt.dport == EDGE53_DNS_PORT)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where does an IPv6 packet of an enforced client go? Only its transport and destination port are asked
- * for: this release redirects no IPv6, but can keep it from leaking.
+ * Where does an IPv6 packet of an enforced client go? Only its transport and destination port are
+ * asked for: this release redirects no IPv6, but can keep it from leaking.
  */
 #ifndef EDGE53_IPV6_H
 #define EDGE53_IPV6_H
@@ -12,7 +12,10 @@
 
 #include "packet.h"
 
-/* More than any sender has reason to use; RFC 8200 section 4.1 names seven kinds, each once or twice. */
+/*
+ * More than any sender has reason to use; RFC 8200 section 4.1 names seven kinds, each once or
+ * twice.
+ */
 #define IPV6_MAX_EXTENSIONS 8
 
 #define IPPROTO_MOBILITY 135
@@ -45,8 +48,8 @@ static __always_inline __u32 extension_len(__u8 kind, __u8 length_field)
 }
 
 /*
- * The destination port, or -1 when the packet has none or is no first fragment. A chain of headers that
- * is too long or cut short may hide anything, so it counts as port 53.
+ * The destination port, or -1 when the packet has none or is no first fragment. A chain of headers
+ * that is too long or cut short may hide anything, so it counts as port 53.
  *
  * A global function: the verifier goes through the walk once, alone.
  */

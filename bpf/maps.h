@@ -2,8 +2,8 @@
 /*
  * Every map of the object. Types with BTF, so that `bpftool map dump pinned` prints field names.
  * Sizes that the configuration chooses are set by the loader before load; 1 stands for them here.
- * MMAPABLE arrays start on a page: a slot is exactly one cache line, and the loader reads them without
- * a system call an entry.
+ * MMAPABLE arrays start on a page: a slot is exactly one cache line, and the loader reads them
+ * without a system call an entry.
  */
 #ifndef EDGE53_MAPS_H
 #define EDGE53_MAPS_H

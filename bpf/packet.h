@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the steps hand on to each other. Offsets, not pointers: a pointer into the packet dies at the
- * first helper that may move the data.
+ * What the steps hand on to each other. Offsets, not pointers: a pointer into the packet dies at
+ * the first helper that may move the data.
  */
 #ifndef EDGE53_PACKET_H
 #define EDGE53_PACKET_H
@@ -56,9 +56,9 @@ struct rewrite {
 	bool to_ethernet;
 	bool xdp_target; /* replies: XDP may redirect to ifindex */
 	__u32 ifindex; /* device to send to; 0: on into the host's stack */
-	__u8 dmac[ETH_ALEN]; /* of nexthop; XDP sends only where it is known, tc lets the kernel resolve */
+	__u8 dmac[ETH_ALEN]; /* of nexthop; XDP sends only where it is known, tc resolves */
 	__u8 smac[ETH_ALEN];
-	const struct edge53_addr *nexthop; /* of a query; may be IPv6 for an IPv4 packet (RFC 5549) */
+	const struct edge53_addr *nexthop; /* of a query; may be IPv6 for IPv4 (RFC 5549) */
 };
 
 #define TCP_FIN 0x01

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bytes → struct packet. Reads; never writes. Everything this release cannot speak about (ARP, VLAN,
- * fragments after the first, other transports) is NOT_OURS.
+ * Bytes → struct packet. Reads; never writes. Everything this release cannot speak about (ARP,
+ * VLAN, fragments after the first, other transports) is NOT_OURS.
  */
 #ifndef EDGE53_PARSE_H
 #define EDGE53_PARSE_H
@@ -74,8 +74,9 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 }
 
 /*
- * The ports come first, alone: a packet that ends right behind them, as a first fragment may, is still
- * known by them, and refused if it is ours. It would leave an enforced client's host otherwise.
+ * The ports come first, alone: a packet that ends right behind them, as a first fragment may, is
+ * still known by them, and refused if it is ours. It would leave an enforced client's host
+ * otherwise.
  */
 static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct packet *pkt)
 {

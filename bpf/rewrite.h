@@ -39,8 +39,9 @@ static __always_inline __u64 diff_ports(const struct packet *pkt, const struct r
 }
 
 /*
- * Whether the checksum field holds only the sum of the pseudo header, which is what CHECKSUM_PARTIAL
- * looks like to a hook that cannot see skb->ip_summed (docs/architecture.md, "Partial checksums").
+ * Whether the checksum field holds only the sum of the pseudo header, which is what
+ * CHECKSUM_PARTIAL looks like to a hook that cannot see skb->ip_summed (docs/architecture.md,
+ * "Partial checksums").
  */
 static __always_inline bool has_partial_checksum(const struct packet *pkt)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Carries a rewrite out at tc. The order is the one that holds for every kind of skb checksum (none,
- * complete, partial) and for GSO packets: write what the IP header says, then tell
+ * Carries a rewrite out at tc. The order is the one that holds for every kind of skb checksum
+ * (none, complete, partial) and for GSO packets: write what the IP header says, then tell
  * bpf_l4_csum_replace() the change of the addresses (pseudo header), then that of ports and ID.
  */
 #ifndef EDGE53_REWRITE_SKB_H
@@ -20,9 +20,12 @@
 /* Makes the headers readable; the bytes stay as they are. */
 static __always_inline struct bytes bytes_of_skb(struct __sk_buff *skb, __u32 l3_off)
 {
-	struct bytes b = { .data = (void *)(long)skb->data, .data_end = (void *)(long)skb->data_end };
+	struct bytes b = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.len = skb->len,
+	};
 
-	b.len = skb->len;
 	if (b.data + l3_off + PULL_LEN > b.data_end && b.len > b.data_end - b.data) {
 		bpf_skb_pull_data(skb, b.len < l3_off + PULL_LEN ? b.len : l3_off + PULL_LEN);
 		b.data = (void *)(long)skb->data;

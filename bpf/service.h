@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Whose packet is it? find_service() is the line: before it a packet passes untouched, after it what
- * cannot be handled is dropped and counted. check_query() then refuses what no server could answer,
- * before any state is taken.
+ * Whose packet is it? find_service() is the line: before it a packet passes untouched, after it
+ * what cannot be handled is dropped and counted. check_query() then refuses what no server could
+ * answer, before any state is taken.
  */
 #ifndef EDGE53_SERVICE_H
 #define EDGE53_SERVICE_H
@@ -15,7 +15,8 @@
 #define DOT_PORT 853
 
 static __always_inline enum edge53_reason
-take_frontend(struct packet *pkt, const struct edge53_addr *address, const struct edge53_service **svc)
+take_frontend(struct packet *pkt, const struct edge53_addr *address,
+	      const struct edge53_service **svc)
 {
 	struct edge53_frontend_key key = { .ifindex = pkt->ifindex, .address = *address };
 	const struct edge53_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
@@ -23,7 +24,10 @@ take_frontend(struct packet *pkt, const struct edge53_addr *address, const struc
 
 	if (!frontend)
 		return EDGE53_NOT_OURS;
-	/* A promiscuous device shows frames for others: a standby edge must not answer the master's. */
+	/*
+	 * A promiscuous device shows frames for others: a standby edge must not answer the
+	 * master's.
+	 */
 	if (!mac_equal(frontend->mac, pkt->eth_dst))
 		return EDGE53_NOT_OURS;
 	id = frontend->service;

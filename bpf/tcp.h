@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * TCP connections: a pool whose entries stand for SNAT ports (docs/architecture.md, "the connection
- * pool"). The states are only as many as decide how long a port is kept; the peers do the rest of TCP.
+ * pool"). The states are only as many as decide how long a port is kept; the peers do the rest of
+ * TCP.
  *
- * An entry changes hands by `sequence`: odd while it is written, another even value after; who copies
- * a flow checks it again afterwards. State and times of a live entry are written by whoever sees a
- * segment, without a lock: an entry changes hands only after it was over, so the worst that a late
- * segment of the old connection can do is to lengthen or shorten the life of a port.
+ * An entry changes hands by `sequence`: odd while it is written, another even value after; who
+ * copies a flow checks it again afterwards. State and times of a live entry are written by whoever
+ * sees a segment, without a lock: an entry changes hands only after it was over, so the worst that
+ * a late segment of the old connection can do is to lengthen or shorten the life of a port.
  */
 #ifndef EDGE53_TCP_H
 #define EDGE53_TCP_H
@@ -74,8 +75,8 @@ static __always_inline void make_tuple(const struct edge53_flow *flow, struct ed
 }
 
 /*
- * Takes an entry from its last connection; sequence: what it was when the entry was judged. Afterwards
- * sequence is odd, and the caller must release_entry(). 0: another CPU was faster.
+ * Takes an entry from its last connection; sequence: what it was when the entry was judged.
+ * Afterwards sequence is odd, and the caller must release_entry(). 0: another CPU was faster.
  *
  * A global function, so that its tuple does not add to the caller's stack.
  */
@@ -106,12 +107,12 @@ struct judged_entry {
 };
 
 /*
- * The clock hand: the first entry that is over, else the first of those that make room most willingly.
- * Entries are opened in the order the hand walks, so that is the oldest of them. Returns a struct
- * judged_entry, index in the lower half.
+ * The clock hand: the first entry that is over, else the first of those that make room most
+ * willingly. Entries are opened in the order the hand walks, so that is the oldest of them. Returns
+ * a struct judged_entry, index in the lower half.
  *
- * A global function, which the verifier looks at once. Inlined, Linux 6.1 walks the loop anew for every
- * state that reaches it, which in enforce_in_* are 29: 350,000 instructions.
+ * A global function, which the verifier looks at once. Inlined, Linux 6.1 walks the loop anew for
+ * every state that reaches it, which in enforce_in_* are 29: 350,000 instructions.
  */
 __weak __noinline __u64 judge_entries(__u64 now_ns)
 {
@@ -166,8 +167,8 @@ static __always_inline void release_entry(struct edge53_conn *conn)
 }
 
 /*
- * Makes the tuple lead to the entry. False: another CPU opens the same connection at this moment. An entry
- * that is left from a connection whose deletion failed is taken over.
+ * Makes the tuple lead to the entry. False: another CPU opens the same connection at this moment.
+ * An entry that is left from a connection whose deletion failed is taken over.
  */
 static __always_inline bool enter_tuple(const struct edge53_tuple *tuple, __u32 index)
 {
@@ -241,7 +242,9 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	return GO_ON;
 }
 
-/* A SYN on the tuple of a connection that is over: a new one, with its port and a backend of today. */
+/*
+ * A SYN on the tuple of a connection that is over: a new one, with its port and a backend of today.
+ */
 static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 						     const struct edge53_service *svc, __u64 now_ns,
 						     struct edge53_flow *flow)
@@ -249,7 +252,7 @@ static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 	flow->backend = pick_tcp_backend(svc);
 	if (!flow->backend)
 		return no_backend(svc);
-	conn->flow.backend = flow->backend; /* one byte: who copies it sees the old one or the new */
+	conn->flow.backend = flow->backend; /* one byte: who copies it sees old or new */
 	start_life(conn, now_ns);
 	return GO_ON;
 }
@@ -315,8 +318,9 @@ static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
 
 /*
  * What a client's segment does to its connection. Nothing a forger can send without having seen the
- * SYN-ACK makes it established, or two small packets would hold a port for the idle time. A RST ends it,
- * but may be forged, so a later segment of the client that is no RST takes it back to what it was.
+ * SYN-ACK makes it established, or two small packets would hold a port for the idle time. A RST
+ * ends it, but may be forged, so a later segment of the client that is no RST takes it back to what
+ * it was.
  */
 static __always_inline void tcp_track_client(struct edge53_conn *conn, const struct packet *pkt,
 					     __u64 now_ns)
@@ -362,8 +366,9 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 }
 
 /*
- * A segment of nobody's connection. For a frontend, or a resolver asked by its own address, the host's
- * stack may answer it with a RST; towards another resolver it would leave the host, so it ends here.
+ * A segment of nobody's connection. For a frontend, or a resolver asked by its own address, the
+ * host's stack may answer it with a RST; towards another resolver it would leave the host, so it
+ * ends here.
  */
 static __always_inline enum edge53_reason no_connection(const struct packet *pkt,
 							const struct edge53_service *svc)

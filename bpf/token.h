@@ -4,9 +4,9 @@
  * (port offset ‖ DNS ID), and between a TCP connection's index and its port.
  *
  * A Feistel network whose halves need not be equal: four rounds, each XORs one half with a keyed
- * multiplicative hash of the other. It spreads consecutive slots evenly over ports and IDs and keeps
- * what is on the wire unpredictable to those who do not see it. It is not a cipher: somebody who sees the
- * traffic inside the tunnel needs no guess anyway.
+ * multiplicative hash of the other. It spreads consecutive slots evenly over ports and IDs and
+ * keeps what is on the wire unpredictable to those who do not see it. It is not a cipher: somebody
+ * who sees the traffic inside the tunnel needs no guess anyway.
  *
  * Pure: also compiled by the loader and the tests.
  */
@@ -54,7 +54,9 @@ static inline __u32 token_unpermute(const volatile __u64 keys[4], __u32 bits, __
 	return high << low_bits | low;
 }
 
-/* plain: lap << slot_bits | index, cut to port_bits + 16 bits. Result: port offset << 16 | DNS ID. */
+/*
+ * plain: lap << slot_bits | index, cut to port_bits + 16 bits. Result: port offset << 16 | DNS ID.
+ */
 static inline __u32 token_encode(const volatile struct edge53_knobs *knobs, __u32 plain)
 {
 	return token_permute(knobs->token_keys, knobs->port_bits + TOKEN_ID_BITS, plain);

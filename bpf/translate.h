@@ -72,9 +72,9 @@ static __always_inline enum edge53_reason translate_query(const struct packet *p
 }
 
 /*
- * The flow of a reply, and what must still be confirmed when the packet can be sent. match.slot is set
- * for UDP and conn for TCP: the verifier tracks NULL through the stack, but not that the transport is
- * the same as a few steps ago.
+ * The flow of a reply, and what must still be confirmed when the packet can be sent. match.slot is
+ * set for UDP and conn for TCP: the verifier tracks NULL through the stack, but not that the
+ * transport is the same as a few steps ago.
  */
 struct reply_flow {
 	struct edge53_flow flow;

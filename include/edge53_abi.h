@@ -32,7 +32,7 @@ struct edge53_addr {
 	__u8 bytes[16];
 } __attribute__((aligned(8)));
 
-/* --- what the loader writes: the plan, as the kernel sees it --------------------------------- */
+/* --- what the loader writes: the plan, as the kernel sees it ---------------------------------- */
 
 /* Map `frontends`: which packets are ours. An all-zero address stands for any destination. */
 struct edge53_frontend_key {
@@ -45,7 +45,7 @@ struct edge53_frontend {
 	__u16 device; /* index in `devices` */
 	__u8 service; /* index in `services` */
 	__u8 pad;
-	__u8 mac[6]; /* the device's own: a frame to another is another host's; zero without Ethernet */
+	__u8 mac[6]; /* the device's own, else the frame is another host's; zero: no Ethernet */
 	__u8 pad2[2];
 };
 
@@ -77,7 +77,7 @@ struct edge53_service {
 enum edge53_backend_flag {
 	EDGE53_BACKEND_LOCAL = 1 << 0,	 /* goes on into the host's stack (enforce) */
 	EDGE53_BACKEND_ETHERNET = 1 << 1, /* the device has an Ethernet header */
-	EDGE53_BACKEND_XDP = 1 << 2,	 /* XDP sends to it (for readers; programs ask the service) */
+	EDGE53_BACKEND_XDP = 1 << 2,	 /* XDP sends to it (for readers only) */
 };
 
 /* Map `backends`. A resolver of an enforce service is a backend too. */
@@ -112,13 +112,13 @@ struct edge53_device {
 
 /* Map `exempt`: clients of an enforce service that are left alone (longest prefix match). */
 struct edge53_exempt_key {
-	__u32 prefix_len; /* bits of service and address together: 32 + prefix of the mapped address */
+	__u32 prefix_len; /* bits of service and address: 32 + prefix of the mapped address */
 	__u8 service;
 	__u8 pad[3];
 	__u8 address[16];
 };
 
-/* --- what the dataplane writes: flows and counters ------------------------------------------- */
+/* --- what the dataplane writes: flows and counters -------------------------------------------- */
 
 /* Where a reply has to go and what it has to look like. */
 struct edge53_flow {
@@ -159,7 +159,7 @@ enum edge53_conn_flag {
 	EDGE53_CONN_BACKEND_FIN = 1 << 1,
 	EDGE53_CONN_SYN_ACKED = 1 << 2,	/* the backend answered the SYN */
 	EDGE53_CONN_CLIENT_RST = 1 << 3, /* may be forged: a later segment of the client revives */
-	EDGE53_CONN_PROVEN = 1 << 4,	 /* the client acknowledged the backend's SYN, so it is real */
+	EDGE53_CONN_PROVEN = 1 << 4,	 /* the client acknowledged the backend's SYN */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */

@@ -8,7 +8,7 @@
  *   DROP  it ends here
  *   SEND  it was rewritten and goes on, to a backend, a resolver or a client
  *
- * Append only: the numbers index pinned counters, and a running dataplane is adopted by newer loaders.
+ * Append only: the numbers index pinned counters, and newer loaders adopt a running dataplane.
  */
 #ifndef EDGE53_REASONS_H
 #define EDGE53_REASONS_H

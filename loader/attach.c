@@ -91,7 +91,7 @@ void attachments_free(struct attachments *attachments)
 	free(attachments);
 }
 
-/* --- the table of what is attached ----------------------------------------------------------- */
+/* --- the table of what is attached ------------------------------------------------------------ */
 
 static int compare(const struct attachment *a, unsigned int ifindex, enum place place)
 {
@@ -136,7 +136,11 @@ static struct attachment *insert(struct attachments *at, const struct plan_devic
 	at->entries = entries;
 	memmove(&entries[i + 1], &entries[i], (at->n_entries - i) * sizeof(*entries));
 	at->n_entries++;
-	entries[i] = (struct attachment){ .ifindex = device->ifindex, .place = place, .program = -1 };
+	entries[i] = (struct attachment){
+		.ifindex = device->ifindex,
+		.place = place,
+		.program = -1,
+	};
 	snprintf(entries[i].name, sizeof(entries[i].name), "%s", device->name);
 	return &entries[i];
 }
@@ -155,7 +159,10 @@ unsigned int attach_xdp_changes(const struct attachments *attachments)
 
 /* --- links ------------------------------------------------------------------------------------ */
 
-/* The device a pinned link is attached to; 0 when it is gone. XDP and tcx keep it at the same place. */
+/*
+ * The device a pinned link is attached to; 0 when it is gone. XDP and tcx keep it at the same
+ * place.
+ */
 static unsigned int link_ifindex(int link_fd)
 {
 	struct bpf_link_info info = {};
@@ -262,7 +269,7 @@ static int attach_xdp(struct attachment *entry, int program_fd)
 	return generic;
 }
 
-/* --- tc: tcx, else clsact ----------------------------------------------------------------------- */
+/* --- tc: tcx, else clsact --------------------------------------------------------------------- */
 
 /* The pinned program is not used; its name is the record of what to remove. */
 static void record(const char *pin, const char *ifname, int program_fd)
@@ -286,7 +293,10 @@ static int attach_clsact(struct attachment *entry, int program_fd)
 		record(QDISC_PIN, entry->name, program_fd);
 	else if (r != -EEXIST)
 		return r;
-	/* The record first: a record without filter does no harm, a filter without record stays for ever. */
+	/*
+	 * The record first: a record without filter does no harm, a filter without record stays for
+	 * ever.
+	 */
 	record(place->clsact_pin, entry->name, program_fd);
 	r = bpf_tc_attach(&hook, &opts);
 	if (r < 0)
@@ -316,7 +326,7 @@ static int attach_tc(struct attachments *at, struct attachment *entry, int progr
 	return attach_clsact(entry, program_fd);
 }
 
-/* --- taking away -------------------------------------------------------------------------------- */
+/* --- taking away ------------------------------------------------------------------------------ */
 
 struct filter_count {
 	unsigned int ifindex;
@@ -438,7 +448,7 @@ static int each_record(int (*fn)(const char *hook, const char *ifname, void *arg
 	return r;
 }
 
-/* --- plan → devices ------------------------------------------------------------------------------ */
+/* --- plan → devices --------------------------------------------------------------------------- */
 
 static int attach_at(struct attachments *at, const struct plan_device *device, enum place place,
 		     enum attach_program program, const int programs[])
@@ -494,8 +504,9 @@ static bool has_link_to_adopt(const struct plan_device *device)
 }
 
 /*
- * tc comes first and does everything, then XDP, then tc leaves to XDP what XDP has done: at no moment
- * does a query reach the host's stack. Where XDP is there already, nothing is ever counted twice.
+ * tc comes first and does everything, then XDP, then tc leaves to XDP what XDP has done: at no
+ * moment does a query reach the host's stack. Where XDP is there already, nothing is ever counted
+ * twice.
  */
 static int attach_device(struct attachments *at, const struct plan_device *device,
 			 const int programs[])
@@ -564,7 +575,7 @@ static void detach_unwanted(struct attachments *at)
 	at->n_entries = kept;
 }
 
-/* --- renamed devices ----------------------------------------------------------------------------- */
+/* --- renamed devices -------------------------------------------------------------------------- */
 
 static void move_record(const char *hook, const char *from, const char *to)
 {
@@ -591,7 +602,9 @@ static void aside_name(unsigned int ifindex, char name[static IFNAMSIZ])
 	snprintf(name, IFNAMSIZ, ":%u", ifindex);
 }
 
-/* A link of an earlier loader whose device was renamed since: aside, then (step 1) to the new name. */
+/*
+ * A link of an earlier loader whose device was renamed since: aside, then (step 1) to the new name.
+ */
 static int realign_record(const char *hook, const char *ifname, void *arg)
 {
 	const int *step = arg;
@@ -614,8 +627,8 @@ static void realign_records(void)
 }
 
 /*
- * Records bear the device's name, and devices may change names, or swap them. First every record that
- * has to move steps aside, then it takes the new name.
+ * Records bear the device's name, and devices may change names, or swap them. First every record
+ * that has to move steps aside, then it takes the new name.
  */
 static void follow_renames(struct attachments *at, const struct plan *plan)
 {

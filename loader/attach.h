@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Plan → programs on devices: XDP and tcx links, pinned, or clsact filters where the kernel has no tcx.
+ * Plan → programs on devices: XDP and tcx links, pinned, or clsact filters where the kernel has no
+ * tcx.
  *
  * What is attached outlives the loader. A link's pin, and for clsact a pin of the program under the
- * name of the hook, is the record of it; a later loader finds it there, puts its own program in place
- * of the old one, and takes away what its plan does not want.
+ * name of the hook, is the record of it; a later loader finds it there, puts its own program in
+ * place of the old one, and takes away what its plan does not want.
  */
 #ifndef EDGE53_ATTACH_H
 #define EDGE53_ATTACH_H
@@ -47,9 +48,9 @@ static inline void attachments_freep(struct attachments **attachments)
 
 /*
  * Makes the devices match the plan, with the given programs (descriptors, by enum attach_program).
- * A device that refuses a hook is logged once and tried again with retry; the others are attached all the
- * same. Returns the number of hooks that could not be attached, or negative errno when nothing could be
- * done at all.
+ * A device that refuses a hook is logged once and tried again with retry; the others are attached
+ * all the same. Returns the number of hooks that could not be attached, or negative errno when
+ * nothing could be done at all.
  */
 int attach_apply(struct attachments *attachments, const struct plan *plan,
 		 const int programs[static PROGRAM_COUNT], bool retry);
@@ -61,8 +62,8 @@ unsigned int attach_xdp_changes(const struct attachments *attachments);
 enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsigned int ifindex);
 
 /*
- * Detaches everything that has a record, also what a dead loader left. clsact qdiscs go when we made
- * them and nobody else uses them. Returns 0, or the first error after having tried all.
+ * Detaches everything that has a record, also what a dead loader left. clsact qdiscs go when we
+ * made them and nobody else uses them. Returns 0, or the first error after having tried all.
  */
 int attach_remove_all(void);
 

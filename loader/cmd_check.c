@@ -54,6 +54,15 @@ static void print_backend(const struct plan_backend *backend)
 	printf("\n");
 }
 
+static void print_exempt(const struct edge53_prefix *prefix)
+{
+	unsigned int mapped_bits = addr_is_ipv4(&prefix->address) ? 96 : 0;
+	char text[ADDR_TEXT_LEN];
+
+	printf("  exempt %s/%u\n", addr_format(&prefix->address, text),
+	       prefix->length_bits - mapped_bits);
+}
+
 static void print_service(const struct plan *plan, size_t index)
 {
 	const struct plan_service *service = &plan->services[index];
@@ -73,8 +82,7 @@ static void print_service(const struct plan *plan, size_t index)
 	for (size_t i = 0; i < service->n_backends; i++)
 		print_backend(&service->backends[i]);
 	for (size_t i = 0; i < service->n_exempt; i++)
-		printf("  exempt %s/%u\n", addr_format(&service->exempt[i].address, text),
-		       service->exempt[i].length_bits - (addr_is_ipv4(&service->exempt[i].address) ? 96 : 0));
+		print_exempt(&service->exempt[i]);
 }
 
 static void print_plan(const struct plan *plan)

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The verbs of the command line. Each gets its own arguments (argv[0] is "edge53 VERB") and returns an exit code. */
+/*
+ * The verbs of the command line. Each gets its own arguments (argv[0] is "edge53 VERB") and returns
+ * an exit code.
+ */
 #ifndef EDGE53_COMMANDS_H
 #define EDGE53_COMMANDS_H
 

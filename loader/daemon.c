@@ -24,12 +24,15 @@
 
 /* Also without an event: XDP features change without one, and stale neighbours want a probe. */
 #define LOOK_AGAIN_US (5 * US_PER_S)
-/* Under a storm of events one look serves all that came meanwhile, and half of the time is for others. */
+/*
+ * Under a storm of events one look serves all that came meanwhile, and half of the time is for
+ * others.
+ */
 #define MIN_PAUSE_US (20 * US_PER_MS)
 /*
- * A service whose backends just vanished drops queries for a while before `on_down: pass` hands them to
- * the host's stack: a client that hears nothing asks again, one that hears "port unreachable" gives up,
- * and a tunnel that is made anew is back in a second.
+ * A service whose backends just vanished drops queries for a while before `on_down: pass` hands
+ * them to the host's stack: a client that hears nothing asks again, one that hears "port
+ * unreachable" gives up, and a tunnel that is made anew is back in a second.
  */
 #define DOWN_GRACE_US (10 * US_PER_S)
 
@@ -165,7 +168,10 @@ static void apply_grace(struct daemon *d, struct plan *plan)
 	}
 }
 
-/* An entry that traffic goes past never notices that its neighbour is gone; the kernel does, if asked. */
+/*
+ * An entry that traffic goes past never notices that its neighbour is gone; the kernel does, if
+ * asked.
+ */
 static void probe_neighbours(const struct plan *plan)
 {
 	for (size_t i = 0; i < plan->n_services; i++) {
@@ -179,7 +185,7 @@ static void probe_neighbours(const struct plan *plan)
 	}
 }
 
-/* --- apply ---------------------------------------------------------------------------------------- */
+/* --- apply ------------------------------------------------------------------------------------ */
 
 /* Tables first, so that a packet finds them; then hooks; then what the hooks make possible. */
 static int apply(struct daemon *d, struct plan *plan, bool retry)
@@ -201,9 +207,10 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 }
 
 /*
- * Look at the host and make the dataplane match. One look in LOOK_AGAIN_US is regular: it also probes
- * neighbours, tries refused hooks again and makes room for clients. Returns the number of hooks that were refused, or negative errno: -EINVAL when the plan
- * has errors and strict is asked for.
+ * Look at the host and make the dataplane match. One look in LOOK_AGAIN_US is regular: it also
+ * probes neighbours, tries refused hooks again and makes room for clients. Returns the number of
+ * hooks that were refused, or negative errno: -EINVAL when the plan has errors and strict is asked
+ * for.
  */
 static int look_once(struct daemon *d, bool strict, bool is_regular)
 {
@@ -237,7 +244,7 @@ static int look(struct daemon *d, bool strict)
 	return r;
 }
 
-/* --- events ------------------------------------------------------------------------------------------ */
+/* --- events ----------------------------------------------------------------------------------- */
 
 static void look_in(struct daemon *d, uint64_t delay_us)
 {
@@ -373,7 +380,7 @@ static int set_up_events(struct daemon *d)
 	return r < 0 ? r : 0;
 }
 
-/* --- start --------------------------------------------------------------------------------------------- */
+/* --- start ------------------------------------------------------------------------------------ */
 
 static bool has_capability(unsigned int capability)
 {
@@ -387,7 +394,9 @@ static bool has_capability(unsigned int capability)
 
 static bool may_load(void)
 {
-	/* Without CAP_PERFMON the verifier refuses to compare packet pointers, and guards the rest. */
+	/*
+	 * Without CAP_PERFMON the verifier refuses to compare packet pointers, and guards the rest.
+	 */
 	return has_capability(CAP_NET_ADMIN) &&
 	       (has_capability(CAP_SYS_ADMIN) ||
 		(has_capability(CAP_BPF) && has_capability(CAP_PERFMON)));
@@ -423,8 +432,8 @@ static void daemon_free(struct daemon *d)
 }
 
 /*
- * Refuses a plan with errors before anything is loaded. Where a dataplane runs already, it is adopted, and
- * what can be served is served, as it would be had the loader not been restarted.
+ * Refuses a plan with errors before anything is loaded. Where a dataplane runs already, it is
+ * adopted, and what can be served is served, as it would be had the loader not been restarted.
  */
 static int check_plan(struct daemon *d, bool is_loaded)
 {

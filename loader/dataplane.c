@@ -65,8 +65,8 @@ static unsigned long long clients_bytes(const struct edge53_geometry *g)
 }
 
 /*
- * Tables are per possible CPU, of which hypervisors announce hundreds for a small machine. Depends on
- * the limits and the machine only, so that the next start comes to the same sizes and can adopt.
+ * Tables are per possible CPU, of which hypervisors announce hundreds for a small machine. Depends
+ * on the limits and the machine only, so that the next start comes to the same sizes and can adopt.
  */
 static void fit_memory(struct edge53_geometry *g)
 {
@@ -129,7 +129,9 @@ static int check_geometry(const struct edge53_geometry *g)
 	return 0;
 }
 
-/* Opens a pinned map and checks its shape; 0 entries: any number. Returns a descriptor or -errno. */
+/*
+ * Opens a pinned map and checks its shape; 0 entries: any number. Returns a descriptor or -errno.
+ */
 static int open_pinned(const char *name, unsigned int value_size, unsigned int max_entries)
 {
 	struct bpf_map_info info = {};
@@ -166,7 +168,9 @@ bool dataplane_is_pinned(void)
 	return read_geometry(&geometry) != -ENOENT;
 }
 
-/* Whether state of this geometry serves these limits. Keys may differ: those of the state are used. */
+/*
+ * Whether state of this geometry serves these limits. Keys may differ: those of the state are used.
+ */
 static bool same_limits(const struct edge53_geometry *a, const struct edge53_geometry *b)
 {
 	return a->n_cpus == b->n_cpus && a->slots_per_cpu == b->slots_per_cpu &&
@@ -203,7 +207,7 @@ static bool may_adopt(struct edge53_geometry *geometry)
 	return true;
 }
 
-/* --- loading -------------------------------------------------------------------------------------- */
+/* --- loading ---------------------------------------------------------------------------------- */
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
 {
@@ -287,8 +291,8 @@ static int pin_map(const struct bpf_map *map)
 }
 
 /*
- * `geometry` is the record that the set of maps is whole: it goes first and comes last, so that a loader
- * that dies in the middle leaves nothing that the next one would adopt.
+ * `geometry` is the record that the set of maps is whole: it goes first and comes last, so that a
+ * loader that dies in the middle leaves nothing that the next one would adopt.
  */
 static int pin_all(struct edge53_bpf *skel)
 {

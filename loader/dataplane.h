@@ -13,8 +13,9 @@ struct dataplane;
 
 /*
  * Loads the programs. State that an earlier loader left pinned is adopted when it was made with the
- * same limits, in this network namespace, and by a version with the same layout; else it is replaced,
- * and the log says why. Call with the lock of pins.h held. On failure the sentence has been logged.
+ * same limits, in this network namespace, and by a version with the same layout; else it is
+ * replaced, and the log says why. Call with the lock of pins.h held. On failure the sentence has
+ * been logged.
  */
 int dataplane_open(const struct config_limits *limits, struct dataplane **ret);
 
@@ -30,8 +31,9 @@ static inline void dataplane_closep(struct dataplane **dataplane)
 }
 
 /*
- * Pins the maps of a new dataplane. Called when it is attached: until then `status` says "not loaded", and a
- * loader that dies leaves what was before for the next one to adopt. Returns 0 or negative errno, logged.
+ * Pins the maps of a new dataplane. Called when it is attached: until then `status` says "not
+ * loaded", and a loader that dies leaves what was before for the next one to adopt. Returns 0 or
+ * negative errno, logged.
  */
 int dataplane_commit(struct dataplane *dataplane);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The host as the kernel tells it over netlink: a snapshot of links, addresses, routes and neighbours,
- * and a socket that says when to take the next one. Reads only; changes nothing but neighbour probes.
+ * The host as the kernel tells it over netlink: a snapshot of links, addresses, routes and
+ * neighbours, and a socket that says when to take the next one. Reads only; changes nothing but
+ * neighbour probes.
  */
 #ifndef EDGE53_HOST_H
 #define EDGE53_HOST_H
@@ -84,21 +85,24 @@ bool host_link_is_ethernet(const struct host_link *link);
 /* Asks the kernel to resolve or re-confirm a neighbour (NTF_USE). Returns 0 or negative errno. */
 int host_probe_neighbour(unsigned int ifindex, const struct edge53_addr *address);
 
-/* Identifies the network namespace of this process (SO_NETNS_COOKIE). Returns 0 or negative errno. */
+/*
+ * Identifies the network namespace of this process (SO_NETNS_COOKIE). Returns 0 or negative errno.
+ */
 int host_netns_cookie(unsigned long long *ret);
 
 /*
  * A nonblocking netlink socket that becomes readable when links, addresses, routes or neighbours
  * change. host_watch_drain() empties it and returns 1 when something happened, also when messages
- * were lost (ENOBUFS), 0 when nothing did, or negative errno. The content is not looked at: a change
- * only means "take a snapshot".
+ * were lost (ENOBUFS), 0 when nothing did, or negative errno. The content is not looked at: a
+ * change only means "take a snapshot".
  */
 int host_watch_open(void);
 int host_watch_drain(int fd);
 
 /*
- * The same for the XDP features of devices, which change without any other event: a veth whose peer turns
- * GRO off takes no frames from XDP any more. -EOPNOTSUPP: the kernel does not tell (before 6.3).
+ * The same for the XDP features of devices, which change without any other event: a veth whose peer
+ * turns GRO off takes no frames from XDP any more. -EOPNOTSUPP: the kernel does not tell (before
+ * 6.3).
  */
 int host_watch_features_open(void);
 

@@ -250,7 +250,9 @@ static int look_up(struct netlink *netlink, struct host_route *route)
 
 	request_route(netlink, route, 0);
 	r = netlink_talk(netlink, &answer);
-	/* Many errnos mean "no route": ENETUNREACH, EACCES, EINVAL (blackhole), what a rule says. */
+	/*
+	 * Many errnos mean "no route": ENETUNREACH, EACCES, EINVAL (blackhole), what a rule says.
+	 */
 	return netlink->broken ? r : 0;
 }
 

@@ -34,9 +34,9 @@ const char *pins_link_path(const char *hook, const char *ifname, char buf[static
 bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static 16]);
 
 /*
- * Makes the root (mounting bpffs on /sys/fs/bpf when nothing is mounted there) with mode 0700 and takes
- * the lock that one live loader holds. Returns a descriptor to keep open, -EBUSY: another loader
- * lives, -ENODEV: the root is not on a bpffs, or another negative errno.
+ * Makes the root (mounting bpffs on /sys/fs/bpf when nothing is mounted there) with mode 0700 and
+ * takes the lock that one live loader holds. Returns a descriptor to keep open, -EBUSY: another
+ * loader lives, -ENODEV: the root is not on a bpffs, or another negative errno.
  */
 int pins_lock(void);
 
@@ -47,8 +47,8 @@ int pins_lock(void);
 int pins_lock_holder(void);
 
 /*
- * Removes every pinned map, `first` before the others, and the directories. Call with the lock held and
- * links/ empty. Returns 0 or the first error.
+ * Removes every pinned map, `first` before the others, and the directories. Call with the lock held
+ * and links/ empty. Returns 0 or the first error.
  */
 int pins_remove_all(const char *first);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Makes the plan. Pure: every fact about the host comes in by struct host, every word to the operator
- * goes out as a finding.
+ * Makes the plan. Pure: every fact about the host comes in by struct host, every word to the
+ * operator goes out as a finding.
  */
 #include "plan.h"
 
@@ -67,7 +67,10 @@ static bool matches(const char *pattern, const struct host_link *link)
 
 static bool can_redirect_to(const struct host_link *link)
 {
-	/* A kernel that does not say (before 6.3) is not trusted: what cannot be sent is lost silently. */
+	/*
+	 * A kernel that does not say (before 6.3) is not trusted: what cannot be sent is lost
+	 * silently.
+	 */
 	return link->knows_xdp_features && link->xdp_features & XDP_FEATURE_NDO_XMIT;
 }
 
@@ -124,7 +127,9 @@ static int append_frontend(struct plan *plan, size_t device, size_t service,
 	return 0;
 }
 
-/* An address of an uplink, which several services may share as long as each has its own addresses. */
+/*
+ * An address of an uplink, which several services may share as long as each has its own addresses.
+ */
 static int add_frontend(struct plan *plan, size_t device, size_t service,
 			const struct edge53_addr *address)
 {
@@ -349,7 +354,10 @@ static int plan_resolver(struct plan *plan, const struct config_enforce *enforce
 	backend->tcp_port = EDGE53_DNS_PORT;
 	backend->weight = 1;
 	backend->is_local = true;
-	/* By the default route: its address is not up yet, and queries sent there would leave the host. */
+	/*
+	 * By the default route: its address is not up yet, and queries sent there would leave the
+	 * host.
+	 */
 	backend->usable = route->reachable && !route->by_default;
 	addr_format(&enforce->resolver, text);
 	if (!backend->usable)

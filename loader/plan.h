@@ -49,7 +49,7 @@ struct plan_backend {
 struct plan_service {
 	char name[EDGE53_NAME_LEN];
 	enum edge53_service_kind kind;
-	unsigned int flags; /* enum edge53_service_flag; EDGE53_SERVICE_XDP is added by the dataplane */
+	unsigned int flags; /* enum edge53_service_flag; tables.c adds EDGE53_SERVICE_XDP */
 	struct plan_backend *backends;
 	size_t n_backends;
 	const struct edge53_prefix *exempt; /* in the config */
@@ -90,8 +90,9 @@ struct plan {
 int plan_questions(const struct config *config, struct host_question **ret, size_t *ret_n);
 
 /*
- * Makes the plan. host must hold the answers to plan_questions(). The plan points into config, which
- * must outlive it. Returns 0 also when the plan has errors (see has_errors); -ENOMEM otherwise.
+ * Makes the plan. host must hold the answers to plan_questions(). The plan points into config,
+ * which must outlive it. Returns 0 also when the plan has errors (see has_errors); -ENOMEM
+ * otherwise.
  */
 int plan_make(const struct config *config, const struct host *host, struct plan **ret);
 void plan_free(struct plan *plan);

@@ -86,7 +86,7 @@ static __u64 now_ns(void)
 	return (__u64)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* --- opening ----------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int open_pinned(const char *name, __u32 file_flags, struct bpf_map_info *info)
 {
@@ -108,8 +108,8 @@ static int open_pinned(const char *name, __u32 file_flags, struct bpf_map_info *
 }
 
 /*
- * The version decides whether anything else may be read, so the value is read in whatever size it has.
- * All zero: a loader has made the map and not written it yet, which is as good as not loaded.
+ * The version decides whether anything else may be read, so the value is read in whatever size it
+ * has. All zero: a loader has made the map and not written it yet, which is as good as not loaded.
  */
 static int read_geometry(struct edge53_geometry *ret)
 {
@@ -252,7 +252,7 @@ void state_close(struct state *state)
 	free(state);
 }
 
-/* --- the plan ---------------------------------------------------------------------------------- */
+/* --- the plan --------------------------------------------------------------------------------- */
 
 const struct edge53_geometry *state_geometry(const struct state *state)
 {
@@ -294,7 +294,7 @@ const struct edge53_device *state_device(struct state *state, unsigned int id)
 	return &state->devices[id];
 }
 
-/* --- hash tables that change meanwhile --------------------------------------------------------- */
+/* --- hash tables that change meanwhile -------------------------------------------------------- */
 
 typedef int (*entry_fn)(const void *key, const void *value, void *arg);
 
@@ -419,7 +419,7 @@ int state_walk_frontends(struct state *state, state_frontend_fn fn, void *arg)
 			      sizeof(struct edge53_frontend), call_frontend, &walk);
 }
 
-/* --- counters ---------------------------------------------------------------------------------- */
+/* --- counters --------------------------------------------------------------------------------- */
 
 /* struct edge53_traffic and the like are nothing but __u64, so one loop adds them all. */
 static void add_counters(__u64 *sum, const __u64 *value, size_t bytes)
@@ -575,7 +575,7 @@ int state_clients(struct state *state, struct state_client **ret, size_t *ret_n)
 	return 0;
 }
 
-/* --- flows ------------------------------------------------------------------------------------- */
+/* --- flows ------------------------------------------------------------------------------------ */
 
 struct mapping {
 	void *start;
@@ -619,7 +619,9 @@ static bool take_slot(const struct edge53_slot *shared, struct edge53_slot *ret)
 	return false;
 }
 
-/* What stands for this slot on the wire: port and DNS ID. The inverse of what a reply goes through. */
+/*
+ * What stands for this slot on the wire: port and DNS ID. The inverse of what a reply goes through.
+ */
 static void slot_on_wire(const struct edge53_knobs *knobs, __u32 index, __u32 lap,
 			 unsigned int *port, unsigned int *id)
 {
@@ -632,9 +634,9 @@ static void slot_on_wire(const struct edge53_knobs *knobs, __u32 index, __u32 la
 }
 
 /*
- * From the newest slot of a CPU back to the first that is too old: all before it are older still. The
- * 32 bits of opened_us come round every 73 minutes; only a CPU without any query for that long could
- * show an old slot as a young one.
+ * From the newest slot of a CPU back to the first that is too old: all before it are older still.
+ * The 32 bits of opened_us come round every 73 minutes; only a CPU without any query for that long
+ * could show an old slot as a young one.
  */
 static int walk_ring(struct state *state, const struct edge53_slot *slots, size_t cpu,
 		     __u64 next_slot, unsigned long long max_age_us, state_slot_fn fn, void *arg)

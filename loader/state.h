@@ -11,8 +11,8 @@
 struct state; /* open descriptors of the pinned maps */
 
 /*
- * -ENOENT: nothing is loaded (exit code 3). -EPROTO: another layout version, or maps that contradict
- * it; the sentence has been logged. Other errors are the caller's to explain.
+ * -ENOENT: nothing is loaded (exit code 3). -EPROTO: another layout version, or maps that
+ * contradict it; the sentence has been logged. Other errors are the caller's to explain.
  */
 int state_open(struct state **ret);
 void state_close(struct state *state);

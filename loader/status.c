@@ -93,7 +93,10 @@ static int read_link(const struct status *status, int fd, struct hook *hook)
 	return read_program(program_fd, hook);
 }
 
-/* A link, or for clsact a program that is the record of a filter. -EINVAL: neither; not to be shown. */
+/*
+ * A link, or for clsact a program that is the record of a filter. -EINVAL: neither; not to be
+ * shown.
+ */
 static int read_hook(const struct status *status, const char *pin, struct hook *ret)
 {
 	char path[PINS_PATH_LEN + NAME_MAX + 8];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What `edge53 status` knows before it prints: the pinned state, and what is attached to the devices.
- * status.c gathers it and names things; status_text.c and status_json.c only print.
+ * What `edge53 status` knows before it prints: the pinned state, and what is attached to the
+ * devices. status.c gathers it and names things; status_text.c and status_json.c only print.
  */
 #ifndef EDGE53_STATUS_H
 #define EDGE53_STATUS_H

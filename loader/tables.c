@@ -37,7 +37,7 @@ struct numbers {
 	size_t n_services;
 };
 
-/* --- reading what is there ------------------------------------------------------------------------ */
+/* --- reading what is there -------------------------------------------------------------------- */
 
 static int read_all(int fd, void *entries, size_t entry_size, unsigned int n)
 {
@@ -113,7 +113,7 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 	return 0;
 }
 
-/* --- writing what differs -------------------------------------------------------------------------- */
+/* --- writing what differs --------------------------------------------------------------------- */
 
 static int write_entry(int fd, unsigned int id, void *now, const void *wanted, size_t size)
 {
@@ -144,12 +144,13 @@ static int write_device(struct tables *t, unsigned int id, const struct edge53_d
 	return write_entry(t->fds.devices, id, &t->devices[id], wanted, sizeof(*wanted));
 }
 
-/* --- numbers ---------------------------------------------------------------------------------------- */
+/* --- numbers ---------------------------------------------------------------------------------- */
 
 /*
- * Two passes: first what is in the maps keeps its number, then the rest gets numbers that nobody of this
- * plan has. Unused ones are preferred, but a plan that replaces nearly everything takes over those of what
- * it replaces: late replies cannot go astray, since their flow is compared with the backend's address.
+ * Two passes: first what is in the maps keeps its number, then the rest gets numbers that nobody of
+ * this plan has. Unused ones are preferred, but a plan that replaces nearly everything takes over
+ * those of what it replaces: late replies cannot go astray, since their flow is compared with the
+ * backend's address.
  */
 
 static unsigned int find_service(const struct tables *t, const struct plan_service *service)
@@ -188,7 +189,9 @@ static unsigned int find_backend(const struct tables *t, const struct plan_backe
 	return 0;
 }
 
-/* Numbers go round, so that one is not used again while replies to its predecessor are under way. */
+/*
+ * Numbers go round, so that one is not used again while replies to its predecessor are under way.
+ */
 static unsigned int new_backend(struct tables *t, const bool *taken)
 {
 	unsigned int replaced = 0;
@@ -367,9 +370,11 @@ static int make_numbers(struct tables *t, const struct plan *plan, struct number
 	return r;
 }
 
-/* --- what XDP may do ---------------------------------------------------------------------------------- */
+/* --- what XDP may do -------------------------------------------------------------------------- */
 
-/* Generic XDP sends by the ordinary transmit path; native needs the target's driver to take frames. */
+/*
+ * Generic XDP sends by the ordinary transmit path; native needs the target's driver to take frames.
+ */
 static bool may_redirect(const struct attachments *attachments, unsigned int from_ifindex,
 			 bool target_takes_frames)
 {
@@ -427,7 +432,7 @@ static bool xdp_returns(const struct plan *plan, const struct plan_device *devic
 	return has_xdp;
 }
 
-/* --- plan → entries ------------------------------------------------------------------------------------ */
+/* --- plan → entries --------------------------------------------------------------------------- */
 
 /* Shares the picks out by weight (largest remainder); ids[] of those with weight 0 get none. */
 static void fill_picks(__u8 picks[EDGE53_PICKS], const unsigned char *ids,
@@ -543,7 +548,7 @@ static int sync_devices(struct tables *t, const struct plan *plan, const struct 
 	return r;
 }
 
-/* --- frontends and exempt: hash tables, compared as sets ------------------------------------------------- */
+/* --- frontends and exempt: hash tables, compared as sets -------------------------------------- */
 
 static size_t collect_frontends(const struct plan *plan, struct numbers *numbers)
 {
@@ -560,7 +565,8 @@ static size_t collect_frontends(const struct plan *plan, struct numbers *numbers
 		to->value.device = numbers->devices[from->device];
 		to->value.service = numbers->services[from->service];
 		if (plan->devices[from->device].is_ethernet)
-			memcpy(to->value.mac, plan->devices[from->device].mac, sizeof(to->value.mac));
+			memcpy(to->value.mac, plan->devices[from->device].mac,
+			       sizeof(to->value.mac));
 		n++;
 	}
 	qsort(numbers->frontends, n, sizeof(*numbers->frontends), compare_frontends);
@@ -568,19 +574,18 @@ static size_t collect_frontends(const struct plan *plan, struct numbers *numbers
 }
 
 /* Takes out the keys that are not wanted. is_wanted gets a key of key_size bytes. */
-static int remove_others(int fd, size_t key_size, bool (*is_wanted)(const void *key, const void *arg),
-			 const void *arg)
+static int remove_others(int fd, size_t key_size,
+			 bool (*is_wanted)(const void *key, const void *arg), const void *arg)
 {
 	unsigned char key[64], next[64];
-	bool has_key = false, has_next;
+	bool has_next;
 
 	has_next = !bpf_map_get_next_key(fd, NULL, next);
 	while (has_next) {
 		memcpy(key, next, key_size);
-		has_key = true;
 		/* The successor first: that of a deleted key is the first of the table again. */
 		has_next = !bpf_map_get_next_key(fd, key, next);
-		if (has_key && !is_wanted(key, arg) && bpf_map_delete_elem(fd, key) && errno != ENOENT)
+		if (!is_wanted(key, arg) && bpf_map_delete_elem(fd, key) && errno != ENOENT)
 			return -errno;
 	}
 	return 0;
@@ -589,7 +594,9 @@ static int remove_others(int fd, size_t key_size, bool (*is_wanted)(const void *
 
 static int write_frontend(const struct tables *t, const struct frontend_entry *entry)
 {
-	return bpf_map_update_elem(t->fds.frontends, &entry->key, &entry->value, BPF_ANY) ? -errno : 0;
+	if (bpf_map_update_elem(t->fds.frontends, &entry->key, &entry->value, BPF_ANY))
+		return -errno;
+	return 0;
 }
 
 static int remove_frontend(const struct tables *t, const struct frontend_entry *entry)
@@ -597,7 +604,10 @@ static int remove_frontend(const struct tables *t, const struct frontend_entry *
 	return bpf_map_delete_elem(t->fds.frontends, &entry->key) && errno != ENOENT ? -errno : 0;
 }
 
-/* Walks both sorted lists at once. An error leaves the memory of what is there as it was: try again. */
+/*
+ * Walks both sorted lists at once. An error leaves the memory of what is there as it was: try
+ * again.
+ */
 static int sync_frontends(struct tables *t, const struct plan *plan, struct numbers *numbers)
 {
 	size_t n = collect_frontends(plan, numbers), at = 0, now = 0;
@@ -674,7 +684,7 @@ static int sync_exempt(struct tables *t, const struct plan *plan, const struct n
 	return remove_others(t->fds.exempt, sizeof(struct edge53_exempt_key), is_wanted_exempt, &set);
 }
 
-/* --- what is gone -------------------------------------------------------------------------------------- */
+/* --- what is gone ----------------------------------------------------------------------------- */
 
 static bool has_number(const struct numbers *numbers, const struct plan *plan, unsigned int backend)
 {
@@ -684,7 +694,9 @@ static bool has_number(const struct numbers *numbers, const struct plan *plan, u
 	return false;
 }
 
-/* Devices that are gone keep their name and number, for when they come back, and lose the ifindex. */
+/*
+ * Devices that are gone keep their name and number, for when they come back, and lose the ifindex.
+ */
 static int clear_devices(struct tables *t, const struct plan *plan, const struct numbers *numbers)
 {
 	_cleanup_(freep) bool *used = calloc(EDGE53_MAX_DEVICES, sizeof(*used));
