@@ -508,11 +508,9 @@ static const struct row backends_rows[] = {
 	{ "a backend that is the host itself is refused",
 	  EDGE(TO("198.55.102.244")),
 	  {},
-	  DNS BACKEND("198.55.102.244") " waits\n" ETH0
-		  FRONTEND "error: dns: backend 198.55.102.244 is this host itself; a server "
-					"on the edge needs no "
-					"edge53, let "
-					"it listen on port 53\n" },
+	  DNS BACKEND("198.55.102.244") " waits\n" ETH0 FRONTEND
+	  "error: dns: backend 198.55.102.244 is this host itself; a server on the edge needs "
+	  "no edge53, let it listen on port 53\n" },
 	{ "a backend behind Ethernet has both hooks there and its neighbour's MAC",
 	  EDGE(TO("10.9.0.1")),
 	  {},
@@ -685,7 +683,8 @@ static const struct row enforcing_rows[] = {
 	  EDGE(WG) "enforce: [{ name: vpn, interface: 'wg*', resolver: 10.77.0.1 }]\n",
 	  {},
 	  DNS BY_WG0 VPN RESOLVER WG0 ETH0 FRONTEND
-	  "error: vpn: device wg0 already belongs to another service; a device can be one's only\n" },
+	  "error: vpn: device wg0 already belongs to another service; a device can be one's "
+	  "only\n" },
 	{ "edge and enforce side by side",
 	  ENFORCE("") EDGE(WG),
 	  { "ppp1 is missing" },
