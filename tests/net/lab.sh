@@ -682,7 +682,9 @@ print(*(sum(int(c[field]) for c in found) for field in sys.argv[2:]))' "$@"
 reason_count() {
 	e53 "$1" status --json | "$LAB_PYTHON" -c '
 import json, sys
-print(sum(r["packets"] for s in json.load(sys.stdin)["services"] for r in s["reasons"] if sys.argv[1] in ("", r["reason"])))' "${2:-}"
+d = json.load(sys.stdin)
+lists = [s["reasons"] for s in d["services"]] + [d["reasons_without_service"]]
+print(sum(r["packets"] for reasons in lists for r in reasons if sys.argv[1] in ("", r["reason"])))' "${2:-}"
 }
 
 dnsclient() {
