@@ -39,7 +39,8 @@ enforced() {
 	shift
 	wait_until 20 both_enforced || fail "$when: both clients must get the host's answer"
 	for device in "$@"; do
-		wait_until 20 has_both_hooks "$device" || fail "$when: status must name $device, and has: $(hooks "$device")"
+		wait_until 20 has_both_hooks "$device" ||
+			fail "$when: status must name $device, and has: $(hooks "$device")"
 	done
 	expect "$when: nothing leaked" equal "$(leaked)" "$before"
 }
@@ -81,7 +82,8 @@ for attach in auto clsact; do
 
 	# A name that matches no more ends it, for this device only.
 	rename ppp7 wan7
-	wait_until 20 says vpn1 $FOREIGN || fail "$attach: wan7 matches ppp* no more: its client may ask whom it likes"
+	wait_until 20 says vpn1 $FOREIGN ||
+		fail "$attach: wan7 matches ppp* no more: its client may ask whom it likes"
 	expect "$attach: the other client is still enforced" says vpn2 $OURS
 	rename wan7 ppp0
 	wait_until 20 both_enforced || fail "$attach: the name matches again"
