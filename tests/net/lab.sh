@@ -346,7 +346,7 @@ add_wireguard() {
 		spawn "$ns" "wireguard-$ns.log" unshare --mount sh -c \
 			'mount -t tmpfs lab /run && mkdir /run/wireguard && WG_PROCESS_FOREGROUND=1 exec wireguard-go -f wg0'
 		LAB_WG_PID[$ns]=$SPAWNED
-		wg=(nsenter -t "$SPAWNED" --mount --net)
+		wg=(nsenter -t "$SPAWNED" --mount --net --root)
 		wait_until 20 "${wg[@]}" test -S /run/wireguard/wg0.sock ||
 			skip "neither the kernel nor wireguard-go makes a WireGuard device here"
 	fi
