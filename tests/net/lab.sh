@@ -654,14 +654,25 @@ load_is_running() { gone "$LOAD_PID" || grep -q 'Status.*Started' "$LAB_TMP/$1";
 # perf_count LOG sent|completed|lost
 perf_count() { awk -v what="$2:" '$1 == "Queries" && $2 == what { print $3; exit }' "$LAB_TMP/$1"; }
 
-# all_answered LOG: dnsperf sent something, and lost nothing of it.
+# lost_in_sockets: what full receive buffers of the lab's servers and clients have dropped so far. The kernel
+# counts it where it happens; edge53 has no socket.
+lost_in_sockets() {
+	local ns
+	for ns in "${LAB_NETNS[@]}"; do
+		on "$ns" awk '/^Udp: [0-9]/ { print $6 }' /proc/net/snmp
+	done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# all_answered LOG: dnsperf sent something, and lost nothing of it but what a socket is known to have dropped
+# (a server that waits for its turn on a busy machine).
 all_answered() {
-	local sent completed noerror
+	local sent completed noerror lost
 	sent=$(perf_count "$1" sent)
 	completed=$(perf_count "$1" completed)
 	noerror=$(grep -o 'NOERROR [0-9]*' "$LAB_TMP/$1" | awk '{ print $2 }')
-	[ "${sent:-0}" -gt 0 ] && [ "$sent" = "$completed" ] && [ "$sent" = "$noerror" ] && return
-	echo "$1: sent ${sent:-?}, answered ${completed:-?}, NOERROR ${noerror:-?}" >&2
+	lost=$((${sent:-0} - ${completed:-0}))
+	[ "${sent:-0}" -gt 0 ] && [ "$completed" = "$noerror" ] && [ $lost -le "$(lost_in_sockets)" ] && return
+	echo "$1: sent ${sent:-?}, answered ${completed:-?}, NOERROR ${noerror:-?}; sockets dropped $(lost_in_sockets)" >&2
 	return 1
 }
 
