@@ -9,6 +9,7 @@
  *   edge_tc_l3           devices without Ethernet header (WireGuard, tun, ppp)
  *   enforce_in_l2/_l3    clients' devices, tc ingress
  *   enforce_out_l2/_l3   clients' devices, tc egress
+ *   guard_out_l2/_l3     devices of the default route, tc egress
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -17,6 +18,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "count.h"
+#include "guard.h"
 #include "ipv6.h"
 #include "maps.h"
 #include "packet.h"
@@ -342,6 +344,27 @@ SEC("tc")
 int enforce_out_l3(struct __sk_buff *skb)
 {
 	return enforce_out(skb, 0);
+}
+
+/* --- guard ----------------------------------------------------------------------------------- */
+
+static __always_inline int guard_out(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct packet pkt = {};
+
+	return finish_skb(&pkt, guard_packet(skb, l3_off, &pkt), TC_GO_ON);
+}
+
+SEC("tc")
+int guard_out_l2(struct __sk_buff *skb)
+{
+	return guard_out(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int guard_out_l3(struct __sk_buff *skb)
+{
+	return guard_out(skb, 0);
 }
 
 char _license[] SEC("license") = "GPL";

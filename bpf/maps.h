@@ -51,9 +51,24 @@ struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, EDGE53_MAX_EXEMPT);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct edge53_exempt_key);
+	__type(key, struct edge53_prefix_key);
 	__type(value, __u32);
 } exempt SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, EDGE53_MAX_DOH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct edge53_prefix_key);
+	__type(value, __u32);
+} doh SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, EDGE53_MAX_GUARD);
+	__type(key, __u32);
+	__type(value, struct edge53_guard);
+} guard SEC(".maps");
 
 /* For other loaders; no program reads them. */
 
@@ -102,6 +117,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct edge53_tcp_pool);
 } tcp_pool SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, EDGE53_MAX_FRAGMENTS);
+	__type(key, struct edge53_fragment_key);
+	__type(value, struct edge53_fragment);
+} fragments SEC(".maps");
 
 /* Counters. */
 

@@ -32,7 +32,7 @@ struct packet {
 	__u8 l4proto;
 	__u8 ttl;
 	__u8 tcp_flags;
-	bool is_ipv6;
+	__u8 is_ipv6; /* 0 or 1; not a bool, of which clang does not show the verifier the bound */
 	bool is_first_fragment;
 	bool has_bad_length;
 	__u8 service; /* set by find_service() or find_flow() */

@@ -55,7 +55,7 @@ static __always_inline enum edge53_reason ring_open(const struct packet *pkt,
 		return EDGE53_NO_BACKEND;
 	*token = token_encode(&knobs, lap << knobs.slot_bits | index);
 
-	flow->backend = svc->udp_pick[*token % EDGE53_PICKS];
+	flow->backend = svc->picks[pkt->is_ipv6 & 1].udp[*token % EDGE53_PICKS];
 	if (!flow->backend)
 		return no_backend(svc);
 	cpu->next_slot++;

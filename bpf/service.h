@@ -48,7 +48,7 @@ static __always_inline enum edge53_reason find_edge_service(struct packet *pkt,
 
 static __always_inline bool is_exempt(const struct packet *pkt)
 {
-	struct edge53_exempt_key key = { .prefix_len = 32 + 128, .service = pkt->service };
+	struct edge53_prefix_key key = { .prefix_len = 32 + 128, .service = pkt->service };
 
 	__builtin_memcpy(key.address, pkt->saddr.bytes, sizeof(key.address));
 	return bpf_map_lookup_elem(&exempt, &key);

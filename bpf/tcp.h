@@ -197,9 +197,10 @@ static __always_inline void start_life(struct edge53_conn *conn, __u64 now_ns)
 	conn->seen_ns = now_ns;
 }
 
-static __always_inline __u8 pick_tcp_backend(const struct edge53_service *svc)
+static __always_inline __u8 pick_tcp_backend(const struct packet *pkt,
+					     const struct edge53_service *svc)
 {
-	return svc->tcp_pick[bpf_get_prandom_u32() % EDGE53_PICKS];
+	return svc->picks[pkt->is_ipv6 & 1].tcp[bpf_get_prandom_u32() % EDGE53_PICKS];
 }
 
 /* A SYN of a client we hold no connection for: takes an entry and fills *flow and *conn. */
@@ -213,7 +214,7 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	struct edge53_conn *conn;
 
 	__builtin_memset(flow, 0, sizeof(*flow));
-	flow->backend = pick_tcp_backend(svc);
+	flow->backend = pick_tcp_backend(pkt, svc);
 	if (!flow->backend)
 		return no_backend(svc);
 	flow->client = pkt->saddr;
@@ -246,10 +247,11 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
  * A SYN on the tuple of a connection that is over: a new one, with its port and a backend of today.
  */
 static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
+						     const struct packet *pkt,
 						     const struct edge53_service *svc, __u64 now_ns,
 						     struct edge53_flow *flow)
 {
-	flow->backend = pick_tcp_backend(svc);
+	flow->backend = pick_tcp_backend(pkt, svc);
 	if (!flow->backend)
 		return no_backend(svc);
 	conn->flow.backend = flow->backend; /* one byte: who copies it sees old or new */
@@ -377,10 +379,10 @@ static __always_inline enum edge53_reason no_connection(const struct packet *pkt
 
 	if (svc->kind == EDGE53_SERVICE_EDGE)
 		return EDGE53_NO_CONNECTION;
-	if (!svc->tcp_pick[0] && svc->flags & EDGE53_SERVICE_DOWN_PASS)
+	if (!svc->picks[pkt->is_ipv6 & 1].tcp[0] && svc->flags & EDGE53_SERVICE_DOWN_PASS)
 		return EDGE53_NO_BACKEND_PASSED;
 	for (int i = 0; i < EDGE53_PICKS; i++) {
-		__u32 id = svc->tcp_pick[i];
+		__u32 id = svc->picks[pkt->is_ipv6 & 1].tcp[i];
 		const struct edge53_backend *backend;
 
 		if (id == last)
@@ -423,7 +425,7 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 			return why;
 		*is_new = true;
 	} else if (conn->state == EDGE53_CONN_CLOSING || is_over(conn, now_ns)) {
-		why = tcp_reopen(conn, svc, now_ns, flow);
+		why = tcp_reopen(conn, pkt, svc, now_ns, flow);
 		if (why)
 			return why;
 		*is_new = true;

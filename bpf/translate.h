@@ -89,7 +89,7 @@ static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 no
 	reply->match.slot = NULL;
 	reply->conn = NULL;
 	if (pkt->is_first_fragment)
-		return EDGE53_REPLY_FRAGMENT;
+		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->has_bad_length)
 		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->l4proto == IPPROTO_TCP)

@@ -14,7 +14,7 @@
 
 #include "edge53_reasons.h"
 
-#define EDGE53_LAYOUT_VERSION 1
+#define EDGE53_LAYOUT_VERSION 2
 
 #define EDGE53_DNS_PORT 53
 
@@ -23,6 +23,9 @@
 #define EDGE53_MAX_DEVICES 8192 /* id 0 means none */
 #define EDGE53_MAX_FRONTENDS 16384
 #define EDGE53_MAX_EXEMPT 4096
+#define EDGE53_MAX_DOH 262144
+#define EDGE53_MAX_GUARD 16384
+#define EDGE53_MAX_FRAGMENTS 16384 /* datagrams of which later fragments are waited for */
 #define EDGE53_PICKS 64 /* entries of a service's weighted choice of backend */
 #define EDGE53_NAME_LEN 32
 #define EDGE53_IFNAME_LEN 16
@@ -58,20 +61,30 @@ enum edge53_service_kind {
 enum edge53_service_flag {
 	EDGE53_SERVICE_XDP = 1 << 0,	   /* every backend can be reached from XDP */
 	EDGE53_SERVICE_DOWN_PASS = 1 << 1, /* no backend: leave the packet to the host, else drop */
-	EDGE53_SERVICE_IPV6_DROP = 1 << 2, /* enforce: drop IPv6 to port 53 */
-	EDGE53_SERVICE_DOT_DROP = 1 << 3,  /* enforce: drop port 853 */
-	EDGE53_SERVICE_EXEMPT = 1 << 4,	   /* enforce: has entries in `exempt` */
+	/* Of enforce only. Neither IPV6_*: IPv6 goes where the client sends it. */
+	EDGE53_SERVICE_IPV6_DROP = 1 << 2,     /* refuse IPv6 to port 53 */
+	EDGE53_SERVICE_DOT_DROP = 1 << 3,      /* drop port 853 without a word */
+	EDGE53_SERVICE_EXEMPT = 1 << 4,	       /* has entries in `exempt` */
+	EDGE53_SERVICE_IPV6_REDIRECT = 1 << 5, /* IPv6 to port 53 goes to picks[1] */
+	EDGE53_SERVICE_DOT_REJECT = 1 << 6,    /* refuse port 853 */
+	EDGE53_SERVICE_DOH_DROP = 1 << 7,      /* drop port 443 of what is in `doh` */
+	EDGE53_SERVICE_DOH_REJECT = 1 << 8,    /* refuse it */
+};
+
+/* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
+struct edge53_picks {
+	__u8 udp[EDGE53_PICKS];
+	__u8 tcp[EDGE53_PICKS];
 };
 
 /* Map `services`. */
 struct edge53_service {
 	char name[EDGE53_NAME_LEN];
 	__u8 kind; /* enum edge53_service_kind */
-	__u8 flags;
-	__u8 pad[6];
-	/* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
-	__u8 udp_pick[EDGE53_PICKS];
-	__u8 tcp_pick[EDGE53_PICKS];
+	__u8 pad;
+	__u16 query_mtu; /* IP bytes of a query that surely fits on the way to each of its backends */
+	__u32 flags;	 /* enum edge53_service_flag */
+	struct edge53_picks picks[2]; /* for clients by IPv4, and by IPv6 */
 };
 
 enum edge53_backend_flag {
@@ -107,15 +120,36 @@ struct edge53_device {
 	__u8 flags;
 	__u8 service; /* of an enforce device; 0 on an uplink, which may carry several */
 	__u8 mac[6];
-	__u32 pad;
+	__u16 mtu; /* bytes of IP; 65535: that or more */
+	__u16 pad;
 };
 
-/* Map `exempt`: clients of an enforce service that are left alone (longest prefix match). */
-struct edge53_exempt_key {
+/*
+ * Maps `exempt`, clients of an enforce service that are left alone, and `doh`, servers whose
+ * port 443 is refused to its clients (longest prefix match). The value means nothing.
+ */
+struct edge53_prefix_key {
 	__u32 prefix_len; /* bits of service and address: 32 + prefix of the mapped address */
 	__u8 service;
 	__u8 pad[3];
 	__u8 address[16];
+};
+
+enum edge53_guard_policy {
+	EDGE53_GUARD_PASS, /* not a client's device, or an enforced one */
+	EDGE53_GUARD_COUNT,
+	EDGE53_GUARD_DROP,
+};
+
+/*
+ * Map `guard`, by the index of the device a forwarded packet came in by: what becomes of it when it
+ * is for port 53 and about to leave by a device of the default route. Entry 0 stands for devices
+ * that the loader has not looked at yet.
+ */
+struct edge53_guard {
+	__u8 policy; /* enum edge53_guard_policy */
+	__u8 service;
+	__u8 pad[2];
 };
 
 /* --- what the dataplane writes: flows and counters -------------------------------------------- */
@@ -184,6 +218,23 @@ struct edge53_tuple {
 	__u8 pad[5];
 };
 
+/* Map `fragments`: what became of a first fragment, by what its later ones have in common with it. */
+struct edge53_fragment_key {
+	struct edge53_addr saddr;
+	struct edge53_addr daddr;
+	__u32 ifindex; /* where it was seen */
+	__u32 id;
+	__u8 l4proto;
+	__u8 pad[7];
+};
+
+struct edge53_fragment {
+	struct edge53_flow flow; /* of the query this is the reply to */
+	__u64 seen_ns;		 /* CLOCK_MONOTONIC */
+	__u8 is_refused;	 /* part of a query: the others are dropped, too; flow has only a service */
+	__u8 pad[7];
+};
+
 /* What is known of DNS messages and bytes that went to or came from one peer. Per CPU. */
 struct edge53_traffic {
 	__u64 queries; /* UDP */
@@ -222,6 +273,9 @@ struct edge53_cpu_state {
 	__u64 overwritten_age_us;   /* age of the slot overwritten last */
 	__u64 clients_not_counted;  /* packets of clients that found no room in `clients` */
 	__u64 clients_full_until_ns; /* do not try to insert before */
+	__u64 refusals_since_ns;     /* begin of the second that is being counted */
+	__u64 refusals;		     /* RSTs and ICMP errors of our own in it */
+	__u64 refusals_suppressed;   /* not sent, for there were too many */
 };
 
 /* Map `tcp_pool`, one entry. */
@@ -263,7 +317,11 @@ _Static_assert(sizeof(struct edge53_conn) == 80, "layout");
 _Static_assert(sizeof(struct edge53_tuple) == 40, "layout");
 _Static_assert(sizeof(struct edge53_backend) == 72, "layout");
 _Static_assert(sizeof(struct edge53_device) == 32, "layout");
-_Static_assert(sizeof(struct edge53_exempt_key) == 24, "layout");
+_Static_assert(sizeof(struct edge53_service) == 296, "layout");
+_Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
+_Static_assert(sizeof(struct edge53_guard) == 4, "layout");
+_Static_assert(sizeof(struct edge53_fragment_key) == 48, "layout");
+_Static_assert(sizeof(struct edge53_fragment) == 64, "layout");
 _Static_assert(sizeof(struct edge53_geometry) == 64, "layout");
 _Static_assert(EDGE53_REASON_COUNT <= EDGE53_REASONS_PER_SERVICE, "reasons fit");
 

@@ -26,7 +26,7 @@
 	R(NOT_A_QUERY, DROP, "DNS message to a server that is not a query (QR=1)")                 \
 	R(BAD_COUNTS, DROP, "DNS query with an impossible number of questions")                    \
 	R(FRAGMENTED_QUERY, DROP, "query in IP fragments")                                         \
-	R(TTL_EXPIRED, DROP, "TTL used up on the way to a backend or client")                      \
+	R(TTL_EXPIRED, DROP, "TTL used up on the way; the sender is told by ICMP")                  \
 	R(NO_BACKEND, DROP, "no usable backend")                                                   \
 	R(NO_BACKEND_PASSED, PASS, "no usable backend, left to the host (on_down: pass)")          \
 	R(NO_CONNECTION, PASS, "TCP segment of no known connection, left to the host to reset")    \
@@ -37,9 +37,20 @@
 	R(REPLY_EXPIRED, PASS, "reply later than limits.udp_timeout")                              \
 	R(REPLY_DUPLICATE, PASS, "second reply to a query already answered")                       \
 	R(REPLY_FOREIGN, PASS, "reply from an address that was not asked")                         \
-	R(REPLY_FRAGMENT, PASS, "first fragment of a reply, not restored")                         \
-	R(IPV6_DROPPED, DROP, "IPv6 to port 53 of an enforced client (ipv6: drop)")                \
+	R(FRAGMENT_SENT, SEND, "later fragment of a reply, restored and sent to its client")       \
+	R(FRAGMENT_REFUSED, DROP, "later fragment of a refused query")                             \
+	R(ICMP_SENT, SEND, "ICMP error translated and sent to the client or backend it is for")    \
+	R(ICMP_DROPPED, DROP, "ICMP error of an enforced client about an answer no longer known")  \
+	R(TOO_BIG, DROP, "longer than the MTU on its way; the sender is told by ICMP")             \
+	R(NO_CHECKSUM, DROP, "UDP over IPv6 without a checksum")                                   \
+	R(HIDDEN_BY_HEADERS, DROP, "IPv6 extension headers that hide what the packet is")          \
+	R(IPV6_DROPPED, DROP, "IPv6 to port 53 of an enforced client, refused (ipv6: drop)")       \
 	R(DOT_DROPPED, DROP, "DNS over TLS or QUIC of an enforced client (dot: drop)")             \
+	R(DOT_REJECTED, DROP, "DNS over TLS or QUIC of an enforced client, refused (dot: reject)") \
+	R(DOH_DROPPED, DROP, "port 443 of a listed DoH server (doh action: drop)")                 \
+	R(DOH_REJECTED, DROP, "port 443 of a listed DoH server, refused (doh action: reject)")     \
+	R(GUARD_COUNTED, PASS, "port 53 of a client about to leave, device not attached (guard: count)") \
+	R(GUARD_DROPPED, DROP, "port 53 of a client about to leave, device not attached (guard: drop)") \
 	R(EXEMPT, PASS, "client listed in exempt")                                                 \
 	R(NOT_WRITABLE, DROP, "the kernel refused to make the packet writable")                    \
 	R(NO_HEADROOM, DROP, "no room in front of the packet for an Ethernet header")              \
