@@ -105,7 +105,7 @@ struct edge53_backend {
 	__u8 flags;
 	__u8 dmac[6]; /* nexthop's hardware address; all zero: not resolved */
 	__u8 smac[6]; /* the device's own */
-	__u16 pad;
+	__u16 mtu;    /* of the device, bytes of IP; 65535: that or more */
 };
 
 enum edge53_device_flag {

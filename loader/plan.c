@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Bytes an IPv4 fragment has more as IPv6: 40 instead of 20, and a fragment header. */
+#define LARGEST_GROWTH 28
+
 #define XDP_FEATURE_NDO_XMIT (1ull << 2) /* NETDEV_XDP_ACT_NDO_XMIT, linux/netdev.h */
 
 /* Grows an array by one zeroed element. Returns the element, or NULL without memory. */
@@ -89,6 +92,7 @@ static size_t device_of(struct plan *plan, const struct host *host, const struct
 	device->ifindex = link->ifindex;
 	device->is_ethernet = host_link_is_ethernet(link);
 	device->enforce = -1;
+	device->mtu = link->mtu;
 	device->xdp_redirect_ok = can_redirect_to(link);
 	memcpy(device->mac, link->mac, sizeof(device->mac));
 	*known = plan->n_devices;
@@ -266,6 +270,7 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 		return -ENOMEM;
 	backend->usable = true;
 	backend->ifindex = link->ifindex;
+	backend->mtu = link->mtu;
 	backend->is_ethernet = plan->devices[device].is_ethernet;
 	backend->xdp_redirect_ok = plan->devices[device].xdp_redirect_ok;
 	backend->neighbour_known = route->neighbour_known;
@@ -354,6 +359,7 @@ static int plan_resolver(struct plan *plan, const struct config_enforce *enforce
 	backend->tcp_port = EDGE53_DNS_PORT;
 	backend->weight = 1;
 	backend->is_local = true;
+	backend->mtu = UINT16_MAX; /* the host's stack knows about its devices */
 	/*
 	 * By the default route: its address is not up yet, and queries sent there would leave the
 	 * host.
@@ -485,6 +491,26 @@ int plan_make(const struct config *config, const struct host *host, struct plan 
 		return r;
 	*ret = take_ptr(plan);
 	return 0;
+}
+
+bool plan_serves(const struct plan_service *service, const struct plan_backend *backend,
+		 bool is_ipv6)
+{
+	return backend->usable && (service->kind == EDGE53_SERVICE_EDGE ||
+				   addr_is_ipv4(&backend->address) != is_ipv6);
+}
+
+unsigned short plan_query_mtu(const struct plan_service *service)
+{
+	unsigned int mtu = UINT16_MAX;
+
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct plan_backend *b = &service->backends[i];
+
+		if (b->usable && b->mtu < mtu)
+			mtu = b->mtu;
+	}
+	return (unsigned short)(mtu > LARGEST_GROWTH ? mtu - LARGEST_GROWTH : 0);
 }
 
 void plan_free(struct plan *plan)

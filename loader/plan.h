@@ -23,6 +23,7 @@ struct plan_device {
 	bool is_ethernet;
 	bool is_client_side; /* clients arrive here: it gets an entry in `devices` */
 	unsigned char mac[6];
+	unsigned int mtu;
 	unsigned int hooks; /* enum plan_hook */
 	bool xdp_redirect_ok; /* native XDP may redirect to it (NETDEV_XDP_ACT_NDO_XMIT) */
 	int enforce;	      /* index in plan->services, or -1 */
@@ -36,6 +37,7 @@ struct plan_backend {
 	bool usable;	/* a device and a route are there */
 	bool is_local;	/* enforce: goes into the host's stack */
 	unsigned int ifindex;
+	unsigned int mtu; /* of the device towards it */
 	bool is_ethernet;
 	bool neighbour_known;
 	bool neighbour_stale;
@@ -96,6 +98,16 @@ int plan_questions(const struct config *config, struct host_question **ret, size
  */
 int plan_make(const struct config *config, const struct host *host, struct plan **ret);
 void plan_free(struct plan *plan);
+
+/*
+ * Whether queries of clients by IPv4 or IPv6 may be sent to this backend now: an edge translates
+ * between families, a resolver serves its own.
+ */
+bool plan_serves(const struct plan_service *service, const struct plan_backend *backend,
+		 bool is_ipv6);
+
+/* IP bytes of a query that fits on the way to every usable backend, translated or not. */
+unsigned short plan_query_mtu(const struct plan_service *service);
 
 static inline void plan_freep(struct plan **plan)
 {

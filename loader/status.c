@@ -225,17 +225,13 @@ const char *fate_text(enum edge53_fate fate)
 	return fate == EDGE53_PASS ? "pass" : fate == EDGE53_DROP ? "drop" : "send";
 }
 
-static bool is_picked(const __u8 picks[static EDGE53_PICKS], unsigned int id)
-{
-	return memchr(picks, id, EDGE53_PICKS) != NULL;
-}
-
 bool is_usable_udp(const struct status *status, unsigned int id)
 {
 	const struct edge53_backend *backend = state_backend(status->state, id);
 	const struct edge53_service *service = state_service(status->state, backend->service);
 
-	return service && is_picked(service->udp_pick, id);
+	return service && (memchr(service->picks[0].udp, (int)id, EDGE53_PICKS) ||
+			   memchr(service->picks[1].udp, (int)id, EDGE53_PICKS));
 }
 
 bool is_usable_tcp(const struct status *status, unsigned int id)
@@ -243,7 +239,8 @@ bool is_usable_tcp(const struct status *status, unsigned int id)
 	const struct edge53_backend *backend = state_backend(status->state, id);
 	const struct edge53_service *service = state_service(status->state, backend->service);
 
-	return service && is_picked(service->tcp_pick, id);
+	return service && (memchr(service->picks[0].tcp, (int)id, EDGE53_PICKS) ||
+			   memchr(service->picks[1].tcp, (int)id, EDGE53_PICKS));
 }
 
 const char *why_unusable(const struct status *status, unsigned int id)

@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -435,8 +436,8 @@ static bool xdp_returns(const struct plan *plan, const struct plan_device *devic
 /* --- plan → entries --------------------------------------------------------------------------- */
 
 /* Shares the picks out by weight (largest remainder); ids[] of those with weight 0 get none. */
-static void fill_picks(__u8 picks[EDGE53_PICKS], const unsigned char *ids,
-		       const unsigned int *weights, size_t n)
+static void share_out(__u8 picks[EDGE53_PICKS], const unsigned char *ids,
+		      const unsigned int *weights, size_t n)
 {
 	unsigned long long total = 0;
 
@@ -468,28 +469,54 @@ static void fill_picks(__u8 picks[EDGE53_PICKS], const unsigned char *ids,
 	}
 }
 
+/* What clients of one family are given. */
+static void fill_picks(struct edge53_picks *picks, const struct plan_service *service, bool is_ipv6,
+		       const unsigned char *ids)
+{
+	unsigned int udp[EDGE53_MAX_BACKENDS] = {}, tcp[EDGE53_MAX_BACKENDS] = {};
+
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct plan_backend *b = &service->backends[i];
+
+		if (!plan_serves(service, b, is_ipv6))
+			continue;
+		udp[i] = b->udp_port ? b->weight : 0;
+		tcp[i] = b->tcp_port ? b->weight : 0;
+	}
+	share_out(picks->udp, ids, udp, service->n_backends);
+	share_out(picks->tcp, ids, tcp, service->n_backends);
+}
+
 static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 			const struct numbers *numbers, const struct attachments *attachments)
 {
 	const struct plan_service *service = &plan->services[index];
-	struct edge53_service wanted = { .kind = (__u8)service->kind, .flags = (__u8)service->flags };
-	unsigned int udp[EDGE53_MAX_BACKENDS] = {}, tcp[EDGE53_MAX_BACKENDS] = {};
-	bool from_xdp = service->kind == EDGE53_SERVICE_EDGE;
+	struct edge53_service wanted = {
+		.kind = (__u8)service->kind,
+		.flags = service->flags,
+		.query_mtu = plan_query_mtu(service),
+	};
+	bool from_xdp = service->kind == EDGE53_SERVICE_EDGE, has_usable = false;
 
 	snprintf(wanted.name, sizeof(wanted.name), "%s", service->name);
 	for (size_t i = 0; i < service->n_backends; i++) {
 		const struct plan_backend *b = &service->backends[i];
 
-		udp[i] = b->usable && b->udp_port ? b->weight : 0;
-		tcp[i] = b->usable && b->tcp_port ? b->weight : 0;
+		has_usable |= b->usable;
 		if (b->usable && !xdp_reaches(plan, index, b, attachments))
 			from_xdp = false;
 	}
-	fill_picks(wanted.udp_pick, numbers->backends[index], udp, service->n_backends);
-	fill_picks(wanted.tcp_pick, numbers->backends[index], tcp, service->n_backends);
-	if (from_xdp && (wanted.udp_pick[0] || wanted.tcp_pick[0]))
+	for (int is_ipv6 = 0; is_ipv6 <= 1; is_ipv6++)
+		fill_picks(&wanted.picks[is_ipv6], service, is_ipv6, numbers->backends[index]);
+	if (from_xdp && has_usable)
 		wanted.flags |= EDGE53_SERVICE_XDP;
 	return write_service(t, numbers->services[index], &wanted);
+}
+
+/* In 16 bits; a larger one (lo has 65536) is as good as none. */
+static __u16 clamp_mtu(unsigned int mtu)
+{
+	return mtu > UINT16_MAX ? UINT16_MAX : (__u16)mtu;
 }
 
 static int sync_backends(struct tables *t, const struct plan *plan, size_t index,
@@ -507,6 +534,7 @@ static int sync_backends(struct tables *t, const struct plan *plan, size_t index
 			.ifindex = b->usable ? b->ifindex : 0,
 			.udp_port = (__u16)b->udp_port,
 			.tcp_port = (__u16)b->tcp_port,
+			.mtu = clamp_mtu(b->mtu),
 			.service = numbers->services[index],
 		};
 
@@ -531,7 +559,7 @@ static int sync_devices(struct tables *t, const struct plan *plan, const struct 
 
 	for (size_t i = 0; i < plan->n_devices && !r; i++) {
 		const struct plan_device *d = &plan->devices[i];
-		struct edge53_device wanted = { .ifindex = d->ifindex };
+		struct edge53_device wanted = { .ifindex = d->ifindex, .mtu = clamp_mtu(d->mtu) };
 
 		if (!numbers->devices[i])
 			continue;
@@ -635,9 +663,9 @@ static int sync_frontends(struct tables *t, const struct plan *plan, struct numb
 	return 0;
 }
 
-static struct edge53_exempt_key exempt_key(unsigned int service, const struct edge53_prefix *prefix)
+static struct edge53_prefix_key exempt_key(unsigned int service, const struct edge53_prefix *prefix)
 {
-	struct edge53_exempt_key key = { .prefix_len = 32 + prefix->length_bits,
+	struct edge53_prefix_key key = { .prefix_len = 32 + prefix->length_bits,
 					 .service = (__u8)service };
 
 	memcpy(key.address, prefix->address.bytes, sizeof(key.address));
@@ -657,7 +685,7 @@ static bool is_wanted_exempt(const void *key, const void *arg)
 		const struct plan_service *service = &set->plan->services[i];
 
 		for (size_t j = 0; j < service->n_exempt; j++) {
-			struct edge53_exempt_key wanted =
+			struct edge53_prefix_key wanted =
 				exempt_key(set->numbers->services[i], &service->exempt[j]);
 
 			if (!memcmp(key, &wanted, sizeof(wanted)))
@@ -674,14 +702,14 @@ static int sync_exempt(struct tables *t, const struct plan *plan, const struct n
 
 	for (size_t i = 0; i < plan->n_services; i++) {
 		for (size_t j = 0; j < plan->services[i].n_exempt; j++) {
-			struct edge53_exempt_key key = exempt_key(numbers->services[i],
+			struct edge53_prefix_key key = exempt_key(numbers->services[i],
 								  &plan->services[i].exempt[j]);
 
 			if (bpf_map_update_elem(t->fds.exempt, &key, &one, BPF_ANY))
 				return -errno;
 		}
 	}
-	return remove_others(t->fds.exempt, sizeof(struct edge53_exempt_key), is_wanted_exempt, &set);
+	return remove_others(t->fds.exempt, sizeof(struct edge53_prefix_key), is_wanted_exempt, &set);
 }
 
 /* --- what is gone ----------------------------------------------------------------------------- */
