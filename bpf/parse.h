@@ -39,7 +39,7 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	udp_len = bpf_ntohs(udp->len);
 	if (udp_len < sizeof(*udp) || udp_len > l4_len) {
 		/* A first fragment is shorter than its UDP length, and refused for that reason. */
-		pkt->has_bad_length = !pkt->is_first_fragment;
+		pkt->has_bad_length |= !pkt->is_first_fragment;
 		return GO_ON;
 	}
 	pkt->payload_len = udp_len - sizeof(*udp);
