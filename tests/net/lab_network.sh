@@ -1,0 +1,215 @@
+#!/usr/bin/env bash
+# lab_network.sh: what a real network does to packets, in both address families. To be sourced after lab.sh.
+# shellcheck disable=SC2034 # several variables are for those who source it
+#
+# The edge lab (lab_network tun | wireguard | ethernet [MTU of the tunnel]):
+#
+#     client                 router                edge                     backend
+#   ┌───────────────┐      ┌───────────┐      ┌──────────────────┐       ┌───────────────────┐
+#   │ 203.0.113.7   │      │           │      │ 198.55.102.244   │       │ 10.172.90.1       │
+#   │ 2001:db8:c::7 ├──────┤ lan   wan ├──────┤ eth0        tun0 ├═══════┤ tun0              │
+#   │          eth0 │      │           │      │ 2001:db8:e::53   │       │ fd10:172:90::1    │
+#   └───────────────┘      └───────────┘      └──────────────────┘       └───────────────────┘
+#                                             10.172.90.2, fd10:172:90::2    knot @31053 @31054
+#
+#   "tun": two tun devices without Ethernet header; "wireguard": wg0 instead, with the cable eth1 - eth0
+#   below it; "ethernet": only that cable, $TUNNEL is eth1 on the edge. The edge does not forward.
+#   behind_backend MTU adds a server behind the backend, which then is a router.
+
+FRONTEND6=2001:db8:e::53
+ROUTER=198.55.102.1
+ROUTER6=2001:db8:e::1
+CLIENT=203.0.113.7
+CLIENT6=2001:db8:c::7
+TUNNEL_SOURCE6=fd10:172:90::2
+BACKEND6=fd10:172:90::1
+FAR=10.172.91.1
+FAR6=fd10:172:91::1
+TUNNEL=                         # the edge's device towards the backend
+FAR_TUNNEL=                     # and the backend's towards the edge
+
+# lab_network KIND [MTU]
+lab_network() {
+	local kind=$1 mtu=${2:-1420} ns
+	need knotd dig kdig
+	for ns in client router edge backend; do
+		add_namespace "$ns"
+	done
+	on edge sysctl -qw net.ipv4.ip_forward=0 net.ipv4.conf.all.rp_filter=1 net.ipv4.conf.default.rp_filter=1
+	on router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	# A router tells of every packet it cannot forward, as the tests want to see each.
+	on router sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	add_cable client eth0 router lan
+	add_cable router wan edge eth0
+	on client ip addr add $CLIENT/24 dev eth0
+	on client ip addr add $CLIENT6/64 dev eth0 nodad
+	on router ip addr add 203.0.113.1/24 dev lan
+	on router ip addr add 2001:db8:c::1/64 dev lan nodad
+	on router ip addr add $ROUTER/24 dev wan
+	on router ip addr add $ROUTER6/64 dev wan nodad
+	on edge ip addr add $FRONTEND/24 dev eth0
+	on edge ip addr add $FRONTEND6/64 dev eth0 nodad
+	on client ip route add default via 203.0.113.1
+	on client ip -6 route add default via 2001:db8:c::1
+	on edge ip route add default via $ROUTER
+	on edge ip -6 route add default via $ROUTER6
+
+	"network_$kind" "$mtu"
+	if [ "$kind" != wireguard ]; then
+		on edge ip addr add "$TUNNEL_SOURCE/24" dev "$TUNNEL"
+		on backend ip addr add "$BACKEND/24" dev "$FAR_TUNNEL"
+	fi
+	on edge ip addr add $TUNNEL_SOURCE6/64 dev "$TUNNEL" nodad
+	on backend ip addr add $BACKEND6/64 dev "$FAR_TUNNEL" nodad
+	start_knot backend knot 192.0.2.80 "$BACKEND@31053" "$BACKEND@31054" "$BACKEND6@31053" "$BACKEND6@31054"
+	wait_until 20 on edge ping -c 1 -W 1 "$BACKEND" || fail "the edge does not reach the backend"
+	wait_until 20 on edge ping -c 1 -W 1 $BACKEND6 || fail "the edge does not reach the backend over IPv6"
+	wait_until 20 on client ping -c 1 -W 1 $FRONTEND || fail "the client does not reach the edge"
+	wait_until 20 on client ping -c 1 -W 1 $FRONTEND6 || fail "the client does not reach the edge over IPv6"
+}
+
+network_tun() {
+	TUNNEL=tun0 FAR_TUNNEL=tun0
+	add_tunnel edge tun0 backend tun0 "$1"
+}
+
+network_ethernet() {
+	TUNNEL=eth1 FAR_TUNNEL=eth0
+	add_cable edge eth1 backend eth0
+	on edge ip link set eth1 mtu "$1"
+	on backend ip link set eth0 mtu "$1"
+}
+
+network_wireguard() {
+	need wg
+	TUNNEL=wg0 FAR_TUNNEL=wg0
+	add_cable edge eth1 backend eth0
+	on edge ip addr add 192.0.2.1/24 dev eth1
+	on backend ip addr add 192.0.2.2/24 dev eth0
+	add_wireguard backend "$BACKEND" edge "$TUNNEL_SOURCE/32,$TUNNEL_SOURCE6/128" 192.0.2.1
+	add_wireguard edge "$TUNNEL_SOURCE" backend "$BACKEND/32,$BACKEND6/128,$FAR/32,$FAR6/128" 192.0.2.2
+	on edge ip link set wg0 mtu "$1"
+	on backend ip link set wg0 mtu "$1"
+}
+
+# add_tunnel A DEVICE B DEVICE MTU: two devices without Ethernet header, and a pump between them.
+add_tunnel() {
+	[ -c /dev/net/tun ] || modprobe -q tun 2>/dev/null || true
+	[ -c /dev/net/tun ] || skip "no /dev/net/tun"
+	spawn "$1" "tunnel-$1.log" "$LAB_PYTHON" "$LAB_HERE/tunpair.py" \
+		"/run/netns/$LAB_ID-$1" "$2" "/run/netns/$LAB_ID-$3" "$4"
+	wait_until 20 on "$1" ip link show "$2" || fail "no $2"
+	wait_until 20 on "$3" ip link show "$4" || fail "no $4 in $3"
+	on "$1" ip link set "$2" mtu "$5" txqueuelen 10000 up
+	on "$3" ip link set "$4" mtu "$5" txqueuelen 10000 up
+}
+
+# narrow NAME ADDRESS DEVICE MTU: a router sends nothing longer to ADDRESS, though neither end knows of it.
+narrow() {
+	case $2 in
+	*:*) on "$1" ip -6 route add "$2/128" dev "$3" mtu lock "$4" ;;
+	*) on "$1" ip route add "$2/32" dev "$3" mtu lock "$4" ;;
+	esac
+}
+
+# behind_backend MTU: a server behind the backend, over a path of this MTU.
+behind_backend() {
+	add_namespace far
+	add_cable backend far0 far eth0
+	on backend sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
+		net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
+	on backend ip addr add 10.172.91.2/24 dev far0
+	on backend ip addr add fd10:172:91::2/64 dev far0 nodad
+	on far ip addr add $FAR/24 dev eth0
+	on far ip addr add $FAR6/64 dev eth0 nodad
+	on far ip route add default via 10.172.91.2
+	on far ip -6 route add default via fd10:172:91::2
+	on edge ip route add $FAR/32 via "$BACKEND" dev "$TUNNEL"
+	on edge ip -6 route add $FAR6/128 via $BACKEND6 dev "$TUNNEL"
+	narrow backend $FAR far0 "$1"
+	narrow backend $FAR6 far0 "$1"
+	wait_until 20 on edge ping -c 1 -W 1 $FAR || fail "the edge does not reach the server behind the backend"
+	wait_until 20 on edge ping -c 1 -W 1 $FAR6 || fail "the edge does not reach it over IPv6"
+}
+
+# network_config BACKEND...: an edge service of both families with these backends; each is an address, or
+# ADDRESS,PORT with one port for UDP and TCP.
+network_config() {
+	local backend port
+	write_config <<-YAML
+		edge:
+		  - name: public-dns
+		    interface: eth0
+		    address: [$FRONTEND, "$FRONTEND6"]
+		    tunnel: $TUNNEL
+		    backends:
+		$(for backend in "$@"; do
+			port=${backend#*,}
+			[ "$port" != "$backend" ] || port=
+			echo "      - { address: \"${backend%,*}\", udp: ${port:-31053}, tcp: ${port:-31054} }"
+		done)
+		limits:
+		  udp_slots: 65536
+	YAML
+}
+
+# reload_network BACKEND...: the same for a running loader.
+reload_network() {
+	network_config "$@"
+	[ "$LAB_NAT" = nft ] || kill -HUP "$EDGE53_PID"
+}
+
+# frontend_of 4 | 6, client_of, backend_of: the addresses of a family
+frontend_of() { if [ "$1" = 4 ]; then echo $FRONTEND; else echo $FRONTEND6; fi; }
+client_of() { if [ "$1" = 4 ]; then echo $CLIENT; else echo $CLIENT6; fi; }
+backend_of() { if [ "$1" = 4 ]; then echo "$BACKEND"; else echo $BACKEND6; fi; }
+source_of() { if [ "$1" = 4 ]; then echo "$TUNNEL_SOURCE"; else echo $TUNNEL_SOURCE6; fi; }
+
+# netpeer NAME VERB...
+netpeer() {
+	local ns=$1
+	shift
+	on "$ns" timeout 120 "$LAB_PYTHON" "$LAB_HERE/netpeer.py" "$@"
+}
+
+# start_netpeer NAME LOG VERB...: a server of netpeer.py. NETPEER_PID.
+start_netpeer() {
+	local ns=$1 log=$2
+	shift 2
+	: >"$LAB_TMP/$log"
+	spawn "$ns" "$log" "$LAB_PYTHON" "$LAB_HERE/netpeer.py" "$@"
+	NETPEER_PID=$SPAWNED
+	wait_until 20 grep -q ready "$LAB_TMP/$log" || fail "netpeer.py $1 does not start"
+}
+
+# start_capture NAME DEVICE FILTER: tcpdump until end_capture, which prints what it saw. CAPTURE_PID.
+start_capture() {
+	need tcpdump
+	: >"$LAB_TMP/capture-$1-$2.txt"
+	spawn "$1" "capture-$1-$2.txt" tcpdump -i "$2" -n -p -v --immediate-mode -l "$3"
+	CAPTURE_PID=$SPAWNED
+	wait_until 20 grep -q 'listening on' "$LAB_TMP/capture-$1-$2.txt" || fail "tcpdump on $2 of $1 does not start"
+}
+
+# count_packets NAME COUNTER: how many packets the nft counter of table inet lab has seen.
+count_packets() { on "$1" nft list counter inet lab "$2" | awk '/packets/ { print $2 }'; }
+
+# In place of edge53 (LAB_NAT=nft), for what nftables can do: backends of the client's family.
+nft_edge() {
+	on edge sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+	on edge nft -f - <<-NFT
+		table inet lab {
+			chain pre {
+				type nat hook prerouting priority dstnat
+				iifname eth0 ip daddr $FRONTEND udp dport 53 dnat ip to $BACKEND:${LAB_NFT_PORT:-31053}
+				iifname eth0 ip daddr $FRONTEND tcp dport 53 dnat ip to $BACKEND:${LAB_NFT_PORT:-31054}
+				iifname eth0 ip6 daddr $FRONTEND6 udp dport 53 dnat ip6 to [$BACKEND6]:${LAB_NFT_PORT:-31053}
+				iifname eth0 ip6 daddr $FRONTEND6 tcp dport 53 dnat ip6 to [$BACKEND6]:${LAB_NFT_PORT:-31054}
+			}
+			chain post {
+				type nat hook postrouting priority srcnat
+				oifname $TUNNEL masquerade
+			}
+		}
+	NFT
+}

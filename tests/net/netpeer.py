@@ -1,0 +1,402 @@
+#!/usr/bin/python3
+"""netpeer.py VERB ...: both ends of what a network does to packets. IPv4 and IPv6. Exit 0 when all was well.
+
+Servers, which say "ready" and run until they are ended:
+  serve PORT LOG        TCP. The first line a client sends is a command:
+                          take N       read N bytes, answer with their sum
+                          give N       send N bytes
+                          say WORDS    answer WORDS and close first
+                          reset        end with a RST
+                          close-at T   close at the time T (CLOCK_MONOTONIC), whatever the other side does
+                        Each connection is a line of JSON in LOG, as the clients print it.
+  fragments ADDRESS PORT ORDER...
+                        UDP, for DNS: every reply is made by hand, of a size that needs as many fragments as
+                        ORDER has numbers (0 is the first), and sent in this order, "0 2 1" for instance.
+
+Clients:
+  stream SERVER PORT BYTES      BYTES random bytes there (take) and back (give), compared by their sum.
+  axfr SERVER PORT ZONE         A zone transfer: its length and the sum of its bytes.
+  reuse SERVER PORT COUNT       COUNT connections from one port, each closed by the server, each at once.
+  reset SERVER PORT             The server's RST arrives, and a new connection from the same port works.
+  close SERVER PORT COUNT       COUNT connections that both sides close at the same time, as near as it gets.
+  udp SERVER PORT [QNAME [QTYPE]]
+                                A DNS query: "answer BYTES TTL" or "error NAME TYPE CODE MTU OFFENDER".
+      --size N                  with a padding option up to N bytes of payload
+      --ttl N --df --no-checksum --ip-option --extension hop|dest     as they say
+  pair SERVER [PORT]            A and AAAA with one ID from one port, as stub resolvers do.
+  refused udp|tcp SERVER PORT   The name of the error and the milliseconds until it came, or "silence".
+
+--from ADDRESS and --sport PORT for all clients.
+"""
+import argparse
+import errno
+import hashlib
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import threading
+import time
+
+import dns.edns
+import dns.message
+
+PATIENCE = 20.0
+# linux/in.h, linux/in6.h, linux/errqueue.h: what Python has no names for
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT, IP_PMTUDISC_PROBE = 10, 0, 3
+IP_RECVERR, IP_RECVTTL, IPV6_RECVERR = 11, 12, 25
+IPV6_MTU_DISCOVER, IPV6_DONTFRAG = 23, 62
+SO_NO_CHECK = 11
+
+
+def family_of(address):
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def new_socket(args, kind):
+    family = family_of(args.server)
+    s = socket.socket(family, kind)
+    s.settimeout(PATIENCE)
+    if args.source or args.sport:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((args.source or ("::" if family == socket.AF_INET6 else "0.0.0.0"), args.sport))
+    return s
+
+
+def connect(args):
+    s = new_socket(args, socket.SOCK_STREAM)
+    s.connect(socket.getaddrinfo(args.server, args.port, type=socket.SOCK_STREAM)[0][4])
+    return s
+
+
+def tcp_info(s):
+    info = s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104)
+    options = info[5]
+    return {"timestamps": bool(options & 1), "sack": bool(options & 2), "wscale": bool(options & 4),
+            "snd_mss": struct.unpack_from("I", info, 16)[0], "pmtu": struct.unpack_from("I", info, 60)[0],
+            "retransmitted": struct.unpack_from("I", info, 100)[0]}
+
+
+def read_line(s):
+    line = b""
+    while not line.endswith(b"\n"):
+        part = s.recv(1)
+        if not part:
+            break
+        line += part
+    return line.decode()
+
+
+def read_sum(s, length):
+    """Read so many bytes; their sum."""
+    h = hashlib.sha256()
+    while length:
+        part = s.recv(min(length, 1 << 18))
+        if not part:
+            sys.exit(f"the connection ended {length} bytes early")
+        h.update(part)
+        length -= len(part)
+    return h.hexdigest()
+
+
+def noise(length):
+    """Bytes that a misplaced segment would change the sum of."""
+    return hashlib.shake_128(str(length).encode()).digest(length)
+
+
+# ---------------------------------------------------------------- servers
+
+def serve(args):
+    listener = socket.create_server(("::", args.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+
+    def one(s, peer):
+        s.settimeout(PATIENCE)
+        command, _, rest = read_line(s).strip().partition(" ")
+        if command == "take":
+            s.sendall(read_sum(s, int(rest)).encode())
+        elif command == "give":
+            s.sendall(noise(int(rest)))
+            while s.recv(1 << 16):
+                pass
+        elif command == "say":
+            s.sendall(rest.encode())
+        elif command == "reset":
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        elif command == "close-at":
+            s.sendall(b"+")
+            close_at(s, float(rest))
+        line = json.dumps({"command": command, "peer": peer[0].removeprefix("::ffff:"), **tcp_info(s)})
+        s.close()
+        with open(args.log, "a", encoding="ascii") as log:
+            print(line, file=log)
+
+    print("ready", flush=True)
+    while True:
+        threading.Thread(target=one, args=listener.accept(), daemon=True).start()
+
+
+def checksum(data):
+    data += b"\0" * (len(data) % 2)
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while total >> 16:
+        total = (total & 0xffff) + (total >> 16)
+    return total ^ 0xffff
+
+
+def fragments(args):
+    order = [int(n) for n in args.order]
+    count = len(order)
+    family = family_of(args.server)
+    s = socket.socket(family, socket.SOCK_DGRAM)
+    s.bind((args.server, args.port))
+    raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
+    print("ready", flush=True)
+    number = 1000
+    while True:
+        wire, peer = s.recvfrom(4096)
+        reply = dns.message.make_response(dns.message.from_wire(wire)).to_wire()
+        size = (count - 1) * 1200 + 600         # a full piece is 1200 bytes
+        payload = reply + noise(size)[:size - len(reply) - 8]
+        source, destination = (socket.inet_pton(family, a) for a in (args.server, peer[0]))
+        udp = struct.pack("!HHHH", args.port, peer[1], size, 0)
+        pseudo = source + destination + struct.pack("!HH", socket.IPPROTO_UDP, size)
+        udp = udp[:6] + struct.pack("!H", checksum(pseudo + udp + payload) or 0xffff) + payload
+        number += 1
+        for n in order:
+            piece = udp[n * 1200:(n + 1) * 1200]
+            more = n < count - 1
+            if family == socket.AF_INET:
+                packet = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(piece), number,
+                                     more << 13 | n * 150, 64, socket.IPPROTO_UDP, 0, source, destination)
+            else:
+                packet = struct.pack("!IHBB16s16sBBHI", 6 << 28, 8 + len(piece), 44, 64, source, destination,
+                                     socket.IPPROTO_UDP, 0, n * 1200 | more, number)
+            raw.sendto(packet + piece, (peer[0], 0))
+
+
+# ---------------------------------------------------------------- TCP clients
+
+def stream(args):
+    data = noise(args.count)
+    begin = time.monotonic()
+    s = connect(args)
+    s.sendall(f"take {args.count}\n".encode())
+    s.sendall(data)
+    if read_sum(s, 64) != hashlib.sha256(hashlib.sha256(data).hexdigest().encode()).hexdigest():
+        sys.exit("other bytes arrived there than were sent")
+    info = tcp_info(s)
+    s.close()
+    s = connect(args)
+    s.sendall(f"give {args.count}\n".encode())
+    if read_sum(s, args.count) != hashlib.sha256(data).hexdigest():
+        sys.exit("other bytes came back than were sent")
+    print(json.dumps({**info, "seconds": round(time.monotonic() - begin, 2)}))
+
+
+def axfr(args):
+    s = connect(args)
+    query = dns.message.make_query(args.zone, "AXFR")
+    query.id = 4242
+    wire = query.to_wire()
+    s.sendall(struct.pack("!H", len(wire)) + wire)
+    h, total, soa, seen = hashlib.sha256(), 0, None, 0
+    stream_file = s.makefile("rb", buffering=1 << 18)
+    while seen < 2:
+        length = struct.unpack("!H", stream_file.read(2))[0]
+        message = stream_file.read(length)
+        if len(message) < length:
+            sys.exit(f"the connection ended after {total} bytes")
+        if soa is None:
+            answer = dns.message.from_wire(message, one_rr_per_rrset=True).answer
+            if not answer:
+                sys.exit("no zone in the answer")
+            # Serial and timers: how the last record, and only it and the first, ends.
+            soa = struct.pack("!5I", *(getattr(answer[0][0], f) for f in ("serial", "refresh", "retry", "expire", "minimum")))
+            seen = 1
+            if message.count(soa) > 1:
+                seen = 2
+        elif message.endswith(soa):
+            seen = 2
+        h.update(message)
+        total += length
+    print(total, h.hexdigest())
+
+
+def say(args, word):
+    s = connect(args)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    s.sendall(f"say {word}\n".encode())
+    answer = b""
+    while part := s.recv(100):
+        answer += part
+    s.close()
+    if answer.decode() != word:
+        sys.exit(f"got {answer}, wanted {word}")
+
+
+def reuse(args):
+    args.sport = args.sport or 34567
+    slowest = 0.0
+    for i in range(args.count):
+        begin = time.monotonic()
+        say(args, f"number-{i}")
+        slowest = max(slowest, time.monotonic() - begin)
+    print(int(slowest * 1000))
+
+
+def reset(args):
+    args.sport = args.sport or 34568
+    for _ in range(5):
+        s = connect(args)
+        s.sendall(b"reset\n")
+        try:
+            sys.exit(f"no RST but {s.recv(10)}")
+        except ConnectionResetError:
+            s.close()
+        say(args, "after-a-reset")
+
+
+def close_at(s, when):
+    time.sleep(max(0.0, when - time.monotonic()))
+    s.shutdown(socket.SHUT_WR)
+    s.settimeout(PATIENCE)
+    if s.recv(1):
+        sys.exit("a byte instead of an end")
+
+
+def close(args):
+    for _ in range(args.count):
+        s = connect(args)
+        when = time.monotonic() + 0.05
+        s.sendall(f"close-at {when}\n".encode())
+        s.recv(1)
+        close_at(s, when)
+        s.close()
+
+
+# ---------------------------------------------------------------- UDP clients
+
+def make_query(args):
+    message = dns.message.make_query(args.qname, args.qtype, use_edns=0, payload=4096)
+    if args.size:
+        padding = args.size - len(message.to_wire()) - 4
+        message.use_edns(0, payload=4096, options=[dns.edns.GenericOption(12, b"\0" * padding)])
+    return message
+
+
+def udp(args):
+    is_v6 = family_of(args.server) == socket.AF_INET6
+    s = new_socket(args, socket.SOCK_DGRAM)
+    level = socket.IPPROTO_IPV6 if is_v6 else socket.IPPROTO_IP
+    s.setsockopt(level, IPV6_RECVERR if is_v6 else IP_RECVERR, 1)
+    s.setsockopt(level, socket.IPV6_RECVHOPLIMIT if is_v6 else IP_RECVTTL, 1)
+    if args.ttl:
+        s.setsockopt(level, socket.IPV6_UNICAST_HOPS if is_v6 else socket.IP_TTL, args.ttl)
+    if is_v6:
+        s.setsockopt(level, IPV6_MTU_DISCOVER, IP_PMTUDISC_PROBE if args.df else IP_PMTUDISC_DONT)
+        s.setsockopt(level, IPV6_DONTFRAG, int(args.df))
+    else:
+        s.setsockopt(level, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE if args.df else IP_PMTUDISC_DONT)
+    if args.no_checksum:
+        s.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+    if args.ip_option:
+        s.setsockopt(level, socket.IP_OPTIONS, bytes([7, 11, 4]) + bytes(9))    # record route, two places, end
+    if args.extension:
+        header = bytes([0, 0, 1, 4, 0, 0, 0, 0])                                # PadN
+        s.setsockopt(level, socket.IPV6_HOPOPTS if args.extension == "hop" else socket.IPV6_DSTOPTS, header)
+    query = make_query(args)
+    s.connect(socket.getaddrinfo(args.server, args.port, type=socket.SOCK_DGRAM)[0][4])
+    s.send(query.to_wire())
+    waiting = select.poll()
+    waiting.register(s, select.POLLIN | select.POLLERR)
+    if not waiting.poll(args.wait * 1000):
+        print("silence")
+        return
+    try:
+        wire, ancillary, _, _ = s.recvmsg(65535, 512)
+    except OSError as e:
+        _, ancillary, _, _ = s.recvmsg(65535, 512, socket.MSG_ERRQUEUE)
+        report = next(a[2] for a in ancillary if a[0] == level and a[1] in (IP_RECVERR, IPV6_RECVERR))
+        _, _, kind, code, _, mtu, _ = struct.unpack_from("IBBBBII", report)
+        offender = report[24:40] if is_v6 else report[20:24]
+        print("error", errno.errorcode[e.errno], kind, code, mtu, socket.inet_ntop(s.family, offender))
+        return
+    answer = dns.message.from_wire(wire, ignore_trailing=True)
+    if answer.id != query.id or answer.question != query.question:
+        sys.exit(f"not the answer: {answer}")
+    hops = next(a[2] for a in ancillary if a[0] == level)
+    print("answer", len(wire), struct.unpack("i", hops)[0])
+
+
+def pair(args):
+    s = new_socket(args, socket.SOCK_DGRAM)
+    queries = [dns.message.make_query(args.qname, kind) for kind in ("A", "AAAA")]
+    destination = socket.getaddrinfo(args.server, args.port, type=socket.SOCK_DGRAM)[0][4]
+    for query in queries:
+        s.sendto(query.to_wire(), destination)
+    for _ in queries:
+        wire, sender = s.recvfrom(4096)
+        answer = dns.message.from_wire(wire)
+        asked = [q for q in queries if q.id == answer.id and q.question == answer.question]
+        if sender[:2] != destination[:2] or not asked:
+            sys.exit(f"from {sender}, asked {destination}: {answer}")
+        queries = [q for q in queries if q is not asked[0]]
+    if queries:
+        sys.exit("one answer twice")
+
+
+def refused(args):
+    kind = socket.SOCK_STREAM if args.protocol == "tcp" else socket.SOCK_DGRAM
+    s = new_socket(args, kind)
+    s.settimeout(args.wait)
+    begin = time.monotonic()
+    try:
+        s.connect(socket.getaddrinfo(args.server, args.port, type=kind)[0][4])
+        if args.protocol == "udp":
+            s.send(dns.message.make_query("www.example.com", "A").to_wire())
+            s.recv(4096)
+        print("works")
+    except TimeoutError:
+        print("silence")
+    except OSError as e:
+        print(errno.errorcode[e.errno], int((time.monotonic() - begin) * 1000))
+
+
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+verbs = parser.add_subparsers(required=True)
+
+
+def verb(function, *positional):
+    p = verbs.add_parser(function.__name__)
+    p.set_defaults(run=function)
+    for name in positional:
+        p.add_argument(name, type=int if name in ("port", "count") else str)
+    p.add_argument("--from", dest="source")
+    p.add_argument("--sport", type=int, default=0)
+    p.add_argument("--wait", type=float, default=PATIENCE)
+    return p
+
+
+verb(serve, "port", "log")
+verb(fragments, "server", "port").add_argument("order", nargs="+")
+verb(stream, "server", "port", "count")
+verb(axfr, "server", "port", "zone")
+verb(reuse, "server", "port", "count")
+verb(reset, "server", "port")
+verb(close, "server", "port", "count")
+query_verb = verb(udp, "server", "port")
+query_verb.add_argument("qname", nargs="?", default="www.example.com")
+query_verb.add_argument("qtype", nargs="?", default="A")
+query_verb.add_argument("--size", type=int, default=0)
+query_verb.add_argument("--ttl", type=int, default=0)
+query_verb.add_argument("--extension", choices=["hop", "dest"])
+for flag in ("df", "no-checksum", "ip-option"):
+    query_verb.add_argument("--" + flag, action="store_true")
+pair_verb = verb(pair, "server")
+pair_verb.add_argument("port", nargs="?", type=int, default=53)
+pair_verb.add_argument("--qname", default="www.example.com")
+verb(refused, "protocol", "server", "port")
+arguments = parser.parse_args()
+arguments.run(arguments)
