@@ -233,8 +233,7 @@ static void put_service(__u32 id, const char *name, unsigned kind, unsigned flag
 	struct edge53_service service = { .kind = kind, .flags = flags };
 
 	strcpy(service.name, name);
-	memset(service.udp_pick, backend, EDGE53_PICKS);
-	memset(service.tcp_pick, backend, EDGE53_PICKS);
+	memset(service.picks, backend, sizeof(service.picks));
 	put(world.skel->maps.services, &id, &service);
 }
 
@@ -290,13 +289,15 @@ void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
 
 	get(world.skel->maps.services, &key, &service);
 	for (unsigned i = 0; i < EDGE53_PICKS; i++)
-		service.udp_pick[i] = service.tcp_pick[i] = n ? ids[i % n] : 0;
+		for (unsigned family = 0; family < 2; family++)
+			service.picks[family].udp[i] = service.picks[family].tcp[i] =
+				n ? ids[i % n] : 0;
 	put(world.skel->maps.services, &key, &service);
 }
 
 void world_exempt(const char *address, unsigned prefix_len)
 {
-	struct edge53_exempt_key key = { .prefix_len = 32 + prefix_len,
+	struct edge53_prefix_key key = { .prefix_len = 32 + prefix_len,
 					 .service = SERVICE_ENFORCE };
 	struct edge53_addr addr = test_addr(address);
 	__u32 one = 1;
@@ -335,6 +336,15 @@ void world_set_next_slot(unsigned cpu, __u64 next_slot)
 }
 
 /* --- reading them ----------------------------------------------------------------------------- */
+
+int world_map(const char *name)
+{
+	int fd = bpf_object__find_map_fd_by_name(world.skel->obj, name);
+
+	if (fd < 0)
+		give_up(name, fd);
+	return fd;
+}
 
 unsigned world_ifindex(enum test_device device)
 {

@@ -98,7 +98,8 @@ int world_run(enum test_program program, enum test_device device, const struct f
 const char *program_name(enum test_program program);
 unsigned program_verified(enum test_program program);
 
-/* The maps. Slots and connections are the kernel's memory itself. */
+/* The maps, by their names in the object. Slots and connections are the kernel's memory itself. */
+int world_map(const char *name);
 struct edge53_slot *world_slots(void); /* SLOTS_PER_CPU for each possible CPU */
 struct edge53_conn *world_conns(void);
 unsigned world_n_slots(void);
