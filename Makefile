@@ -200,17 +200,85 @@ test: ## Install what is missing and run all tests (TEST=pattern: only those)
 	$(Q)scripts/install-deps build test
 	$(Q)$(MAKE) run-tests
 
-run-tests: build-host build-prog build-net
-	$(run) host prog net
+run-tests: build-host build-corpus build-prog build-net
+	$(run) host corpus prog net
 
-test-host: build-host ## Run the host tests (no root)
-	$(run) host
+test-host: build-host build-corpus ## Run the host tests (no root)
+	$(run) host corpus
 
 test-prog: build-prog ## Run the packet tests (root)
 	$(run) prog
 
 test-net: build-net ## Run the tests in network namespaces (root)
 	$(run) net
+
+# --- fuzzing ----------------------------------------------------------------------------------
+
+# Each tests/fuzz/fuzz_NAME.c is a target. It links what it needs of the parts of the loader that read
+# something. `make test` runs it over its corpus, without libFuzzer and as gcc compiles it.
+FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
+FUZZ_LOADER_SRCS := $(sort $(PURE_SRCS) loader/netlink.c $(wildcard loader/host*.c))
+FUZZ_SECONDS ?= 60
+FUZZ ?=
+
+FUZZ_CFLAGS := $(BPF_ON_HOST) -Itests/fuzz
+FUZZ_WRAP_netlink := -Wl,--wrap=sendto,--wrap=recv,--wrap=recvfrom
+
+fuzz_libs = $(call once,fuzz_libs,$(PKG_CONFIG) --libs $(PURE_PKGS) libmnl)
+
+# The first clang that has libFuzzer.
+FUZZ_CLANG ?= $(call once,FUZZ_CLANG,for c in $(CLANG) clang-19 clang-18 clang-17 clang-16 clang-15 clang-14; do \
+	echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
+		$$c -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null && { echo $$c; exit; }; \
+	done; echo clang-with-libFuzzer)
+FUZZ_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/asan/tests/fuzz/%.o: tests/fuzz/%.c Makefile | $(BUILD)/.tools-test
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) $(SANITIZE) $(FUZZ_CFLAGS) $(test_cflags) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/asan/libfuzz.a: $(FUZZ_LOADER_SRCS:%.c=$(BUILD)/asan/%.o)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/asan/tests/fuzz/fuzz_%.o $(BUILD)/asan/tests/fuzz/replay.o $(BUILD)/asan/libfuzz.a
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(SANITIZE) $(FUZZ_WRAP_$*) $^ $(fuzz_libs) -o $@
+
+$(BUILD)/fuzz/%.o: %.c Makefile | $(BUILD)/.tools-fuzz
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(FUZZ_CLANG) $(C_COMMON) $(FUZZ_SANITIZE) $(FUZZ_CFLAGS) $(pkg_cflags) $(CPPFLAGS) -MMD -MP -c $< -o $@
+
+$(BUILD)/fuzz/libfuzz.a: $(FUZZ_LOADER_SRCS:%.c=$(BUILD)/fuzz/%.o)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/fuzz/%: $(BUILD)/fuzz/tests/fuzz/fuzz_%.o $(BUILD)/fuzz/libfuzz.a
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)$(FUZZ_CLANG) $(FUZZ_SANITIZE) $(FUZZ_WRAP_$*) $^ $(fuzz_libs) -o $@
+
+.PHONY: build-corpus build-fuzz fuzz run-fuzz merge-fuzz
+build-corpus: $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz_%)
+build-fuzz: $(patsubst %,$(BUILD)/fuzz/%,$(or $(FUZZ),$(FUZZ_NAMES)))
+
+fuzz: ## Install what is missing and fuzz all parsers (FUZZ=name: one; FUZZ_SECONDS=60 each)
+	$(Q)scripts/install-deps build fuzz
+	$(Q)$(MAKE) run-fuzz
+
+run-fuzz: build-fuzz
+	$(Q)BUILD='$(BUILD)' FUZZ='$(FUZZ)' FUZZ_SECONDS='$(FUZZ_SECONDS)' tests/run fuzz
+
+# By lines covered, not by how often: that would keep hundreds of inputs.
+merge-fuzz: build-fuzz ## Add what `make fuzz` found, and covers something new, to tests/fuzz/corpus
+	$(Q)set -e; for f in $(or $(FUZZ),$(FUZZ_NAMES)); do \
+		mkdir -p tests/fuzz/corpus/$$f $(BUILD)/fuzz/found/$$f; \
+		$(BUILD)/fuzz/$$f -merge=1 -use_counters=0 tests/fuzz/corpus/$$f $(BUILD)/fuzz/found/$$f; done
+
+# --- the rest of the tests --------------------------------------------------------------------
 
 # What two net tests compile for themselves, where there is no compiler: in the virtual machines.
 $(BUILD)/tests/host_dump: tests/net/host_dump.c $(BUILD)/libloader.a
@@ -236,7 +304,7 @@ test-kernels: ## Boot the kernels of Debian 12 under QEMU and run the tests ther
 run-kernels: build-kernels
 	$(subst tests/run,tests/vm/run,$(run)) $(KERNEL)
 
-test-repeat: build-host build-prog build-net ## Run all tests N=10 times in a row, beside a second load (root)
+test-repeat: build-host build-corpus build-prog build-net ## Run all tests N=10 times, beside a second load (root)
 	$(subst tests/run,tests/repeat,$(run)) $(N)
 
 # --- the rest ---------------------------------------------------------------------------------
@@ -299,5 +367,8 @@ $(BUILD)/.tools:
 $(BUILD)/.tools-test: | $(BUILD)/.tools
 	$(call need,$(CC) $(AR),cmocka)
 
+$(BUILD)/.tools-fuzz: | $(BUILD)/.tools
+	$(call need,$(FUZZ_CLANG) $(AR))
+
 -include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d \
-	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/host/*.d)
+	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/*/*.d $(BUILD)/fuzz/loader/*.d $(BUILD)/fuzz/tests/*/*.d)

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The configuration file. What is refused is explained, in lines that can be printed. What is
+ * accepted can be written again from what was understood, and then means the same.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "fuzz.h"
+
+#include "config.h"
+#include "log.h"
+
+#define FILE_NAME "edge53.yaml"
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+static unsigned int n_messages;
+
+/* A file may have come from anywhere, and must not write to the operator's terminal or journal. */
+static void check_message(int priority, const char *text)
+{
+	(void)priority;
+	n_messages++;
+	assert(!strncmp(text, FILE_NAME ":", strlen(FILE_NAME ":")));
+	for (; *text; text++)
+		assert(*text >= ' ' && *text < 0x7f);
+}
+
+static struct config *parse(const char *text, size_t len)
+{
+	struct config *config = NULL;
+	int r;
+
+	n_messages = 0;
+	r = config_parse(FILE_NAME, text, len, &config);
+	assert(r <= 0);
+	assert((r < 0) == !config);
+	assert((r < 0) == (n_messages > 0));
+	return config;
+}
+
+/* --- writing a configuration ------------------------------------------------------------------ */
+
+static const char *const policy_words[] = {
+	[POLICY_PASS] = "pass",		[POLICY_DROP] = "drop",		[POLICY_REJECT] = "reject",
+	[POLICY_SERVFAIL] = "servfail", [POLICY_REDIRECT] = "redirect",
+};
+
+/* In double quotes, whatever is not ASCII by its code point; text is UTF-8. */
+static void write_text(FILE *to, const char *key, const char *text)
+{
+	const uint8_t *c = (const uint8_t *)text;
+
+	fprintf(to, "%s: \"", key);
+	while (*c) {
+		unsigned int n_more = *c < 0xc0 ? 0 : *c < 0xe0 ? 1 : *c < 0xf0 ? 2 : 3;
+		uint32_t point = *c < 0x80 ? *c : *c & (0x3f >> n_more);
+
+		c++;
+		while (n_more--)
+			point = point << 6 | (*c++ & 0x3f);
+		if (point < 0x7f && point != '"' && point != '\\')
+			fputc(point, to);
+		else
+			fprintf(to, "\\U%08x", point);
+	}
+	fputs("\"\n", to);
+}
+
+static void write_address(FILE *to, const char *key, const struct edge53_addr *addr)
+{
+	char text[ADDR_TEXT_LEN];
+
+	fprintf(to, "%s: %s\n", key, addr_format(addr, text));
+}
+
+static void write_backend(FILE *to, const struct config_backend *backend)
+{
+	write_address(to, "      - address", &backend->address);
+	if (backend->udp_port)
+		fprintf(to, "        udp: %u\n", backend->udp_port);
+	if (backend->tcp_port)
+		fprintf(to, "        tcp: %u\n", backend->tcp_port);
+	fprintf(to, "        weight: %u\n", backend->weight);
+}
+
+static void write_edge(FILE *to, const struct config_edge *edge)
+{
+	char text[ADDR_TEXT_LEN];
+
+	write_text(to, "  - name", edge->name);
+	write_text(to, "    interface", edge->interface);
+	if (edge->n_addresses)
+		fprintf(to, "    address:\n");
+	for (size_t i = 0; i < edge->n_addresses; i++)
+		fprintf(to, "      - \"%s\"\n", addr_format(&edge->addresses[i], text));
+	if (edge->tunnel)
+		write_text(to, "    tunnel", edge->tunnel);
+	if (edge->has_source)
+		write_address(to, "    source", &edge->source);
+	fprintf(to, "    backends:\n");
+	for (size_t i = 0; i < edge->n_backends; i++)
+		write_backend(to, &edge->backends[i]);
+	fprintf(to, "    on_down: %s\n", policy_words[edge->on_down]);
+}
+
+static void write_enforce(FILE *to, const struct config_enforce *enforce)
+{
+	char text[ADDR_TEXT_LEN];
+
+	write_text(to, "  - name", enforce->name);
+	write_text(to, "    interface", enforce->interface);
+	write_address(to, "    resolver", &enforce->resolver);
+	fprintf(to, "    ipv6: %s\n", policy_words[enforce->ipv6]);
+	fprintf(to, "    dot: %s\n", policy_words[enforce->dot]);
+	fprintf(to, "    on_down: %s\n", policy_words[enforce->on_down]);
+	if (enforce->n_exempt)
+		fprintf(to, "    exempt:\n");
+	for (size_t i = 0; i < enforce->n_exempt; i++) {
+		const struct edge53_prefix *prefix = &enforce->exempt[i];
+		unsigned int length = prefix->length_bits;
+
+		if (addr_is_ipv4(&prefix->address))
+			length -= 96;
+		fprintf(to, "      - \"%s/%u\"\n", addr_format(&prefix->address, text), length);
+	}
+}
+
+static void write_limits(FILE *to, const struct config_limits *limits)
+{
+	fprintf(to, "limits:\n");
+	fprintf(to, "  udp_slots: %u\n", limits->udp_slots);
+	fprintf(to, "  tcp_connections: %u\n", limits->tcp_connections);
+	fprintf(to, "  clients: %u\n", limits->clients);
+	fprintf(to, "  ports: %u-%u\n", limits->port_first, limits->port_last);
+	fprintf(to, "  udp_timeout: %ums\n", limits->udp_timeout_ms);
+}
+
+/* The text of a configuration with all that was understood of it, defaults included. */
+static char *write_config(const struct config *config, size_t *ret_len)
+{
+	char *text = NULL;
+	FILE *to = open_memstream(&text, ret_len);
+
+	assert(to);
+	if (config->n_edges)
+		fprintf(to, "edge:\n");
+	for (size_t i = 0; i < config->n_edges; i++)
+		write_edge(to, &config->edges[i]);
+	if (config->n_enforces)
+		fprintf(to, "enforce:\n");
+	for (size_t i = 0; i < config->n_enforces; i++)
+		write_enforce(to, &config->enforces[i]);
+	write_limits(to, &config->limits);
+	assert(fclose(to) == 0);
+	return text;
+}
+
+/* --- the target ------------------------------------------------------------------------------- */
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
+{
+	char *text = (char *)copy_exactly(bytes, len, 0), *written, *written_again;
+	size_t written_len, written_again_len;
+	struct config *config, *again;
+
+	log_set_sink(check_message);
+	config = parse(text, len);
+	free(text);
+	if (!config)
+		return 0;
+
+	written = write_config(config, &written_len);
+	config_free(config);
+	again = parse(written, written_len);
+	assert(again);
+	written_again = write_config(again, &written_again_len);
+	config_free(again);
+	assert(!strcmp(written, written_again));
+	free(written);
+	free(written_again);
+	return 0;
+}
