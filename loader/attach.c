@@ -152,6 +152,27 @@ enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsi
 	return entry && entry->program >= 0 ? entry->mode : XDP_MODE_NONE;
 }
 
+static int program_at(const struct attachments *attachments, unsigned int ifindex, enum place place)
+{
+	const struct attachment *entry = find(attachments, ifindex, place);
+
+	return entry ? entry->program : -1;
+}
+
+bool attach_enforces(const struct attachments *attachments, unsigned int ifindex)
+{
+	int in = program_at(attachments, ifindex, PLACE_INGRESS);
+	int out = program_at(attachments, ifindex, PLACE_EGRESS);
+
+	return (in == PROGRAM_ENFORCE_IN_L2 && out == PROGRAM_ENFORCE_OUT_L2) ||
+	       (in == PROGRAM_ENFORCE_IN_L3 && out == PROGRAM_ENFORCE_OUT_L3);
+}
+
+bool attach_has_applied(const struct attachments *attachments)
+{
+	return attachments->has_applied;
+}
+
 unsigned int attach_xdp_changes(const struct attachments *attachments)
 {
 	return attachments->xdp_changes;
@@ -537,6 +558,16 @@ static int attach_device(struct attachments *at, const struct plan_device *devic
 	return refused;
 }
 
+static int attach_guard(struct attachments *at, const struct plan_device *device,
+			const int programs[])
+{
+	if (!(device->hooks & HOOK_GUARD_OUT))
+		return 0;
+	return attach_at(at, device, PLACE_EGRESS,
+			 device->is_ethernet ? PROGRAM_GUARD_OUT_L2 : PROGRAM_GUARD_OUT_L3,
+			 programs);
+}
+
 static bool is_recreated(const struct attachments *at, const struct attachment *gone)
 {
 	for (size_t i = 0; i < at->n_entries; i++)
@@ -683,6 +714,13 @@ int attach_apply(struct attachments *attachments, const struct plan *plan,
 	follow_renames(attachments, plan);
 	for (size_t i = 0; i < plan->n_devices; i++) {
 		r = attach_device(attachments, &plan->devices[i], programs);
+		if (r < 0)
+			return r;
+		refused += r;
+	}
+	/* Last, for it does not need to see what the others have caught by then. */
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		r = attach_guard(attachments, &plan->devices[i], programs);
 		if (r < 0)
 			return r;
 		refused += r;

@@ -21,6 +21,8 @@ enum attach_program {
 	PROGRAM_ENFORCE_IN_L3,
 	PROGRAM_ENFORCE_OUT_L2,
 	PROGRAM_ENFORCE_OUT_L3,
+	PROGRAM_GUARD_OUT_L2,
+	PROGRAM_GUARD_OUT_L3,
 	PROGRAM_COUNT,
 };
 
@@ -60,6 +62,12 @@ unsigned int attach_xdp_changes(const struct attachments *attachments);
 
 /* How XDP is attached to a device of the last attach_apply(). */
 enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsigned int ifindex);
+
+/* Whether queries and replies of a client's device run through enforce programs. */
+bool attach_enforces(const struct attachments *attachments, unsigned int ifindex);
+
+/* Whether attach_apply() has run: before, nothing is known of what an earlier loader attached. */
+bool attach_has_applied(const struct attachments *attachments);
 
 /*
  * Detaches everything that has a record, also what a dead loader left. clsact qdiscs go when we

@@ -8,6 +8,7 @@
 #include "daemon.h"
 #include "log.h"
 #include "plan.h"
+#include "policies.h"
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (" DEFAULT_CONFIG_PATH ")", 0 },
@@ -30,11 +31,31 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	}
 }
 
-static const char *hooks_text(const struct plan_device *device)
+static void print_device(const struct plan_device *device)
 {
-	if (device->hooks & HOOK_ENFORCE_IN)
-		return "tc ingress and egress";
-	return device->hooks & HOOK_UPLINK_XDP ? "XDP and tc ingress" : "tc ingress";
+	static const struct {
+		enum plan_hook hook;
+		const char *text;
+	} texts[] = {
+		{ HOOK_UPLINK_XDP, "XDP" },
+		{ HOOK_UPLINK_TC, "tc ingress" },
+		{ HOOK_ENFORCE_IN, "tc ingress" },
+		{ HOOK_ENFORCE_OUT, "tc egress" },
+		{ HOOK_GUARD_OUT, "guard at tc egress" },
+	};
+	const char *between = "";
+
+	if (!device->hooks)
+		return;
+	printf("device %s (%s): ", device->name,
+	       device->is_ethernet ? "Ethernet" : "no Ethernet header");
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		if (!(device->hooks & texts[i].hook))
+			continue;
+		printf("%s%s", between, texts[i].text);
+		between = ", ";
+	}
+	printf("\n");
 }
 
 static void print_backend(const struct plan_backend *backend)
@@ -63,6 +84,16 @@ static void print_exempt(const struct edge53_prefix *prefix)
 	       prefix->length_bits - mapped_bits);
 }
 
+static void print_policies(const struct plan_service *service)
+{
+	if (service->kind != EDGE53_SERVICE_ENFORCE)
+		return;
+	printf("  IPv6 %s, DoT %s", ipv6_word(service->flags), dot_word(service->flags));
+	if (service->doh.n)
+		printf(", DoH %s (%zu prefixes)", doh_word(service->flags), service->doh.n);
+	printf("\n");
+}
+
 static void print_service(const struct plan *plan, size_t index)
 {
 	const struct plan_service *service = &plan->services[index];
@@ -81,8 +112,9 @@ static void print_service(const struct plan *plan, size_t index)
 	}
 	for (size_t i = 0; i < service->n_backends; i++)
 		print_backend(&service->backends[i]);
-	for (size_t i = 0; i < service->n_exempt; i++)
-		print_exempt(&service->exempt[i]);
+	print_policies(service);
+	for (size_t i = 0; i < service->exempt.n; i++)
+		print_exempt(&service->exempt.list[i]);
 }
 
 static void print_plan(const struct plan *plan)
@@ -92,10 +124,10 @@ static void print_plan(const struct plan *plan)
 	for (size_t i = 0; i < plan->n_services; i++)
 		print_service(plan, i);
 	for (size_t i = 0; i < plan->n_devices; i++)
-		if (plan->devices[i].hooks)
-			printf("device %s (%s): %s\n", plan->devices[i].name,
-			       plan->devices[i].is_ethernet ? "Ethernet" : "no Ethernet header",
-			       hooks_text(&plan->devices[i]));
+		print_device(&plan->devices[i]);
+	if (plan->n_guards)
+		printf("guard %s: port 53 of clients that leave by a device of the default route although their own is not attached\n",
+		       guard_word(plan->guards[0].policy));
 	for (size_t i = 0; i < plan->n_findings; i++)
 		printf("%s: %s\n", levels[plan->findings[i].level], plan->findings[i].text);
 }

@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "config_fit.h"
+#include "config_prefixes.h"
 #include "config_schema.h"
 #include "config_tree.h"
 #include "config_values.h"
@@ -153,6 +154,37 @@ static bool read_backends(const struct place *at, const struct raw_edge *raw,
 	return good;
 }
 
+/* One address, or one of each family. */
+static bool read_sources(const struct place *at, struct config_edge *edge)
+{
+	size_t n = place_count(at);
+	bool good = true;
+
+	if (!at->node)
+		return true;
+	if (n < 1 || n > ARRAY_SIZE(edge->sources)) {
+		wrong(at, "%zu addresses; one, or a list of one IPv4 and one IPv6 address", n);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct place entry = place_entry(at, i);
+		struct edge53_addr source, *to;
+
+		if (!read_address(&entry, place_text(&entry), &source)) {
+			good = false;
+			continue;
+		}
+		to = &edge->sources[!addr_is_ipv4(&source)];
+		if (!addr_is_zero(to)) {
+			wrong_value(&entry, "is the second of its family; one IPv4 and one IPv6 "
+					    "address are possible");
+			good = false;
+		}
+		*to = source;
+	}
+	return good;
+}
+
 static bool read_edge(const struct place *at, const struct raw_edge *raw, struct config_edge *edge)
 {
 	struct place name = place_key(at, "name");
@@ -166,12 +198,11 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	bool good;
 
 	edge->on_down = POLICY_PASS;
-	edge->has_source = raw->source;
 	good = read_name(&name, raw->name, &edge->name);
 	good &= read_interface(&interface, raw->interface, &edge->interface);
 	good &= read_frontends(&address, edge);
 	good &= read_tunnel(&tunnel, raw->tunnel, &edge->tunnel);
-	good &= !raw->source || read_address(&source, raw->source, &edge->source);
+	good &= read_sources(&source, edge);
 	good &= read_backends(&backends, raw, edge);
 	good &= check_client_ip(&client_ip);
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &edge->on_down);
@@ -180,29 +211,106 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 
 /* --- enforce ---------------------------------------------------------------------------------- */
 
-static bool read_exempt(const struct place *at, struct config_enforce *enforce)
+static bool read_prefixes(const struct place *at, size_t max, struct edge53_prefix **prefixes,
+			  size_t *ret_n)
 {
 	size_t n = place_count(at);
 	bool good = true;
 
-	if (n == 0)
-		return true;
-	if (n > EDGE53_MAX_EXEMPT) {
-		wrong(at, "%zu entries; at most %d are possible", n, EDGE53_MAX_EXEMPT);
+	if (n > max) {
+		wrong(at, "%zu entries; at most %zu are possible", n, max);
 		return false;
 	}
-	enforce->exempt = calloc(n, sizeof(*enforce->exempt));
-	if (!enforce->exempt) {
-		wrong(at, "out of memory");
-		return false;
-	}
-	enforce->n_exempt = n;
 	for (size_t i = 0; i < n; i++) {
 		struct place entry = place_entry(at, i);
+		struct edge53_prefix prefix = {};
 
-		good &= read_prefix(&entry, &enforce->exempt[i]);
+		good &= read_prefix(&entry, &prefix);
+		if (array_grow(prefixes, i, sizeof(**prefixes)) < 0) {
+			wrong(at, "out of memory");
+			return false;
+		}
+		(*prefixes)[(*ret_n)++] = prefix;
+	}
+	prefixes_sort(*prefixes, ret_n);
+	return good;
+}
+
+/* What config_load() opens; here only the name is looked at. */
+static bool read_doh_file(const struct place *at, const char *text, struct config_doh *doh)
+{
+	if (!text)
+		return true;
+	if (!text[0]) {
+		wrong(at, "no name of a file");
+		return false;
+	}
+	doh->file = strdup(text);
+	doh->file_line = at->line;
+	if (!doh->file)
+		wrong(at, "out of memory");
+	return doh->file;
+}
+
+static bool read_doh(const struct place *at, const struct raw_doh *raw, struct config_doh *doh)
+{
+	struct place addresses = place_key(at, "addresses");
+	struct place file = place_key(at, "file");
+	struct place action = place_key(at, "action");
+	bool good;
+
+	doh->action = POLICY_REJECT;
+	if (!at->node)
+		return true;
+	good = read_prefixes(&addresses, EDGE53_MAX_DOH, &doh->prefixes, &doh->n_prefixes);
+	good &= read_doh_file(&file, raw->file, doh);
+	good &= read_policy(&action, raw->action, doh_words, &doh->action);
+	if (!addresses.node && !file.node) {
+		wrong(at, "neither addresses nor file: there is nothing to refuse; give one of them");
+		good = false;
 	}
 	return good;
+}
+
+/* resolver answers what was asked by IPv4, resolver6 by IPv6: the answer comes from who was asked. */
+static bool read_resolvers(const struct place *at, const struct raw_enforce *raw,
+			   struct config_enforce *enforce)
+{
+	struct place resolver = place_key(at, "resolver");
+	struct place resolver6 = place_key(at, "resolver6");
+	bool good = is_present(&resolver) &&
+		    read_address(&resolver, raw->resolver, &enforce->resolver);
+
+	if (good && !addr_is_ipv4(&enforce->resolver)) {
+		wrong_value(&resolver, "is IPv6; IPv4 queries need an IPv4 address, IPv6 queries have "
+				       "resolver6");
+		good = false;
+	}
+	if (!resolver6.node)
+		return good;
+	if (!read_address(&resolver6, raw->resolver6, &enforce->resolver6))
+		return false;
+	if (addr_is_ipv4(&enforce->resolver6)) {
+		wrong_value(&resolver6, "is IPv4; resolver6 answers IPv6 queries and is an IPv6 "
+					"address");
+		return false;
+	}
+	return good;
+}
+
+/* Redirection needs somebody to redirect to, and a resolver6 would else never be asked. */
+static bool check_redirect(const struct place *ipv6, const struct place *resolver6,
+			   const struct config_enforce *enforce)
+{
+	if (enforce->ipv6 == POLICY_REDIRECT && !resolver6->node) {
+		wrong_value(ipv6, "needs a resolver6, the IPv6 address that answers");
+		return false;
+	}
+	if (enforce->ipv6 != POLICY_REDIRECT && resolver6->node) {
+		wrong_value(resolver6, "would never be asked: that takes ipv6: redirect");
+		return false;
+	}
+	return true;
 }
 
 static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
@@ -210,22 +318,28 @@ static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
 {
 	struct place name = place_key(at, "name");
 	struct place interface = place_key(at, "interface");
-	struct place resolver = place_key(at, "resolver");
+	struct place resolver6 = place_key(at, "resolver6");
 	struct place ipv6 = place_key(at, "ipv6");
 	struct place dot = place_key(at, "dot");
+	struct place doh = place_key(at, "doh");
 	struct place exempt = place_key(at, "exempt");
+	struct place guard = place_key(at, "guard");
 	struct place on_down = place_key(at, "on_down");
-	bool good;
+	bool good, ipv6_good;
 
 	enforce->ipv6 = POLICY_DROP;
 	enforce->dot = POLICY_PASS;
+	enforce->guard = POLICY_COUNT;
 	enforce->on_down = POLICY_PASS;
 	good = read_name(&name, raw->name, &enforce->name);
 	good &= read_interface(&interface, raw->interface, &enforce->interface);
-	good &= is_present(&resolver) && read_address(&resolver, raw->resolver, &enforce->resolver);
-	good &= read_policy(&ipv6, raw->ipv6, ipv6_words, &enforce->ipv6);
+	good &= read_resolvers(at, raw, enforce);
+	ipv6_good = read_policy(&ipv6, raw->ipv6, ipv6_words, &enforce->ipv6);
+	good &= ipv6_good && check_redirect(&ipv6, &resolver6, enforce);
 	good &= read_policy(&dot, raw->dot, dot_words, &enforce->dot);
-	good &= read_exempt(&exempt, enforce);
+	good &= read_doh(&doh, &raw->doh, &enforce->doh);
+	good &= read_prefixes(&exempt, EDGE53_MAX_EXEMPT, &enforce->exempt, &enforce->n_exempt);
+	good &= read_policy(&guard, raw->guard, guard_words, &enforce->guard);
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &enforce->on_down);
 	return good;
 }
@@ -429,7 +543,11 @@ static bool is_file(int fd)
 	return !fstat(fd, &st) && (S_ISREG(st.st_mode) || S_ISDIR(st.st_mode));
 }
 
-int config_load(const char *path, struct config **ret)
+/*
+ * Reads a whole file into *ret, up to max bytes and one more, so that too long is seen. where is
+ * put before what is logged. Returns the length or negative errno.
+ */
+static ssize_t load_text(const char *where, const char *path, size_t max, char **ret)
 {
 	/* Nonblocking, as a FIFO would have us wait for a writer. */
 	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -439,22 +557,95 @@ int config_load(const char *path, struct config **ret)
 	if (fd < 0) {
 		int r = -errno;
 
-		log_error("%s: cannot be opened: %s", path, strerror(-r));
+		log_error("%s%s: cannot be opened: %s", where, path, strerror(-r));
 		return r;
 	}
 	if (!is_file(fd)) {
-		log_error("%s: is not a file", path);
+		log_error("%s%s: is not a file", where, path);
 		return -EINVAL;
 	}
-	text = malloc(CONFIG_MAX_BYTES + 1); /* one more, so that too long is seen */
+	text = malloc(max + 1);
 	if (!text)
 		return -ENOMEM;
-	len = read_all(fd, text, CONFIG_MAX_BYTES + 1);
+	len = read_all(fd, text, max + 1);
 	if (len < 0) {
-		log_error("%s: cannot be read: %s", path, strerror((int)-len));
-		return (int)len;
+		log_error("%s%s: cannot be read: %s", where, path, strerror((int)-len));
+		return len;
 	}
-	return config_parse(path, text, (size_t)len, ret);
+	*ret = take_ptr(text);
+	return len;
+}
+
+/* A relative name is one beside the configuration, wherever the loader was started. */
+static char *path_beside(const char *config_path, const char *name)
+{
+	const char *slash = strrchr(config_path, '/');
+	char *path;
+
+	if (name[0] == '/' || !slash)
+		return strdup(name);
+	return asprintf(&path, "%.*s/%s", (int)(slash - config_path), config_path, name) < 0 ? NULL :
+											      path;
+}
+
+static int load_doh_file(const char *config_path, size_t index, struct config_doh *doh)
+{
+	_cleanup_(freep) char *path = path_beside(config_path, doh->file);
+	_cleanup_(freep) char *text = NULL, *where = NULL;
+	ssize_t len;
+	int r;
+
+	if (!path || asprintf(&where, "%s:%u: enforce[%zu].doh.file: ", config_path, doh->file_line,
+			      index) < 0)
+		return -ENOMEM;
+	len = load_text(where, path, PREFIXES_MAX_BYTES, &text);
+	if (len < 0)
+		return (int)len;
+	if (len > PREFIXES_MAX_BYTES) {
+		log_error("%s%s: is larger than %d bytes; no list of servers is", where, path,
+			  PREFIXES_MAX_BYTES);
+		return -EINVAL;
+	}
+	r = prefixes_parse(path, text, (size_t)len, &doh->prefixes, &doh->n_prefixes);
+	prefixes_sort(doh->prefixes, &doh->n_prefixes);
+	return r;
+}
+
+static int load_doh_files(const char *config_path, struct config *config)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < config->n_enforces; i++) {
+		struct config_doh *doh = &config->enforces[i].doh;
+		int r = doh->file ? load_doh_file(config_path, i, doh) : 0;
+
+		if (r < 0)
+			return r;
+		n += doh->n_prefixes;
+	}
+	if (n <= EDGE53_MAX_DOH)
+		return 0;
+	log_error("%s: %zu addresses and prefixes of DoH servers in all; %d are possible",
+		  config_path, n, EDGE53_MAX_DOH);
+	return -EINVAL;
+}
+
+int config_load(const char *path, struct config **ret)
+{
+	_cleanup_(config_freep) struct config *config = NULL;
+	_cleanup_(freep) char *text = NULL;
+	ssize_t len = load_text("", path, CONFIG_MAX_BYTES, &text);
+	int r;
+
+	if (len < 0)
+		return (int)len;
+	r = config_parse(path, text, (size_t)len, &config);
+	if (!r)
+		r = load_doh_files(path, config);
+	if (r < 0)
+		return r;
+	*ret = take_ptr(config);
+	return 0;
 }
 
 void config_free(struct config *config)
@@ -472,6 +663,8 @@ void config_free(struct config *config)
 		free(config->enforces[i].name);
 		free(config->enforces[i].interface);
 		free(config->enforces[i].exempt);
+		free(config->enforces[i].doh.prefixes);
+		free(config->enforces[i].doh.file);
 	}
 	free(config->edges);
 	free(config->enforces);

@@ -18,6 +18,8 @@ enum config_policy {
 	POLICY_REJECT,
 	POLICY_SERVFAIL,
 	POLICY_REDIRECT,
+	POLICY_COUNT,
+	POLICY_OFF,
 };
 
 struct config_backend {
@@ -31,22 +33,33 @@ struct config_edge {
 	char *name;
 	char *interface; /* name or glob */
 	struct edge53_addr *addresses;
-	size_t n_addresses; /* 0: all IPv4 addresses of the interface */
+	size_t n_addresses; /* 0: all addresses of the interface */
 	char *tunnel;	    /* NULL: ask the routing table */
-	bool has_source;
-	struct edge53_addr source; /* else: the tunnel's own */
+	struct edge53_addr sources[2]; /* towards IPv4 and IPv6 backends; zero: the tunnel's own */
 	struct config_backend *backends;
 	size_t n_backends;
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
 };
 
+/* Sorted, none twice; see config_prefixes.h. */
+struct config_doh {
+	struct edge53_prefix *prefixes;
+	size_t n_prefixes;
+	char *file; /* NULL: none. config_load() has added what is in it */
+	unsigned int file_line; /* where it is named */
+	enum config_policy action; /* POLICY_REJECT (default) or POLICY_DROP */
+};
+
 struct config_enforce {
 	char *name;
 	char *interface; /* name or glob */
-	struct edge53_addr resolver;
-	enum config_policy ipv6;    /* POLICY_DROP (default) or POLICY_PASS */
-	enum config_policy dot;	    /* POLICY_PASS (default) or POLICY_DROP */
+	struct edge53_addr resolver;  /* IPv4 */
+	struct edge53_addr resolver6; /* zero: none */
+	enum config_policy ipv6;    /* POLICY_DROP (default), _REDIRECT (has a resolver6) or _PASS */
+	enum config_policy dot;	    /* POLICY_PASS (default), _DROP or _REJECT */
+	enum config_policy guard;   /* POLICY_COUNT (default), _DROP or _OFF */
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
+	struct config_doh doh;
 	struct edge53_prefix *exempt;
 	size_t n_exempt;
 };
@@ -75,7 +88,10 @@ struct config {
  */
 int config_load(const char *path, struct config **ret);
 
-/* The same for text in memory; name stands for the file in messages. */
+/*
+ * The same for text in memory; name stands for the file in messages. Opens no other file: of
+ * `doh.file` only the name is kept.
+ */
 int config_parse(const char *name, const char *text, size_t text_len, struct config **ret);
 
 /* Accepts NULL. */

@@ -81,6 +81,37 @@ static void check_frontends(const struct place *root, const struct config *confi
 			check_frontend(root, config, e, i);
 }
 
+static bool has_backend(const struct config_edge *edge, bool is_ipv6)
+{
+	for (size_t i = 0; i < edge->n_backends; i++)
+		if (addr_is_ipv4(&edge->backends[i].address) != is_ipv6)
+			return true;
+	return false;
+}
+
+/* A source is in the family of the backend, whatever the client's is. */
+static void check_sources(const struct place *root, const struct config *config)
+{
+	struct place edges = place_key(root, "edge");
+
+	for (size_t e = 0; e < config->n_edges; e++) {
+		const struct config_edge *edge = &config->edges[e];
+		struct place item = place_item(&edges, e);
+		struct place sources = place_key(&item, "source");
+
+		for (size_t i = 0; i < place_count(&sources); i++) {
+			struct place at = place_entry(&sources, i);
+			struct edge53_addr source;
+			bool is_ipv6 = !addr_parse(place_text(&at), &source) && !addr_is_ipv4(&source);
+
+			if (!has_backend(edge, is_ipv6))
+				wrong_value(&at, "is %s, and no backend here is; the source is of the "
+						 "backend's family",
+					    is_ipv6 ? "IPv6" : "IPv4");
+		}
+	}
+}
+
 static bool takes_all(const struct config *config, size_t i)
 {
 	return i >= config->n_edges || config->edges[i].n_addresses == 0;
@@ -122,15 +153,17 @@ static void check_interfaces(const struct place *root, const struct config *conf
 
 static void check_totals(const struct place *root, const struct config *config)
 {
-	size_t n_backends = config->n_enforces; /* a resolver is a backend too */
-	size_t n_addresses = 0, n_exempt = 0;
+	size_t n_backends = 0, n_addresses = 0, n_exempt = 0;
 
 	for (size_t i = 0; i < config->n_edges; i++) {
 		n_backends += config->edges[i].n_backends;
 		n_addresses += config->edges[i].n_addresses;
 	}
-	for (size_t i = 0; i < config->n_enforces; i++)
+	for (size_t i = 0; i < config->n_enforces; i++) {
+		/* A resolver is a backend too. */
+		n_backends += addr_is_zero(&config->enforces[i].resolver6) ? 1 : 2;
 		n_exempt += config->enforces[i].n_exempt;
+	}
 
 	if (n_backends > MAX_BACKENDS)
 		wrong(root, "%zu backends and resolvers in all; %d are possible", n_backends,
@@ -151,6 +184,7 @@ bool check_fit(const struct place *root, const struct config *config)
 		return false;
 	check_names(root, config);
 	check_frontends(root, config);
+	check_sources(root, config);
 	check_interfaces(root, config);
 	return root->tree->n_errors == 0;
 }

@@ -41,7 +41,7 @@ static const cyaml_schema_field_t edge_fields[] = {
 	TEXT(interface, raw_edge),
 	SEVERAL_FORMS("address"),
 	TEXT(tunnel, raw_edge),
-	TEXT(source, raw_edge),
+	SEVERAL_FORMS("source"),
 	LIST(backends, raw_edge, &backend_entry),
 	SEVERAL_FORMS("client_ip"),
 	TEXT(on_down, raw_edge),
@@ -55,16 +55,24 @@ static const cyaml_schema_value_t edge_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_edge, edge_fields),
 };
 
+static const cyaml_schema_field_t doh_fields[] = {
+	SEVERAL_FORMS("addresses"),
+	TEXT(file, raw_doh),
+	TEXT(action, raw_doh),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t enforce_fields[] = {
 	TEXT(name, raw_enforce),
 	TEXT(interface, raw_enforce),
 	TEXT(resolver, raw_enforce),
+	TEXT(resolver6, raw_enforce),
 	TEXT(ipv6, raw_enforce),
 	TEXT(dot, raw_enforce),
+	BLOCK(doh, raw_enforce, doh_fields),
 	SEVERAL_FORMS("exempt"),
+	TEXT(guard, raw_enforce),
 	TEXT(on_down, raw_enforce),
-	NOT_YET("resolver6"),
-	NOT_YET("doh"),
 	CYAML_FIELD_END,
 };
 
@@ -110,8 +118,12 @@ _Static_assert(ARRAY_SIZE(edge_fields) <= MAX_FIELDS, "the longest list of keys"
 
 static bool is_several_forms(const cyaml_schema_field_t *field)
 {
-	return strcmp(field->key, "address") == 0 || strcmp(field->key, "exempt") == 0 ||
-	       strcmp(field->key, "client_ip") == 0;
+	static const char *const keys[] = { "address", "addresses", "client_ip", "exempt", "source" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (strcmp(field->key, keys[i]) == 0)
+			return true;
+	return false;
 }
 
 static bool is_not_yet(const cyaml_schema_field_t *field)

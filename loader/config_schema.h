@@ -3,8 +3,8 @@
  * Which keys there are, and where: the schema for libcyaml, and the configuration as it fills it
  * in, every value still the text that was written. NULL where a key is absent.
  *
- * `address`, `exempt` and `client_ip` are not here: they take more than one form, which no libcyaml
- * schema can say. config.c reads them from the tree.
+ * `address`, `source`, `exempt`, `doh.addresses` and `client_ip` are not here: they take more than
+ * one form, which no libcyaml schema can say. config.c reads them from the tree.
  */
 #ifndef EDGE53_CONFIG_SCHEMA_H
 #define EDGE53_CONFIG_SCHEMA_H
@@ -22,18 +22,25 @@ struct raw_edge {
 	char *name;
 	char *interface;
 	char *tunnel;
-	char *source;
 	struct raw_backend *backends;
 	unsigned int backends_count;
 	char *on_down;
+};
+
+struct raw_doh {
+	char *file;
+	char *action;
 };
 
 struct raw_enforce {
 	char *name;
 	char *interface;
 	char *resolver;
+	char *resolver6;
 	char *ipv6;
 	char *dot;
+	struct raw_doh doh;
+	char *guard;
 	char *on_down;
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "config_values.h"
@@ -26,34 +27,66 @@ const struct word on_down_words[] = {
 
 const struct word ipv6_words[] = {
 	{ "drop", POLICY_DROP, false },
+	{ "redirect", POLICY_REDIRECT, false },
 	{ "pass", POLICY_PASS, false },
-	{ "redirect", POLICY_REDIRECT, true },
 	{ NULL, POLICY_PASS, false },
 };
 
 const struct word dot_words[] = {
-	{ "pass", POLICY_PASS, false },
+	{ "reject", POLICY_REJECT, false },
 	{ "drop", POLICY_DROP, false },
-	{ "reject", POLICY_REJECT, true },
+	{ "pass", POLICY_PASS, false },
 	{ NULL, POLICY_PASS, false },
 };
 
-/* All our words for policies go in pairs: "pass" and "drop" are the ones that work today. */
+const struct word doh_words[] = {
+	{ "reject", POLICY_REJECT, false },
+	{ "drop", POLICY_DROP, false },
+	{ NULL, POLICY_PASS, false },
+};
+
+const struct word guard_words[] = {
+	{ "count", POLICY_COUNT, false },
+	{ "drop", POLICY_DROP, false },
+	{ "off", POLICY_OFF, false },
+	{ NULL, POLICY_PASS, false },
+};
+
+#define WORDS_LEN 64
+
+/* "reject, drop or pass": the words that work today; last is "or" or "and". */
+static const char *list_words(const struct word *words, const char *last, char buf[static WORDS_LEN])
+{
+	const char *supported[8];
+	size_t n = 0, used = 0;
+
+	for (; words->text && n < ARRAY_SIZE(supported); words++)
+		if (!words->is_not_yet)
+			supported[n++] = words->text;
+	buf[0] = '\0';
+	for (size_t i = 0; i < n && used < WORDS_LEN; i++)
+		used += snprintf(buf + used, WORDS_LEN - used, "%s%s%s", supported[i],
+				 i + 2 == n ? " " : i + 1 == n ? "" : ", ",
+				 i + 2 == n ? last : "");
+	return buf;
+}
+
 bool read_policy(const struct place *at, const char *text, const struct word *words,
 		 enum config_policy *ret)
 {
 	const struct word *word = words;
+	char list[WORDS_LEN];
 
 	if (!text)
 		return true;
 	while (word->text && strcmp(word->text, text) != 0)
 		word++;
 	if (!word->text) {
-		wrong_value(at, "is not pass or drop");
+		wrong_value(at, "is not %s", list_words(words, "or ", list));
 		return false;
 	}
 	if (word->is_not_yet) {
-		wrong_value(at, "is not supported yet; pass and drop are");
+		wrong_value(at, "is not supported yet; %s are", list_words(words, "and ", list));
 		return false;
 	}
 	*ret = word->policy;
@@ -192,8 +225,12 @@ bool read_tunnel(const struct place *at, const char *text, char **ret)
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
-/* Something was written that is no address: says what it looks like, and what to do. */
-static void wrong_address(const struct place *at, const char *text, bool is_prefix_ok)
+/* The functions here called why_no_*() say what is wrong with a text, or NULL when nothing is. */
+
+#define AS_PREFIX "is not an IPv4 or IPv6 address or prefix such as 10.77.0.0/16 or 2001:db8::/32"
+
+/* Something was written that is no address: what it looks like, and what to do. */
+static const char *why_not_parsed(const char *text, bool is_prefix_ok)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 	size_t host_len = strcspn(text, ":");
@@ -201,33 +238,23 @@ static void wrong_address(const struct place *at, const char *text, bool is_pref
 	bool has_letters = strcspn(text, letters) < host_len;
 
 	if (strchr(text, '/'))
-		wrong_value(at, is_prefix_ok
-					? "is not an IPv4 address or prefix such as 10.77.0.0/16"
-					: "is a prefix; an address is needed here");
-	else if (has_letters && (has_port || !strchr(text, ':')))
-		wrong_value(at,
-			    "is a host name; write its address. Finding the address of a name "
-			    "may need the very DNS server this file describes, which would then "
-			    "wait for itself");
-	else if (has_port)
-		wrong_value(at, "has a port in it; write the address alone, ports have keys of "
-				"their own (udp, tcp) or are 53");
-	else
-		wrong_value(at, "is not an IPv4 address: four numbers from 0 to 255, with dots");
+		return is_prefix_ok ? AS_PREFIX : "is a prefix; an address is needed here";
+	if (has_letters && (has_port || !strchr(text, ':')))
+		return "is a host name; write its address. Finding the address of a name may need "
+		       "the very DNS server this file describes, which would then wait for itself";
+	if (has_port || text[0] == '[')
+		return "has a port or brackets in it; write the address alone, ports have keys of "
+		       "their own (udp, tcp) or are 53";
+	if (strchr(text, '%'))
+		return "names a device, as link-local addresses need it; an address that is valid "
+		       "everywhere on the host is needed";
+	if (strchr(text, ':'))
+		return "is not an IPv6 address such as 2001:db8::53";
+	return "is not an IPv4 address: four numbers from 0 to 255, with dots";
 }
 
-static bool is_ipv4_here(const struct place *at, const struct edge53_addr *addr)
+static const char *why_no_ipv4_host(const __u8 *ipv4)
 {
-	if (!addr_is_ipv4(addr))
-		wrong_value(at, "is IPv6, and IPv6 is not supported yet here; an IPv4 address is");
-	return addr_is_ipv4(addr);
-}
-
-/* Why no host on a network can have this address, or NULL. */
-static const char *why_no_host(const struct edge53_addr *addr)
-{
-	const __u8 *ipv4 = addr->bytes + 12;
-
 	if (ipv4[0] == 0)
 		return "is no host's address: 0.0.0.0/8 means \"this network\"";
 	if (ipv4[0] == 127)
@@ -240,6 +267,23 @@ static const char *why_no_host(const struct edge53_addr *addr)
 	return NULL;
 }
 
+static const char *why_no_ipv6_host(const struct edge53_addr *addr)
+{
+	static const struct edge53_addr loopback = { .bytes[15] = 1 };
+
+	if (addr_is_zero(addr))
+		return "is no host's address: :: means \"any\"";
+	if (addr_equal(addr, &loopback))
+		return "is the loopback address, which the kernel accepts from no network; write "
+		       "another address of that host";
+	if (addr->bytes[0] == 0xff)
+		return "is a multicast address; the address of one host is needed";
+	if (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80)
+		return "is a link-local address, which means another host on every device; a global "
+		       "or unique local address is needed";
+	return NULL;
+}
+
 bool read_address(const struct place *at, const char *text, struct edge53_addr *ret)
 {
 	const char *why;
@@ -248,36 +292,46 @@ bool read_address(const struct place *at, const char *text, struct edge53_addr *
 		wrong(at, "a list or a block stands where an address belongs");
 		return false;
 	}
-	if (addr_parse(text, ret) < 0) {
-		wrong_address(at, text, false);
-		return false;
-	}
-	if (!is_ipv4_here(at, ret))
-		return false;
-	why = why_no_host(ret);
+	if (addr_parse(text, ret) < 0)
+		why = why_not_parsed(text, false);
+	else
+		why = addr_is_ipv4(ret) ? why_no_ipv4_host(ret->bytes + 12) : why_no_ipv6_host(ret);
 	if (why)
 		wrong_value(at, "%s", why);
 	return !why;
 }
 
+/* IPv4 addresses are stored mapped: what contains ::ffff:0:0/96 contains all of them. */
+static bool contains_ipv4(const struct edge53_prefix *prefix)
+{
+	return prefix->length_bits <= 80 && addr_is_zero(&prefix->address);
+}
+
+const char *why_no_prefix(const char *text, struct edge53_prefix *ret)
+{
+	int r = prefix_parse(text, ret);
+
+	if (r == -ERANGE)
+		return "is not a prefix: its length is at most 32 bits (IPv6: 128), and the bits of "
+		       "the address after it are 0, as in 10.77.0.0/16";
+	if (r < 0)
+		return why_not_parsed(text, true);
+	if (contains_ipv4(ret))
+		return "contains the IPv4-mapped addresses, that is, all of IPv4; write 2000::/3 and "
+		       "fc00::/7, which are all of IPv6 that is in use";
+	return NULL;
+}
+
 bool read_prefix(const struct place *at, struct edge53_prefix *ret)
 {
-	const char *text = place_text(at);
-	int r;
+	const char *text = place_text(at), *why;
 
 	if (!text) {
 		wrong(at, "a list or a block stands where an address or prefix belongs");
 		return false;
 	}
-	r = prefix_parse(text, ret);
-	if (r == -ERANGE) {
-		wrong_value(at, "is not a prefix: its length is at most 32 bits, and the bits of "
-				"the address after it are 0, as in 10.77.0.0/16");
-		return false;
-	}
-	if (r < 0) {
-		wrong_address(at, text, true);
-		return false;
-	}
-	return is_ipv4_here(at, &ret->address);
+	why = why_no_prefix(text, ret);
+	if (why)
+		wrong_value(at, "%s", why);
+	return !why;
 }

@@ -25,6 +25,8 @@ struct word {
 extern const struct word on_down_words[];
 extern const struct word ipv6_words[];
 extern const struct word dot_words[];
+extern const struct word doh_words[];
+extern const struct word guard_words[];
 
 bool read_policy(const struct place *at, const char *text, const struct word *words,
 		 enum config_policy *ret);
@@ -44,8 +46,11 @@ bool read_name(const struct place *at, const char *text, char **ret);
 bool read_interface(const struct place *at, const char *text, char **ret);
 bool read_tunnel(const struct place *at, const char *text, char **ret);
 
-/* The address of a host, or a prefix of addresses; IPv4. The place must exist. */
+/* The address of a host, or a prefix of addresses, of either family. The place must exist. */
 bool read_address(const struct place *at, const char *text, struct edge53_addr *ret);
 bool read_prefix(const struct place *at, struct edge53_prefix *ret);
+
+/* What is wrong with the text as a prefix ("is a host name; ..."), or NULL and *ret is set. */
+const char *why_no_prefix(const char *text, struct edge53_prefix *ret);
 
 #endif

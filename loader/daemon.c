@@ -36,7 +36,7 @@
  */
 #define DOWN_GRACE_US (10 * US_PER_S)
 
-/* When a service lost its last backend; 0: it has one. */
+/* When a service lost a backend that it cannot do without; 0: all is well. */
 struct down_clock {
 	char name[EDGE53_NAME_LEN];
 	enum edge53_service_kind kind;
@@ -126,12 +126,14 @@ static void say_findings(struct daemon *d, const struct plan *plan)
 	d->said = said;
 }
 
-static bool has_usable_backend(const struct plan_service *service)
+/* An edge needs one backend, whichever; of resolvers each serves a family that nobody else does. */
+static bool is_served(const struct plan_service *service)
 {
+	size_t n_usable = 0;
+
 	for (size_t i = 0; i < service->n_backends; i++)
-		if (service->backends[i].usable)
-			return true;
-	return false;
+		n_usable += service->backends[i].usable;
+	return service->kind == EDGE53_SERVICE_EDGE ? n_usable > 0 : n_usable == service->n_backends;
 }
 
 static struct down_clock *clock_of(struct daemon *d, const struct plan_service *service)
@@ -159,7 +161,7 @@ static void apply_grace(struct daemon *d, struct plan *plan)
 
 		if (!clock)
 			continue;
-		if (has_usable_backend(service))
+		if (is_served(service))
 			clock->since_us = 0;
 		else if (!clock->since_us)
 			clock->since_us = now_us();
@@ -187,7 +189,11 @@ static void probe_neighbours(const struct plan *plan)
 
 /* --- apply ------------------------------------------------------------------------------------ */
 
-/* Tables first, so that a packet finds them; then hooks; then what the hooks make possible. */
+/*
+ * Tables first, so that a packet finds them; then hooks; then what the hooks make possible. The guard
+ * hears of devices that lose their hooks before they do, and of those that got them, after. What an
+ * earlier loader attached is not known before the first attach_apply(), and its table holds.
+ */
 static int apply(struct daemon *d, struct plan *plan, bool retry)
 {
 	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
@@ -195,15 +201,17 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 
 	apply_grace(d, plan);
 	r = dataplane_sync(d->dataplane, plan, d->attachments);
+	if (!r && attach_has_applied(d->attachments))
+		r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
 	if (r < 0)
 		return r;
 	refused = attach_apply(d->attachments, plan, dataplane_programs(d->dataplane), retry);
-	if (refused < 0 || xdp_changes == attach_xdp_changes(d->attachments))
+	if (refused < 0)
 		return refused;
-	r = dataplane_sync(d->dataplane, plan, d->attachments);
-	if (r < 0)
-		return r;
-	return refused;
+	r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
+	if (!r && xdp_changes != attach_xdp_changes(d->attachments))
+		r = dataplane_sync(d->dataplane, plan, d->attachments);
+	return r < 0 ? r : refused;
 }
 
 /*

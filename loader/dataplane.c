@@ -335,6 +335,8 @@ static void collect_programs(struct dataplane *dp)
 	dp->programs[PROGRAM_ENFORCE_IN_L3] = bpf_program__fd(skel->progs.enforce_in_l3);
 	dp->programs[PROGRAM_ENFORCE_OUT_L2] = bpf_program__fd(skel->progs.enforce_out_l2);
 	dp->programs[PROGRAM_ENFORCE_OUT_L3] = bpf_program__fd(skel->progs.enforce_out_l3);
+	dp->programs[PROGRAM_GUARD_OUT_L2] = bpf_program__fd(skel->progs.guard_out_l2);
+	dp->programs[PROGRAM_GUARD_OUT_L3] = bpf_program__fd(skel->progs.guard_out_l3);
 }
 
 static int write_records(struct dataplane *dp)
@@ -404,6 +406,8 @@ static struct tables_fds table_fds(const struct edge53_bpf *skel)
 		.backends = bpf_map__fd(skel->maps.backends),
 		.devices = bpf_map__fd(skel->maps.devices),
 		.exempt = bpf_map__fd(skel->maps.exempt),
+		.doh = bpf_map__fd(skel->maps.doh),
+		.guard = bpf_map__fd(skel->maps.guard),
 	};
 }
 
@@ -458,6 +462,12 @@ int dataplane_sync(struct dataplane *dp, const struct plan *plan,
 		   const struct attachments *attachments)
 {
 	return tables_sync(dp->tables, plan, attachments);
+}
+
+int dataplane_sync_guard(struct dataplane *dp, const struct plan *plan,
+			 const struct attachments *attachments)
+{
+	return tables_sync_guard(dp->tables, plan, attachments);
 }
 
 static int by_last_seen(const void *a, const void *b)

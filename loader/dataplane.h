@@ -50,6 +50,13 @@ unsigned long long dataplane_memory(const struct dataplane *dataplane);
 int dataplane_sync(struct dataplane *dataplane, const struct plan *plan,
 		   const struct attachments *attachments);
 
+/*
+ * Makes the guard's table match the plan and what is attached of it. Before hooks are taken away and
+ * after they are attached, so that at no moment a device counts as enforced that is not.
+ */
+int dataplane_sync_guard(struct dataplane *dataplane, const struct plan *plan,
+			 const struct attachments *attachments);
+
 /* Evicts the clients seen longest ago, when the table turned others away since the last call. */
 int dataplane_make_room(struct dataplane *dataplane);
 

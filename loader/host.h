@@ -30,6 +30,8 @@ struct host_address {
 	struct edge53_addr address;
 	unsigned int prefix_len; /* 0..32 for IPv4, 0..128 for IPv6 */
 	unsigned char scope;	 /* RT_SCOPE_* */
+	bool is_tentative; /* IPv6: not known yet to be nobody else's (RFC 4862 5.4) */
+	bool is_temporary; /* IPv6: for privacy, and gone tomorrow (RFC 8981) */
 };
 
 /* How the host would send to a target, and the neighbour that this needs. */

@@ -84,7 +84,7 @@ static int read_link(const struct nlmsghdr *message, void *data)
 	r = found[LINKINFO] ? read_kind(found[LINKINFO], &link) : 0;
 	if (r < 0)
 		return r;
-	r = netlink_grow(&host->links, host->n_links, sizeof(link));
+	r = array_grow(&host->links, host->n_links, sizeof(link));
 	if (r < 0)
 		return r;
 	host->links[host->n_links++] = link;
@@ -128,6 +128,7 @@ static int read_address(const struct nlmsghdr *message, void *data)
 	const struct nlattr *found[N_WANTED], *own;
 	struct host_address address = { 0 };
 	struct host *host = data;
+	unsigned int flags;
 	int r;
 
 	if (message->nlmsg_type != RTM_NEWADDR)
@@ -137,8 +138,9 @@ static int read_address(const struct nlmsghdr *message, void *data)
 		return r;
 	if (info->ifa_family != AF_INET && info->ifa_family != AF_INET6)
 		return 0;
+	flags = found[FLAGS] ? mnl_attr_get_u32(found[FLAGS]) : info->ifa_flags;
 	/* Another host has it (RFC 4862 5.4.5); the kernel does not use it either. */
-	if (found[FLAGS] && (mnl_attr_get_u32(found[FLAGS]) & IFA_F_DADFAILED))
+	if (flags & IFA_F_DADFAILED)
 		return 0;
 	/* On point-to-point links IFA_ADDRESS is the peer's. */
 	own = found[LOCAL] ?: found[ADDRESS];
@@ -150,9 +152,12 @@ static int read_address(const struct nlmsghdr *message, void *data)
 	address.ifindex = info->ifa_index;
 	address.prefix_len = info->ifa_prefixlen;
 	address.scope = info->ifa_scope;
+	address.is_tentative = flags & IFA_F_TENTATIVE && !(flags & IFA_F_OPTIMISTIC);
+	/* The same bit says "secondary" of an IPv4 address. */
+	address.is_temporary = info->ifa_family == AF_INET6 && flags & IFA_F_TEMPORARY;
 	if (address.prefix_len > (info->ifa_family == AF_INET ? 32 : 128))
 		return -EBADMSG;
-	r = netlink_grow(&host->addresses, host->n_addresses, sizeof(address));
+	r = array_grow(&host->addresses, host->n_addresses, sizeof(address));
 	if (r < 0)
 		return r;
 	host->addresses[host->n_addresses++] = address;

@@ -301,18 +301,3 @@ int netlink_nested(const struct nlattr *nest, const struct netlink_attribute *wa
 	return netlink_parse(mnl_attr_get_payload(nest), mnl_attr_get_payload_len(nest), wanted, n,
 			     found);
 }
-
-int netlink_grow(void *array_ptr, size_t n, size_t entry_len)
-{
-	void **array = array_ptr;
-	void *larger;
-
-	/* Full at 0 and at each power of two, so the array needs no capacity beside it. */
-	if (n & (n - 1))
-		return 0;
-	larger = reallocarray(*array, n ? 2 * n : 1, entry_len);
-	if (!larger)
-		return -ENOMEM;
-	*array = larger;
-	return 0;
-}

@@ -75,7 +75,4 @@ int netlink_nested(const struct nlattr *nest, const struct netlink_attribute *wa
 int netlink_parse(const void *bytes, size_t len, const struct netlink_attribute *wanted, size_t n,
 		  const struct nlattr **found);
 
-/* Makes room for one more entry in an array of n. Returns 0 or -ENOMEM. */
-int netlink_grow(void *array_ptr, size_t n, size_t entry_len);
-
 #endif

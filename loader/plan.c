@@ -23,16 +23,9 @@
 /* Grows an array by one zeroed element. Returns the element, or NULL without memory. */
 static void *grow(void **array, size_t *n, size_t element_size)
 {
-	char *bigger = *array;
-
-	/* Room doubles: it is used up whenever n is a power of two. */
-	if (!(*n & (*n - 1))) {
-		bigger = reallocarray(*array, *n ? *n * 2 : 1, element_size);
-		if (!bigger)
-			return NULL;
-		*array = bigger;
-	}
-	return memset(bigger + (*n)++ * element_size, 0, element_size);
+	if (array_grow(array, *n, element_size) < 0)
+		return NULL;
+	return memset((char *)*array + (*n)++ * element_size, 0, element_size);
 }
 
 #define GROW(array, n) ((__typeof__(array))grow((void **)&(array), &(n), sizeof(*(array))))
@@ -161,6 +154,13 @@ static bool is_local_address(const struct host *host, const struct edge53_addr *
 	return false;
 }
 
+/* Whether clients elsewhere may have been told this address, and reach the host by it now. */
+static bool is_for_clients(const struct host_address *address)
+{
+	return address->scope == RT_SCOPE_UNIVERSE && !address->is_tentative &&
+	       !address->is_temporary;
+}
+
 /* No `address` in the file: what the device has, but not what only the link itself can use. */
 static int add_own_frontends(struct plan *plan, const struct host *host, size_t device,
 			     size_t service)
@@ -171,8 +171,7 @@ static int add_own_frontends(struct plan *plan, const struct host *host, size_t 
 	for (size_t i = 0; i < host->n_addresses; i++) {
 		const struct host_address *a = &host->addresses[i];
 
-		if (a->ifindex != plan->devices[device].ifindex || !addr_is_ipv4(&a->address) ||
-		    a->scope != RT_SCOPE_UNIVERSE)
+		if (a->ifindex != plan->devices[device].ifindex || !is_for_clients(a))
 			continue;
 		r = add_frontend(plan, device, service, &a->address);
 		if (r < 0)
@@ -180,7 +179,7 @@ static int add_own_frontends(struct plan *plan, const struct host *host, size_t 
 	}
 	if (plan->n_frontends > before)
 		return 0;
-	return say(plan, FINDING_NOTE, "%s: waiting for an IPv4 address on %s",
+	return say(plan, FINDING_NOTE, "%s: waiting for an address on %s",
 		   plan->services[service].name, plan->devices[device].name);
 }
 
@@ -205,29 +204,70 @@ static int check_addresses(struct plan *plan, const struct config_edge *edge,
 	for (size_t i = 0; i < edge->n_addresses && r >= 0; i++)
 		if (!is_local_address(host, &edge->addresses[i]))
 			r = say(plan, FINDING_WARNING,
-				"%s: address %s is not on this host; nobody will answer ARP for it",
-				edge->name, addr_format(&edge->addresses[i], text));
+				"%s: address %s is not on this host; nobody will answer %s for it",
+				edge->name, addr_format(&edge->addresses[i], text),
+				addr_is_ipv4(&edge->addresses[i]) ? "ARP" :
+								    "neighbour solicitations");
 	return r;
 }
 
-/* First address of a device in the family of the target, when the routing table names none. */
-static struct edge53_addr own_address(const struct host *host, unsigned int ifindex, bool is_ipv4)
+static unsigned int rank_of_source(const struct host_address *address)
 {
-	for (size_t i = 0; i < host->n_addresses; i++)
-		if (host->addresses[i].ifindex == ifindex &&
-		    addr_is_ipv4(&host->addresses[i].address) == is_ipv4)
-			return host->addresses[i].address;
-	return (struct edge53_addr){};
+	return (address->scope < RT_SCOPE_LINK) * 4u + !address->is_tentative * 2u +
+	       !address->is_temporary;
 }
 
-/* RFC 1918 and RFC 6598. */
+/* The address of a device, in one family, that is best to be asked from; zero: none. */
+static struct edge53_addr own_address(const struct host *host, unsigned int ifindex, bool is_ipv4)
+{
+	const struct host_address *best = NULL;
+
+	for (size_t i = 0; i < host->n_addresses; i++) {
+		const struct host_address *a = &host->addresses[i];
+
+		if (a->ifindex == ifindex && addr_is_ipv4(&a->address) == is_ipv4 &&
+		    (!best || rank_of_source(a) > rank_of_source(best)))
+			best = a;
+	}
+	return best ? best->address : (struct edge53_addr){};
+}
+
+static bool is_temporary(const struct host *host, const struct edge53_addr *address)
+{
+	for (size_t i = 0; i < host->n_addresses; i++)
+		if (host->addresses[i].is_temporary &&
+		    addr_equal(&host->addresses[i].address, address))
+			return true;
+	return false;
+}
+
+/*
+ * The SNAT address: the file's, else the kernel's choice, but none that is gone tomorrow, and
+ * replies with it. Zero: there is none.
+ */
+static struct edge53_addr source_towards(const struct config_edge *edge, const struct host *host,
+					 const struct host_route *route,
+					 const struct edge53_addr *backend)
+{
+	bool is_ipv4 = addr_is_ipv4(backend);
+	struct edge53_addr source = edge->sources[!is_ipv4];
+
+	if (addr_is_zero(&source) && !is_temporary(host, &route->source))
+		source = route->source;
+	if (addr_is_zero(&source))
+		source = own_address(host, route->ifindex, is_ipv4);
+	return addr_is_zero(&source) ? route->source : source;
+}
+
+/* RFC 1918, RFC 6598 and RFC 4193. */
 static bool is_private(const struct edge53_addr *address)
 {
 	const __u8 *ip = &address->bytes[12];
 
-	return addr_is_ipv4(address) &&
-	       (ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
-		(ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64));
+	if (!addr_is_ipv4(address))
+		return (address->bytes[0] & 0xfe) == 0xfc;
+	return ip[0] == 10 || (ip[0] == 172 && (ip[1] & 0xf0) == 16) ||
+	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64);
 }
 
 /* Fills in how a backend is reached. It stays unusable, with a finding, when it is not. */
@@ -259,12 +299,10 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 	if (!(link->flags & IFF_UP))
 		return say(plan, FINDING_NOTE, "%s: waiting for %s to be up", edge->name,
 			   link->name);
-	backend->source = edge->has_source ? edge->source : route->source;
+	backend->source = source_towards(edge, host, route, &backend->address);
 	if (addr_is_zero(&backend->source))
-		backend->source = own_address(host, link->ifindex, addr_is_ipv4(&backend->address));
-	if (addr_is_zero(&backend->source))
-		return say(plan, FINDING_NOTE, "%s: waiting for an address on %s", edge->name,
-			   link->name);
+		return say(plan, FINDING_NOTE, "%s: waiting for an %s address on %s", edge->name,
+			   addr_is_ipv4(&backend->address) ? "IPv4" : "IPv6", link->name);
 	device = device_of(plan, host, link);
 	if (device == SIZE_MAX)
 		return -ENOMEM;
@@ -349,12 +387,12 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 	return check_addresses(plan, edge, host);
 }
 
-static int plan_resolver(struct plan *plan, const struct config_enforce *enforce,
+static int plan_resolver(struct plan *plan, const char *service, const struct edge53_addr *address,
 			 const struct host_route *route, struct plan_backend *backend)
 {
 	char text[ADDR_TEXT_LEN];
 
-	backend->address = enforce->resolver;
+	backend->address = *address;
 	backend->udp_port = EDGE53_DNS_PORT;
 	backend->tcp_port = EDGE53_DNS_PORT;
 	backend->weight = 1;
@@ -365,15 +403,17 @@ static int plan_resolver(struct plan *plan, const struct config_enforce *enforce
 	 * host.
 	 */
 	backend->usable = route->reachable && !route->by_default;
-	addr_format(&enforce->resolver, text);
+	addr_format(address, text);
 	if (!backend->usable)
 		return say(plan, FINDING_NOTE,
 			   "%s: waiting for resolver %s: no address of this host, and no route to it but the default",
-			   enforce->name, text);
+			   service, text);
 	if (!route->is_local)
 		return say(plan, FINDING_WARNING,
-			   "%s: resolver %s is not on this host: queries are forwarded (net.ipv4.ip_forward)",
-			   enforce->name, text);
+			   "%s: resolver %s is not on this host: queries are forwarded (%s)",
+			   service, text,
+			   addr_is_ipv4(address) ? "net.ipv4.ip_forward" :
+						   "net.ipv6.conf.all.forwarding");
 	return 0;
 }
 
@@ -403,27 +443,52 @@ static int plan_enforce_device(struct plan *plan, const struct config_enforce *e
 	return append_frontend(plan, device, service, &any);
 }
 
-static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
-			const struct host *host, const struct host_route *route)
+static unsigned int enforce_flags(const struct config_enforce *enforce)
 {
-	struct plan_service *service =
-		add_service(plan, enforce->name, EDGE53_SERVICE_ENFORCE, 1);
+	unsigned int flags = 0;
+
+	if (enforce->on_down == POLICY_PASS)
+		flags |= EDGE53_SERVICE_DOWN_PASS;
+	if (enforce->ipv6 == POLICY_DROP)
+		flags |= EDGE53_SERVICE_IPV6_DROP;
+	if (enforce->ipv6 == POLICY_REDIRECT)
+		flags |= EDGE53_SERVICE_IPV6_REDIRECT;
+	if (enforce->dot == POLICY_DROP)
+		flags |= EDGE53_SERVICE_DOT_DROP;
+	if (enforce->dot == POLICY_REJECT)
+		flags |= EDGE53_SERVICE_DOT_REJECT;
+	if (enforce->doh.n_prefixes)
+		flags |= enforce->doh.action == POLICY_DROP ? EDGE53_SERVICE_DOH_DROP :
+							      EDGE53_SERVICE_DOH_REJECT;
+	if (enforce->n_exempt)
+		flags |= EDGE53_SERVICE_EXEMPT;
+	return flags;
+}
+
+static bool has_resolver6(const struct config_enforce *enforce)
+{
+	return !addr_is_zero(&enforce->resolver6);
+}
+
+/* routes are to the resolver, then to resolver6 if there is one. */
+static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
+			const struct host *host, const struct host_route *routes)
+{
+	struct plan_service *service = add_service(plan, enforce->name, EDGE53_SERVICE_ENFORCE,
+						   has_resolver6(enforce) ? 2 : 1);
 	size_t found = 0, index = plan->n_services - 1;
 	int r;
 
 	if (!service)
 		return -ENOMEM;
-	if (enforce->on_down == POLICY_PASS)
-		service->flags |= EDGE53_SERVICE_DOWN_PASS;
-	if (enforce->ipv6 == POLICY_DROP)
-		service->flags |= EDGE53_SERVICE_IPV6_DROP;
-	if (enforce->dot == POLICY_DROP)
-		service->flags |= EDGE53_SERVICE_DOT_DROP;
-	if (enforce->n_exempt)
-		service->flags |= EDGE53_SERVICE_EXEMPT;
-	service->exempt = enforce->exempt;
-	service->n_exempt = enforce->n_exempt;
-	r = plan_resolver(plan, enforce, route, service->backends);
+	service->flags = enforce_flags(enforce);
+	service->exempt = (struct plan_prefixes){ enforce->exempt, enforce->n_exempt };
+	service->doh = (struct plan_prefixes){ enforce->doh.prefixes, enforce->doh.n_prefixes };
+	r = plan_resolver(plan, enforce->name, &enforce->resolver, &routes[0],
+			  &service->backends[0]);
+	if (r >= 0 && has_resolver6(enforce))
+		r = plan_resolver(plan, enforce->name, &enforce->resolver6, &routes[1],
+				  &service->backends[1]);
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
 		if (!matches(enforce->interface, &host->links[i]))
 			continue;
@@ -436,12 +501,91 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 	return r;
 }
 
+/* --- guard ------------------------------------------------------------------------------------ */
+
+static enum edge53_guard_policy guard_policy(const struct config_enforce *enforce)
+{
+	return enforce->guard == POLICY_DROP  ? EDGE53_GUARD_DROP :
+	       enforce->guard == POLICY_COUNT ? EDGE53_GUARD_COUNT :
+						EDGE53_GUARD_PASS;
+}
+
+/* The strictest policy of the services that a link matches; of all services, for an unknown link. */
+static struct plan_guard guard_of(const struct config *config, const struct host_link *link)
+{
+	struct plan_guard guard = { .ifindex = link ? link->ifindex : 0 };
+
+	for (size_t i = 0; i < config->n_enforces; i++) {
+		const struct config_enforce *enforce = &config->enforces[i];
+
+		if ((link && !matches(enforce->interface, link)) ||
+		    guard_policy(enforce) <= guard.policy)
+			continue;
+		guard.policy = guard_policy(enforce);
+		guard.service = config->n_edges + i;
+	}
+	return guard;
+}
+
+static int append_guard(struct plan *plan, const struct plan_guard *guard)
+{
+	struct plan_guard *to = GROW(plan->guards, plan->n_guards);
+
+	if (!to)
+		return -ENOMEM;
+	*to = *guard;
+	return 0;
+}
+
+/* On the way out, but not on a client's device: its egress has another program. */
+static int plan_guard_hook(struct plan *plan, const struct host *host, const struct host_link *link)
+{
+	size_t device;
+
+	if (!link->is_default_route)
+		return 0;
+	device = device_of(plan, host, link);
+	if (device == SIZE_MAX)
+		return -ENOMEM;
+	if (plan->devices[device].enforce < 0)
+		plan->devices[device].hooks |= HOOK_GUARD_OUT;
+	return 0;
+}
+
+/* After all services, when it is known which devices are enforced. */
+static int plan_guards(struct plan *plan, const struct config *config, const struct host *host)
+{
+	struct plan_guard guard = guard_of(config, NULL);
+	int r;
+
+	if (guard.policy == EDGE53_GUARD_PASS)
+		return 0;
+	r = append_guard(plan, &guard);
+	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
+		const struct host_link *link = &host->links[i];
+		size_t known = plan->device_of_link[i];
+
+		if (plan->n_guards == EDGE53_MAX_GUARD)
+			return say(plan, FINDING_WARNING,
+				   "more than %d devices: the guard treats the others as if their clients had to be enforced",
+				   EDGE53_MAX_GUARD - 1);
+		guard = guard_of(config, link);
+		guard.is_enforced = known && plan->devices[known - 1].enforce >= 0;
+		r = append_guard(plan, &guard) ?: plan_guard_hook(plan, host, link);
+	}
+	return r;
+}
+
+/* --- the whole -------------------------------------------------------------------------------- */
+
 static size_t count_questions(const struct config *config)
 {
-	size_t n = config->n_enforces;
+	size_t n = 0;
 
 	for (size_t i = 0; i < config->n_edges; i++)
 		n += config->edges[i].n_backends;
+	for (size_t i = 0; i < config->n_enforces; i++)
+		n += has_resolver6(&config->enforces[i]) ? 2 : 1;
 	return n;
 }
 
@@ -461,8 +605,11 @@ int plan_questions(const struct config *config, struct host_question **ret, size
 				 edge->tunnel ? edge->tunnel : "");
 		}
 	}
-	for (size_t i = 0; i < config->n_enforces; i++)
+	for (size_t i = 0; i < config->n_enforces; i++) {
 		questions[at++].target = config->enforces[i].resolver;
+		if (has_resolver6(&config->enforces[i]))
+			questions[at++].target = config->enforces[i].resolver6;
+	}
 	*ret = questions;
 	*ret_n = n;
 	return 0;
@@ -485,8 +632,12 @@ int plan_make(const struct config *config, const struct host *host, struct plan 
 		r = plan_edge(plan, &config->edges[i], host, routes);
 		routes += config->edges[i].n_backends;
 	}
-	for (size_t i = 0; i < config->n_enforces && r >= 0; i++)
-		r = plan_enforce(plan, &config->enforces[i], host, routes++);
+	for (size_t i = 0; i < config->n_enforces && r >= 0; i++) {
+		r = plan_enforce(plan, &config->enforces[i], host, routes);
+		routes += has_resolver6(&config->enforces[i]) ? 2 : 1;
+	}
+	if (r >= 0)
+		r = plan_guards(plan, config, host);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(plan);
@@ -524,6 +675,7 @@ void plan_free(struct plan *plan)
 	free(plan->services);
 	free(plan->devices);
 	free(plan->frontends);
+	free(plan->guards);
 	free(plan->findings);
 	free(plan->device_of_link);
 	free(plan);

@@ -15,6 +15,7 @@ enum plan_hook {
 	HOOK_UPLINK_TC = 1 << 1,     /* edge: both directions, tc ingress */
 	HOOK_ENFORCE_IN = 1 << 2,    /* enforce: queries, tc ingress */
 	HOOK_ENFORCE_OUT = 1 << 3,   /* enforce: replies, tc egress */
+	HOOK_GUARD_OUT = 1 << 4,     /* default route of the host: what leaks, tc egress */
 };
 
 struct plan_device {
@@ -48,20 +49,34 @@ struct plan_backend {
 	bool xdp_redirect_ok;
 };
 
+/* In the config. */
+struct plan_prefixes {
+	const struct edge53_prefix *list;
+	size_t n;
+};
+
 struct plan_service {
 	char name[EDGE53_NAME_LEN];
 	enum edge53_service_kind kind;
 	unsigned int flags; /* enum edge53_service_flag; tables.c adds EDGE53_SERVICE_XDP */
 	struct plan_backend *backends;
 	size_t n_backends;
-	const struct edge53_prefix *exempt; /* in the config */
-	size_t n_exempt;
+	struct plan_prefixes exempt;
+	struct plan_prefixes doh;
 };
 
 struct plan_frontend {
 	size_t device;	/* index in plan->devices */
 	size_t service; /* index in plan->services */
 	struct edge53_addr address; /* zero: any */
+};
+
+/* What the guard does with packets for port 53 that came in by a device, while it is not enforced. */
+struct plan_guard {
+	unsigned int ifindex; /* 0: any device that is not in the plan */
+	enum edge53_guard_policy policy;
+	size_t service;	  /* index in plan->services; of COUNT and DROP only */
+	bool is_enforced; /* once its hooks are attached */
 };
 
 enum finding_level {
@@ -82,6 +97,8 @@ struct plan {
 	size_t n_services;
 	struct plan_frontend *frontends;
 	size_t n_frontends;
+	struct plan_guard *guards; /* none without a service that has one */
+	size_t n_guards;
 	struct finding *findings;
 	size_t n_findings;
 	bool has_errors;

@@ -37,6 +37,7 @@ enum state_map {
 	MAP_BACKEND_COUNTERS,
 	MAP_REASONS,
 	MAP_CPU_STATE,
+	MAP_GUARD,
 	MAP_COUNT,
 };
 
@@ -60,6 +61,7 @@ static const struct map_shape {
 				   sizeof(struct edge53_backend_counters), false },
 	[MAP_REASONS] = { "reasons", sizeof(__u32), sizeof(__u64), false },
 	[MAP_CPU_STATE] = { "cpu_state", sizeof(__u32), sizeof(struct edge53_cpu_state), false },
+	[MAP_GUARD] = { "guard", sizeof(__u32), sizeof(struct edge53_guard), false },
 };
 
 struct map {
@@ -419,6 +421,28 @@ int state_walk_frontends(struct state *state, state_frontend_fn fn, void *arg)
 			      sizeof(struct edge53_frontend), call_frontend, &walk);
 }
 
+struct guard_walk {
+	state_guard_fn fn;
+	void *arg;
+};
+
+static int call_guard(const void *key, const void *value, void *arg)
+{
+	const struct guard_walk *walk = arg;
+	__u32 ifindex;
+
+	memcpy(&ifindex, key, sizeof(ifindex));
+	return walk->fn(ifindex, value, walk->arg);
+}
+
+int state_walk_guard(struct state *state, state_guard_fn fn, void *arg)
+{
+	struct guard_walk walk = { .fn = fn, .arg = arg };
+
+	return for_each_entry(&state->maps[MAP_GUARD], sizeof(__u32), sizeof(struct edge53_guard),
+			      call_guard, &walk);
+}
+
 /* --- counters --------------------------------------------------------------------------------- */
 
 /* struct edge53_traffic and the like are nothing but __u64, so one loop adds them all. */
@@ -509,6 +533,7 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret)
 		ret->next_slot += v->next_slot;
 		ret->unanswered += v->unanswered;
 		ret->clients_not_counted += v->clients_not_counted;
+		ret->refusals_suppressed += v->refusals_suppressed;
 		ret->overwritten_age_us =
 			min_nonzero(ret->overwritten_age_us, v->overwritten_age_us);
 		ret->clients_full_until_ns =

@@ -40,6 +40,10 @@ typedef int (*state_frontend_fn)(const struct edge53_frontend_key *key,
 				 const struct edge53_frontend *frontend, void *arg);
 int state_walk_frontends(struct state *state, state_frontend_fn fn, void *arg);
 
+/* The same for the guard's table; ifindex 0 stands for devices it does not know. */
+typedef int (*state_guard_fn)(unsigned int ifindex, const struct edge53_guard *guard, void *arg);
+int state_walk_guard(struct state *state, state_guard_fn fn, void *arg);
+
 struct state_client {
 	struct edge53_addr address;
 	struct edge53_client counters; /* summed over the possible CPUs */

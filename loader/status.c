@@ -41,6 +41,19 @@ static int compare_frontends(const void *a, const void *b)
 	return memcmp(&x->key.address, &y->key.address, sizeof(x->key.address));
 }
 
+static int count_guard(unsigned int ifindex, const struct edge53_guard *guard, void *arg)
+{
+	struct guard_counts *counts = arg;
+
+	if (!ifindex) {
+		counts->policy = guard->policy;
+		return 0;
+	}
+	counts->n_devices++;
+	counts->n_unattached += guard->policy != EDGE53_GUARD_PASS;
+	return 0;
+}
+
 static const char *xdp_mode(unsigned int ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
@@ -179,7 +192,8 @@ int status_gather(struct status *status)
 	if (status->n_frontends)
 		qsort(status->frontends, status->n_frontends, sizeof(*status->frontends),
 		      compare_frontends);
-	return read_hooks(status);
+	r = state_walk_guard(status->state, count_guard, &status->guard);
+	return r < 0 ? r : read_hooks(status);
 }
 
 void status_clear(struct status *status)

@@ -26,12 +26,20 @@ struct hook {
 	const char *mode;		/* of XDP: "native", "generic" ...; else "" */
 };
 
+/* What the guard's table says. */
+struct guard_counts {
+	enum edge53_guard_policy policy; /* of devices it does not know; PASS: there is no guard */
+	size_t n_devices;
+	size_t n_unattached; /* clients' devices without hooks */
+};
+
 struct status {
 	struct state *state;
 	bool show_all;
 	bool same_netns;	    /* else interface numbers mean nothing here */
 	struct frontend *frontends; /* sorted by service and device */
 	size_t n_frontends;
+	struct guard_counts guard;
 	struct hook *hooks; /* sorted by device */
 	size_t n_hooks;
 };

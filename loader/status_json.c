@@ -4,6 +4,7 @@
 
 #include "output.h"
 #include "pins.h"
+#include "policies.h"
 #include "status.h"
 
 static json_t *loader_json(const struct status *status)
@@ -51,6 +52,7 @@ static json_t *ring_json(const struct status *status)
 	output_put(&o, "overwritten_age_seconds",
 		   json_real(totals.overwritten_age_us * 1024 / 1e9));
 	output_put(&o, "client_packets_not_counted", json_integer(totals.clients_not_counted));
+	output_put(&o, "refusals_suppressed", json_integer(totals.refusals_suppressed));
 	return o;
 }
 
@@ -180,9 +182,10 @@ static json_t *service_json(const struct status *status, unsigned int id)
 	output_put(&o, "name", output_text(s->name, sizeof(s->name)));
 	output_put(&o, "kind", json_string(kind_text(s)));
 	output_put(&o, "on_down",
-		   json_string(s->flags & EDGE53_SERVICE_DOWN_PASS ? "pass" : "drop"));
-	output_put(&o, "ipv6", json_string(s->flags & EDGE53_SERVICE_IPV6_DROP ? "drop" : "pass"));
-	output_put(&o, "dot", json_string(s->flags & EDGE53_SERVICE_DOT_DROP ? "drop" : "pass"));
+		   json_string(on_down_word(s->flags)));
+	output_put(&o, "ipv6", json_string(ipv6_word(s->flags)));
+	output_put(&o, "dot", json_string(dot_word(s->flags)));
+	output_put(&o, "doh", json_string(doh_word(s->flags)));
 	output_put(&o, "xdp", json_boolean(s->flags & EDGE53_SERVICE_XDP));
 	output_put(&o, "frontends", frontends_json(status, id));
 	output_put(&o, "backends", backends_json(status, id, &sum));
@@ -199,6 +202,16 @@ static json_t *services_json(const struct status *status)
 		if (state_service(status->state, id))
 			output_append(&list, service_json(status, id));
 	return list;
+}
+
+static json_t *guard_json(const struct guard_counts *guard)
+{
+	json_t *o = json_object();
+
+	output_put(&o, "policy", json_string(guard_word(guard->policy)));
+	output_put(&o, "devices", json_integer(guard->n_devices));
+	output_put(&o, "unattached", json_integer(guard->n_unattached));
+	return o;
 }
 
 static json_t *hook_json(const struct hook *h)
@@ -234,6 +247,7 @@ int status_print_json(const struct status *status)
 	output_put(&o, "geometry", geometry_json(state_geometry(status->state)));
 	output_put(&o, "ring", ring_json(status));
 	output_put(&o, "services", services_json(status));
+	output_put(&o, "guard", guard_json(&status->guard));
 	output_put(&o, "hooks", hooks_json(status));
 	output_put(&o, "reasons_without_service", reasons_json(status, 0));
 	return output_json(o);

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "output.h"
+#include "policies.h"
 #include "status.h"
 
 /* An access concentrator has thousands of ppp devices: people see the first ones and a number. */
@@ -84,10 +85,23 @@ static int print_ring(const struct status *status)
 	if (totals.overwritten_age_us)
 		printf(", the last at an age of %.1f s", totals.overwritten_age_us * 1024 / 1e9);
 	printf("\n");
+	if (totals.refusals_suppressed)
+		printf("refusals  %llu clients not told, for more than 1,000 a second and CPU had to be\n",
+		       (unsigned long long)totals.refusals_suppressed);
 	if (totals.clients_not_counted)
 		printf("clients   full: %llu packets of further clients not counted by client\n",
 		       (unsigned long long)totals.clients_not_counted);
 	return 0;
+}
+
+static void print_guard(const struct status *status)
+{
+	const struct guard_counts *guard = &status->guard;
+
+	if (guard->policy == EDGE53_GUARD_PASS)
+		return;
+	printf("guard     %s; %zu devices looked at, %zu of them with clients and not attached\n",
+	       guard_word(guard->policy), guard->n_devices, guard->n_unattached);
 }
 
 /* A heading and its table; an empty one says "none". `left_out`: rows there would have been. */
@@ -107,19 +121,18 @@ static int print_section(const char *heading, struct libscols_table *table, size
 }
 
 /* An edge only takes what is addressed to it; there is nothing to decide about. */
-static const char *enforce_policy(const struct edge53_service *service,
-				  enum edge53_service_flag flag)
+static const char *enforce_word(const struct edge53_service *service,
+				const char *(*word)(__u32 flags))
 {
-	if (service->kind != EDGE53_SERVICE_ENFORCE)
-		return "-";
-	return service->flags & flag ? "drop" : "pass";
+	return service->kind == EDGE53_SERVICE_ENFORCE ? word(service->flags) : "-";
 }
 
 static int print_services(const struct status *status)
 {
 	static const struct output_column columns[] = {
 		{ "SERVICE", false }, { "KIND", false }, { "ON-DOWN", false },
-		{ "IPV6", false },    { "DOT", false },	 { "BACKENDS", false },
+		{ "IPV6", false },    { "DOT", false },	 { "DOH", false },
+		{ "BACKENDS", false },
 	};
 	_cleanup_(output_tablep) struct libscols_table *table =
 		output_table(columns, ARRAY_SIZE(columns));
@@ -145,10 +158,11 @@ static int print_services(const struct status *status)
 		row = scols_table_new_line(table, NULL);
 		r = output_cell(row, 0, "%.*s", EDGE53_NAME_LEN, s->name)
 		    ?: output_cell(row, 1, "%s", kind_text(s))
-		    ?: output_cell(row, 2, "%s", s->flags & EDGE53_SERVICE_DOWN_PASS ? "pass" : "drop")
-		    ?: output_cell(row, 3, "%s", enforce_policy(s, EDGE53_SERVICE_IPV6_DROP))
-		    ?: output_cell(row, 4, "%s", enforce_policy(s, EDGE53_SERVICE_DOT_DROP))
-		    ?: output_cell(row, 5, "%u of %u usable", n_usable, n);
+		    ?: output_cell(row, 2, "%s", on_down_word(s->flags))
+		    ?: output_cell(row, 3, "%s", enforce_word(s, ipv6_word))
+		    ?: output_cell(row, 4, "%s", enforce_word(s, dot_word))
+		    ?: output_cell(row, 5, "%s", enforce_word(s, doh_word))
+		    ?: output_cell(row, 6, "%u of %u usable", n_usable, n);
 	}
 	return r ?: print_section("Services", table, 0);
 }
@@ -365,6 +379,7 @@ int status_print_text(const struct status *status)
 {
 	print_loader(status);
 	print_geometry(state_geometry(status->state));
+	print_guard(status);
 	return print_ring(status)
 	       ?: print_services(status)
 	       ?: print_frontends(status)

@@ -8,11 +8,23 @@
 #include <string.h>
 
 #include "log.h"
+#include "mirror.h"
 
+/* Entries of the mirrors: key and value, as the kernel has them, without a gap. */
 struct frontend_entry {
 	struct edge53_frontend_key key;
 	struct edge53_frontend value;
-};
+} __attribute__((packed));
+
+struct prefix_entry {
+	struct edge53_prefix_key key;
+	__u32 value;
+} __attribute__((packed));
+
+struct guard_entry {
+	__u32 ifindex;
+	struct edge53_guard value;
+} __attribute__((packed));
 
 struct tables {
 	struct tables_fds fds;
@@ -20,8 +32,10 @@ struct tables {
 	struct edge53_service services[EDGE53_MAX_SERVICES];
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
-	struct frontend_entry *frontends; /* sorted by key */
-	size_t n_frontends;
+	struct mirror frontends;
+	struct mirror exempt;
+	struct mirror doh;
+	struct mirror guard;
 	unsigned short by_name[EDGE53_MAX_DEVICES]; /* ids of named devices, sorted by name */
 	size_t n_names;
 	bool names_changed;
@@ -34,7 +48,6 @@ struct numbers {
 	unsigned char *services;
 	unsigned short *devices;
 	unsigned char **backends; /* by service */
-	struct frontend_entry *frontends;
 	size_t n_services;
 };
 
@@ -48,39 +61,26 @@ static int read_all(int fd, void *entries, size_t entry_size, unsigned int n)
 	return 0;
 }
 
-static int compare_frontends(const void *a, const void *b)
+static int open_mirrors(struct tables *t)
 {
-	return memcmp(&((const struct frontend_entry *)a)->key,
-		      &((const struct frontend_entry *)b)->key, sizeof(struct edge53_frontend_key));
-}
-
-static int read_frontends(struct tables *t)
-{
-	struct edge53_frontend_key key;
-	const void *previous = NULL;
-
-	t->frontends = calloc(EDGE53_MAX_FRONTENDS, sizeof(*t->frontends));
-	if (!t->frontends)
-		return -ENOMEM;
-	while (t->n_frontends < EDGE53_MAX_FRONTENDS &&
-	       !bpf_map_get_next_key(t->fds.frontends, previous, &key)) {
-		struct frontend_entry *entry = &t->frontends[t->n_frontends];
-
-		entry->key = key;
-		previous = &entry->key;
-		if (bpf_map_lookup_elem(t->fds.frontends, &key, &entry->value))
-			return -errno;
-		t->n_frontends++;
-	}
-	qsort(t->frontends, t->n_frontends, sizeof(*t->frontends), compare_frontends);
-	return 0;
+	return mirror_open(&t->frontends, t->fds.frontends, sizeof(struct edge53_frontend_key),
+			   sizeof(struct edge53_frontend), EDGE53_MAX_FRONTENDS)
+	       ?: mirror_open(&t->exempt, t->fds.exempt, sizeof(struct edge53_prefix_key),
+			      sizeof(__u32), EDGE53_MAX_EXEMPT)
+	       ?: mirror_open(&t->doh, t->fds.doh, sizeof(struct edge53_prefix_key), sizeof(__u32),
+			      EDGE53_MAX_DOH)
+	       ?: mirror_open(&t->guard, t->fds.guard, sizeof(__u32), sizeof(struct edge53_guard),
+			      EDGE53_MAX_GUARD);
 }
 
 void tables_free(struct tables *tables)
 {
 	if (!tables)
 		return;
-	free(tables->frontends);
+	mirror_clear(&tables->frontends);
+	mirror_clear(&tables->exempt);
+	mirror_clear(&tables->doh);
+	mirror_clear(&tables->guard);
 	free(tables);
 }
 
@@ -106,7 +106,7 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 		r = read_all(fds->devices, tables->devices, sizeof(tables->devices[0]),
 			     EDGE53_MAX_DEVICES);
 	if (!r)
-		r = read_frontends(tables);
+		r = open_mirrors(tables);
 	if (r < 0)
 		return r;
 	tables->names_changed = true;
@@ -273,7 +273,6 @@ static void numbers_free(struct numbers *numbers)
 	free(numbers->services);
 	free(numbers->devices);
 	free(numbers->backends);
-	free(numbers->frontends);
 }
 
 static int number_services(struct tables *t, const struct plan *plan, struct numbers *numbers)
@@ -360,8 +359,7 @@ static int make_numbers(struct tables *t, const struct plan *plan, struct number
 	numbers->services = calloc(plan->n_services + 1, sizeof(*numbers->services));
 	numbers->devices = calloc(plan->n_devices + 1, sizeof(*numbers->devices));
 	numbers->backends = calloc(plan->n_services + 1, sizeof(*numbers->backends));
-	numbers->frontends = calloc(plan->n_frontends + 1, sizeof(*numbers->frontends));
-	if (!numbers->services || !numbers->devices || !numbers->backends || !numbers->frontends)
+	if (!numbers->services || !numbers->devices || !numbers->backends)
 		return -ENOMEM;
 	r = number_services(t, plan, numbers);
 	if (!r)
@@ -576,140 +574,86 @@ static int sync_devices(struct tables *t, const struct plan *plan, const struct 
 	return r;
 }
 
-/* --- frontends and exempt: hash tables, compared as sets -------------------------------------- */
+/* --- hash tables and tries -------------------------------------------------------------------- */
 
-static size_t collect_frontends(const struct plan *plan, struct numbers *numbers)
+static size_t collect_frontends(const struct plan *plan, const struct numbers *numbers,
+				struct frontend_entry *entries)
 {
 	size_t n = 0;
 
 	for (size_t i = 0; i < plan->n_frontends; i++) {
 		const struct plan_frontend *from = &plan->frontends[i];
-		struct frontend_entry *to = &numbers->frontends[n];
+		const struct plan_device *device = &plan->devices[from->device];
+		struct frontend_entry *to = &entries[n];
 
 		if (!numbers->devices[from->device])
 			continue;
-		to->key.ifindex = plan->devices[from->device].ifindex;
+		to->key.ifindex = device->ifindex;
 		to->key.address = from->address;
 		to->value.device = numbers->devices[from->device];
 		to->value.service = numbers->services[from->service];
-		if (plan->devices[from->device].is_ethernet)
-			memcpy(to->value.mac, plan->devices[from->device].mac,
-			       sizeof(to->value.mac));
+		if (device->is_ethernet)
+			memcpy(to->value.mac, device->mac, sizeof(to->value.mac));
 		n++;
 	}
-	qsort(numbers->frontends, n, sizeof(*numbers->frontends), compare_frontends);
 	return n;
 }
 
-/* Takes out the keys that are not wanted. is_wanted gets a key of key_size bytes. */
-static int remove_others(int fd, size_t key_size,
-			 bool (*is_wanted)(const void *key, const void *arg), const void *arg)
+/* Hands the entries over to the mirror, unless that fails. */
+static int sync_mirror(struct mirror *mirror, void *entries, size_t n)
 {
-	unsigned char key[64], next[64];
-	bool has_next;
+	int r = mirror_sync(mirror, entries, n);
 
-	has_next = !bpf_map_get_next_key(fd, NULL, next);
-	while (has_next) {
-		memcpy(key, next, key_size);
-		/* The successor first: that of a deleted key is the first of the table again. */
-		has_next = !bpf_map_get_next_key(fd, key, next);
-		if (!is_wanted(key, arg) && bpf_map_delete_elem(fd, key) && errno != ENOENT)
-			return -errno;
-	}
-	return 0;
-}
-
-
-static int write_frontend(const struct tables *t, const struct frontend_entry *entry)
-{
-	if (bpf_map_update_elem(t->fds.frontends, &entry->key, &entry->value, BPF_ANY))
-		return -errno;
-	return 0;
-}
-
-static int remove_frontend(const struct tables *t, const struct frontend_entry *entry)
-{
-	return bpf_map_delete_elem(t->fds.frontends, &entry->key) && errno != ENOENT ? -errno : 0;
-}
-
-/*
- * Walks both sorted lists at once. An error leaves the memory of what is there as it was: try
- * again.
- */
-static int sync_frontends(struct tables *t, const struct plan *plan, struct numbers *numbers)
-{
-	size_t n = collect_frontends(plan, numbers), at = 0, now = 0;
-	const struct frontend_entry *wanted = numbers->frontends;
-	int r = 0;
-
-	while ((at < n || now < t->n_frontends) && !r) {
-		int order = at == n		    ? 1 :
-			    now == t->n_frontends ? -1 :
-						    compare_frontends(&wanted[at], &t->frontends[now]);
-
-		if (order < 0 || (!order && memcmp(&wanted[at].value, &t->frontends[now].value,
-						   sizeof(wanted[at].value))))
-			r = write_frontend(t, &wanted[at]);
-		else if (order > 0)
-			r = remove_frontend(t, &t->frontends[now]);
-		at += order <= 0;
-		now += order >= 0;
-	}
 	if (r < 0)
-		return r;
-	free(t->frontends);
-	t->frontends = take_ptr(numbers->frontends);
-	t->n_frontends = n;
-	return 0;
+		free(entries);
+	return r;
 }
 
-static struct edge53_prefix_key exempt_key(unsigned int service, const struct edge53_prefix *prefix)
+static int sync_frontends(struct tables *t, const struct plan *plan, const struct numbers *numbers)
 {
-	struct edge53_prefix_key key = { .prefix_len = 32 + prefix->length_bits,
-					 .service = (__u8)service };
+	struct frontend_entry *entries = calloc(plan->n_frontends + 1, sizeof(*entries));
 
-	memcpy(key.address, prefix->address.bytes, sizeof(key.address));
-	return key;
+	if (!entries)
+		return -ENOMEM;
+	return sync_mirror(&t->frontends, entries, collect_frontends(plan, numbers, entries));
 }
 
-struct exempt_set {
-	const struct plan *plan;
-	const struct numbers *numbers;
-};
+typedef const struct plan_prefixes *(*prefixes_of_fn)(const struct plan_service *service);
 
-static bool is_wanted_exempt(const void *key, const void *arg)
+static const struct plan_prefixes *exempt_of(const struct plan_service *service)
 {
-	const struct exempt_set *set = arg;
-
-	for (size_t i = 0; i < set->plan->n_services; i++) {
-		const struct plan_service *service = &set->plan->services[i];
-
-		for (size_t j = 0; j < service->n_exempt; j++) {
-			struct edge53_prefix_key wanted =
-				exempt_key(set->numbers->services[i], &service->exempt[j]);
-
-			if (!memcmp(key, &wanted, sizeof(wanted)))
-				return true;
-		}
-	}
-	return false;
+	return &service->exempt;
 }
 
-static int sync_exempt(struct tables *t, const struct plan *plan, const struct numbers *numbers)
+static const struct plan_prefixes *doh_of(const struct plan_service *service)
 {
-	struct exempt_set set = { plan, numbers };
-	__u32 one = 1;
+	return &service->doh;
+}
 
+/* The prefixes of all services in one trie. */
+static int sync_prefixes(struct mirror *mirror, const struct plan *plan,
+			 const struct numbers *numbers, prefixes_of_fn prefixes_of)
+{
+	struct prefix_entry *entries;
+	size_t n = 0, at = 0;
+
+	for (size_t i = 0; i < plan->n_services; i++)
+		n += prefixes_of(&plan->services[i])->n;
+	entries = calloc(n + 1, sizeof(*entries));
+	if (!entries)
+		return -ENOMEM;
 	for (size_t i = 0; i < plan->n_services; i++) {
-		for (size_t j = 0; j < plan->services[i].n_exempt; j++) {
-			struct edge53_prefix_key key = exempt_key(numbers->services[i],
-								  &plan->services[i].exempt[j]);
+		const struct plan_prefixes *prefixes = prefixes_of(&plan->services[i]);
 
-			if (bpf_map_update_elem(t->fds.exempt, &key, &one, BPF_ANY))
-				return -errno;
+		for (size_t j = 0; j < prefixes->n; j++, at++) {
+			entries[at].key.prefix_len = 32 + prefixes->list[j].length_bits;
+			entries[at].key.service = numbers->services[i];
+			memcpy(entries[at].key.address, prefixes->list[j].address.bytes,
+			       sizeof(entries[at].key.address));
+			entries[at].value = 1;
 		}
 	}
-	return remove_others(t->fds.exempt, sizeof(struct edge53_prefix_key), is_wanted_exempt, &set);
+	return sync_mirror(mirror, entries, n);
 }
 
 /* --- what is gone ----------------------------------------------------------------------------- */
@@ -770,12 +714,41 @@ int tables_sync(struct tables *t, const struct plan *plan, const struct attachme
 	for (size_t i = 0; i < plan->n_services && !r; i++)
 		r = sync_service(t, plan, i, &numbers, attachments);
 	if (!r)
-		r = sync_exempt(t, plan, &numbers);
+		r = sync_prefixes(&t->exempt, plan, &numbers, exempt_of);
+	if (!r)
+		r = sync_prefixes(&t->doh, plan, &numbers, doh_of);
 	if (!r)
 		r = sync_frontends(t, plan, &numbers);
 	if (!r)
 		r = clear_others(t, plan, &numbers);
 	if (r < 0)
 		log_error("cannot write the tables of the dataplane: %s", strerror(-r));
+	return r;
+}
+
+int tables_sync_guard(struct tables *t, const struct plan *plan,
+		      const struct attachments *attachments)
+{
+	struct guard_entry *entries = calloc(plan->n_guards + 1, sizeof(*entries));
+	unsigned char ids[EDGE53_MAX_SERVICES] = {};
+	int r;
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_services; i++)
+		ids[i] = (unsigned char)find_service(t, &plan->services[i]);
+	for (size_t i = 0; i < plan->n_guards; i++) {
+		const struct plan_guard *guard = &plan->guards[i];
+
+		entries[i].ifindex = guard->ifindex;
+		if (guard->policy == EDGE53_GUARD_PASS ||
+		    (guard->is_enforced && attach_enforces(attachments, guard->ifindex)))
+			continue;
+		entries[i].value.policy = (__u8)guard->policy;
+		entries[i].value.service = ids[guard->service];
+	}
+	r = sync_mirror(&t->guard, entries, plan->n_guards);
+	if (r < 0)
+		log_error("cannot write the guard's table: %s", strerror(-r));
 	return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Plan → entries of frontends, services, backends, devices and exempt.
+ * Plan → entries of frontends, services, backends, devices, exempt, doh and guard.
  *
  * Flows in the kernel refer to services, backends and devices by number, so a number stays with its
  * name or address for as long as the state lives, also across loaders: what is in the maps is read
@@ -18,6 +18,8 @@ struct tables_fds {
 	int backends;
 	int devices;
 	int exempt;
+	int doh;
+	int guard;
 };
 
 struct tables;
@@ -29,5 +31,12 @@ void tables_free(struct tables *tables);
 /* Writes what differs, in an order in which no packet meets an entry that is not there yet. */
 int tables_sync(struct tables *tables, const struct plan *plan,
 		const struct attachments *attachments);
+
+/*
+ * Writes what the guard does with packets of each device: nothing where the plan's hooks are
+ * attached. After tables_sync() of the same plan.
+ */
+int tables_sync_guard(struct tables *tables, const struct plan *plan,
+		      const struct attachments *attachments);
 
 #endif

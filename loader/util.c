@@ -12,6 +12,21 @@
 
 static const __u8 mapped_prefix[IPV4_OFFSET] = { [10] = 0xff, [11] = 0xff };
 
+int array_grow(void *array_ptr, size_t n, size_t entry_len)
+{
+	void **array = array_ptr;
+	void *larger;
+
+	/* Full at 0 and at each power of two, so the array needs no capacity beside it. */
+	if (n & (n - 1))
+		return 0;
+	larger = reallocarray(*array, n ? 2 * n : 1, entry_len);
+	if (!larger)
+		return -ENOMEM;
+	*array = larger;
+	return 0;
+}
+
 struct edge53_addr addr_from_ipv4(const void *four_bytes)
 {
 	struct edge53_addr addr;

@@ -41,6 +41,12 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/*
+ * Makes room for one more entry in an array of n that has grown only by this. array_ptr points to
+ * the pointer. Returns 0 or -ENOMEM.
+ */
+int array_grow(void *array_ptr, size_t n, size_t entry_len);
+
 #define ADDR_TEXT_LEN 48 /* INET6_ADDRSTRLEN, rounded up */
 
 /* Parses an IPv4 or IPv6 address; IPv4 comes out mapped. Returns 0, or -EINVAL: not an address. */
