@@ -213,3 +213,92 @@ nft_edge() {
 		}
 	NFT
 }
+
+# ---------------------------------------------------------------- the enforce lab of both families
+#
+# lab_enforce, and to it:
+#
+#     lan                             host                               upstream
+#   ┌────────────────┐              ┌──────────────────────┐           ┌──────────────────────┐
+#   │           eth0 ├──────────────┤ lan0       lo        │           │ lo 2620:fe::fe       │
+#   │ 10.77.1.11     │  10.77.1.1   │   10.77.0.2, fd77::2 │           │ echoes TCP and UDP   │
+#   │ fd77:1::11     │  fd77:1::1   │   knot, true answers │           │ 853, 443 and 5353    │
+#   └────────────────┘              └──────────────────────┘           └──────────────────────┘
+#     vpn1, vpn2: fd77::11 and fd77::12 on ppp0; link-local fe80::11, fe80::12, the host is fe80::1
+
+RESOLVER4=10.77.0.2
+RESOLVER6=fd77::2
+GOOGLE6=2001:4860:4860::8888
+QUAD6=2620:fe::fe
+OURS=192.0.2.80                 # the address in the resolver's answers
+FOREIGN=192.0.2.66              # in those of the servers behind the uplink
+
+lab_enforce_network() {
+	lab_enforce
+	on host ip addr add $RESOLVER4/32 dev lo
+	on host ip addr add $RESOLVER6/128 dev lo nodad
+	start_knot host resolver $OURS $RESOLVER4@53 $RESOLVER6@53
+	on upstream ip addr add $QUAD6/128 dev lo nodad
+	start_knot upstream upstream6 $FOREIGN $QUAD6@53
+	start_netpeer upstream echo.log echo 853 443 5353 --at 8.8.8.8 9.9.9.9 $GOOGLE6 $QUAD6
+	link_local 0
+	link_local 1
+
+	add_namespace lan
+	add_cable lan eth0 host lan0
+	on host ip addr add 10.77.1.1/24 dev lan0
+	on host ip addr add fd77:1::1/64 dev lan0 nodad
+	on lan ip addr add 10.77.1.11/24 dev eth0
+	on lan ip addr add fd77:1::11/64 dev eth0 nodad
+	on lan ip route add default via 10.77.1.1
+	on lan ip -6 route add default via fd77:1::1
+	on upstream ip route add 10.77.1.0/24 via 198.51.100.2
+	on upstream ip -6 route add fd77:1::/64 via 2001:db8:51::2
+	on upstream nft add rule inet lab pre iifname eth0 ip saddr 10.77.1.0/24 meta l4proto '{ tcp, udp }' th dport 53 counter name leaked
+	on upstream nft add rule inet lab pre iifname eth0 ip6 saddr fd77:1::/64 meta l4proto '{ tcp, udp }' th dport 53 counter name leaked
+	for ns in vpn1 lan; do
+		wait_until 20 answers $ns 8.8.8.8 || fail "$ns does not reach the upstream"
+		wait_until 20 answers $ns $GOOGLE6 || fail "$ns does not reach the upstream over IPv6"
+	done
+}
+
+# link_local N: add_ppp N gave no link-local address to devices that are no ppp.
+link_local() {
+	on host ip addr replace fe80::1/64 dev "ppp$1" nodad
+	on "vpn$(($1 + 1))" ip addr replace "fe80::$(($1 + 11))/64" dev ppp0 nodad
+}
+
+# network_enforce_config LINE...: services for ppp* and for lan0, each with these lines.
+network_enforce_config() {
+	local name
+	{
+		echo "enforce:"
+		for name in "vpn ppp*" "lan lan0"; do
+			printf '  - name: %s\n    interface: "%s"\n    resolver: %s\n' ${name% *} "${name#* }" $RESOLVER4
+			printf '    %s\n' "$@"
+		done
+		printf 'limits:\n  udp_slots: 65536\n'
+	} | write_config
+}
+
+# reload_enforce LINE...: the same for a running loader.
+reload_enforce() {
+	network_enforce_config "$@"
+	kill -HUP "$EDGE53_PID"
+}
+
+# tells NAME SERVER ANSWER DIG-OPTIONS...: does SERVER's answer hold this address?
+tells() {
+	local ns=$1 server=$2 answer=$3
+	shift 3
+	equal "$(ask "$ns" "$server" www.example.com "$@" 2>/dev/null)" "$answer"
+}
+
+# refused_with NAME PROTOCOL SERVER PORT ERROR: the error comes, and within a second.
+refused_with() {
+	local outcome
+	outcome=$(netpeer "$1" refused "$2" "$3" "$4" --wait 5)
+	equal "${outcome% *}" "$5" && { [ "${outcome#* }" -lt 1000 ] || { echo "only after ${outcome#* } ms" >&2; false; }; }
+}
+# outcome_is NAME PROTOCOL SERVER PORT OUTCOME: works, or silence.
+outcome_is() { equal "$(netpeer "$1" refused "$2" "$3" "$4" --wait "$([ "$5" = silence ] && echo 0.7 || echo 10)")" "$5"; }

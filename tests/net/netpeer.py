@@ -12,6 +12,8 @@ Servers, which say "ready" and run until they are ended:
   fragments ADDRESS PORT ORDER...
                         UDP, for DNS: every reply is made by hand, of a size that needs as many fragments as
                         ORDER has numbers (0 is the first), and sent in this order, "0 2 1" for instance.
+  echo PORT... --at ADDRESS...
+                        TCP and UDP: what comes goes back.
 
 Clients:
   stream SERVER PORT BYTES      BYTES random bytes there (take) and back (give), compared by their sum.
@@ -24,7 +26,8 @@ Clients:
       --size N                  with a padding option up to N bytes of payload
       --ttl N --df --no-checksum --ip-option --extension hop|dest     as they say
   pair SERVER [PORT]            A and AAAA with one ID from one port, as stub resolvers do.
-  refused udp|tcp SERVER PORT   The name of the error and the milliseconds until it came, or "silence".
+  refused udp|tcp SERVER PORT   A DNS query: "works", or the name of the error and the milliseconds until it came, or
+                                "silence".
 
 --from ADDRESS and --sport PORT for all clients.
 """
@@ -34,6 +37,7 @@ import hashlib
 import json
 import os
 import select
+import selectors
 import socket
 import struct
 import sys
@@ -174,6 +178,33 @@ def fragments(args):
                 packet = struct.pack("!IHBB16s16sBBHI", 6 << 28, 8 + len(piece), 44, 64, source, destination,
                                      socket.IPPROTO_UDP, 0, n * 1200 | more, number)
             raw.sendto(packet + piece, (peer[0], 0))
+
+
+def echo(args):
+    ready = selectors.DefaultSelector()
+    for address in args.at:
+        for port in args.ports:
+            ready.register(socket.create_server((address, port), family=family_of(address)), selectors.EVENT_READ, "listener")
+            s = socket.socket(family_of(address), socket.SOCK_DGRAM)
+            s.bind((address, port))
+            ready.register(s, selectors.EVENT_READ, "udp")
+    print("ready", flush=True)
+    while True:
+        for key, _ in ready.select():
+            s = key.fileobj
+            try:
+                if key.data == "listener":
+                    ready.register(s.accept()[0], selectors.EVENT_READ, "connection")
+                elif key.data == "udp":
+                    s.sendto(*s.recvfrom(65535))
+                elif data := s.recv(65536):
+                    s.sendall(data)
+                else:
+                    raise ConnectionResetError
+            except OSError:
+                if key.data == "connection":
+                    ready.unregister(s)
+                    s.close()
 
 
 # ---------------------------------------------------------------- TCP clients
@@ -354,10 +385,9 @@ def refused(args):
     begin = time.monotonic()
     try:
         s.connect(socket.getaddrinfo(args.server, args.port, type=kind)[0][4])
-        if args.protocol == "udp":
-            s.send(dns.message.make_query("www.example.com", "A").to_wire())
-            s.recv(4096)
-        print("works")
+        wire = dns.message.make_query("www.example.com", "A").to_wire()
+        s.send(wire if args.protocol == "udp" else struct.pack("!H", len(wire)) + wire)
+        print("works" if s.recv(4096) else "closed")
     except TimeoutError:
         print("silence")
     except OSError as e:
@@ -381,6 +411,9 @@ def verb(function, *positional):
 
 verb(serve, "port", "log")
 verb(fragments, "server", "port").add_argument("order", nargs="+")
+echo_verb = verb(echo)
+echo_verb.add_argument("ports", nargs="+", type=int)
+echo_verb.add_argument("--at", nargs="+")
 verb(stream, "server", "port", "count")
 verb(axfr, "server", "port", "zone")
 verb(reuse, "server", "port", "count")
