@@ -70,6 +70,7 @@ $(BUILD)/edge53.bpf.o: bpf/edge53.bpf.c Makefile | $(BUILD)/.tools
 	$(say) BPF $(@F)
 	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
 	$(Q)$(LLVM_STRIP) -g $@
+	$(Q)$(CLANG) -dumpversion >$(@D)/edge53.clang
 
 $(BUILD)/edge53.skel.h: $(BUILD)/edge53.bpf.o
 	$(say) SKEL $(@F)
@@ -303,6 +304,14 @@ test-kernels: ## Boot the kernels of Debian 12 under QEMU and run the tests ther
 
 run-kernels: build-kernels
 	$(subst tests/run,tests/vm/run,$(run)) $(KERNEL)
+
+.PHONY: verifier-baseline run-verifier-baseline
+verifier-baseline: ## Save what the programs cost the verifier, here and under the kernels of KERNEL (root)
+	$(Q)scripts/install-deps build test kernels
+	$(Q)$(MAKE) run-verifier-baseline
+
+run-verifier-baseline: build-prog
+	$(subst tests/run,tests/verifier-cost save,$(run)) $(KERNEL)
 
 test-repeat: build-host build-corpus build-prog build-net ## Run all tests N=10 times, beside a second load (root)
 	$(subst tests/run,tests/repeat,$(run)) $(N)

@@ -523,14 +523,18 @@ const char *program_name(enum test_program program)
 	return bpf_program__name(world.programs[program]);
 }
 
-unsigned program_verified(enum test_program program)
+void world_print_cost(void)
 {
-	struct bpf_prog_info info = {};
-	__u32 len = sizeof(info);
+	struct bpf_program *program;
 
-	if (bpf_obj_get_info_by_fd(bpf_program__fd(world.programs[program]), &info, &len))
-		give_up("bpf_obj_get_info_by_fd", errno);
-	return info.verified_insns;
+	bpf_object__for_each_program(program, world.skel->obj) {
+		struct bpf_prog_info info = {};
+		__u32 len = sizeof(info);
+
+		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+			give_up("bpf_obj_get_info_by_fd", errno);
+		printf("%s %u\n", bpf_program__name(program), info.verified_insns);
+	}
 }
 
 int world_run(enum test_program program, enum test_device device, const struct frame *in,

@@ -94,9 +94,10 @@ unsigned conn_port(unsigned n);
 /* Puts a frame through a program, as seen on the device. */
 int world_run(enum test_program program, enum test_device device, const struct frame *in,
 	      struct frame *out);
-/* The name as in the object, and the number of instructions the verifier looked at. */
-const char *program_name(enum test_program program);
-unsigned program_verified(enum test_program program);
+const char *program_name(enum test_program program); /* as in the object */
+
+/* Prints, of every program in the object, its name and how many instructions the verifier looked at. */
+void world_print_cost(void);
 
 /* The maps, by their names in the object. Slots and connections are the kernel's memory itself. */
 int world_map(const char *name);
