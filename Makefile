@@ -144,6 +144,9 @@ PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
 HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/%,$(wildcard tests/host/test_*.c))
 PROG_SRCS := $(wildcard tests/prog/*.c)
 PROG_OBJS := $(PROG_SRCS:%.c=$(BUILD)/%.o)
+# The model of what becomes of a packet, and the world it shares with the prog tests.
+MODEL_SRCS := $(wildcard tests/model/*.c) tests/prog/world.c tests/prog/frames.c
+MODEL_OBJS := $(MODEL_SRCS:%.c=$(BUILD)/%.o)
 
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 test_cflags = $(call once,test_cflags,$(PKG_CONFIG) --cflags cmocka $(LOADER_PKGS))
@@ -176,6 +179,11 @@ $(BUILD)/tests/prog/%.o: tests/prog/%.c Makefile | $(BUILD)/.tools-test $(BUILD)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) -Itests/prog $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
+$(BUILD)/tests/model/%.o: tests/model/%.c Makefile | $(BUILD)/.tools-test
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) -Itests/prog $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
 # For tests that use the loader's own code; main.o has main().
 $(BUILD)/libloader.a: $(filter-out %/main.o,$(LOADER_OBJS))
 	$(Q)mkdir -p $(@D)
@@ -185,6 +193,11 @@ $(BUILD)/tests/prog_tests: $(PROG_OBJS) $(BUILD)/libloader.a
 	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $(PROG_OBJS) $(BUILD)/libloader.a $(prog_libs) -o $@
+
+$(BUILD)/tests/model_tests: $(MODEL_OBJS)
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $^ $(prog_libs) -o $@
 
 .PHONY: build-host build-prog build-net test test-host test-prog test-net run-tests
 build-host: $(HOST_TESTS)

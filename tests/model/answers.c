@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Model: what the sender of a dropped packet is told. */
+#include <string.h>
+
+#include "generate.h"
+#include "turn.h"
+
+enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
+
+#define IPV4_ERROR_MAX 576
+#define IPV6_ERROR_MAX 1280
+
+struct error {
+	unsigned type, code, mtu;
+};
+
+static bool is_nobody(const struct edge53_addr *addr)
+{
+	if (family_of(addr) == 4)
+		return is_zero(addr->bytes + 12, 4) || (addr->bytes[12] & 0xf0) == 0xe0 ||
+		       get32(addr->bytes + 12) == 0xffffffff;
+	return is_zero(addr, 16) || addr->bytes[0] == 0xff;
+}
+
+static bool may_be_told(const struct turn *t)
+{
+	const unsigned char *tcp = t->ip + t->seen.l4;
+	bool is_tcp = t->seen.protocol == PROTO_TCP;
+
+	return !is_nobody(&t->seen.saddr) && !is_nobody(&t->seen.daddr) &&
+	       !is_later_fragment(&t->seen) &&
+	       !(is_tcp && (t->seen.there < t->seen.l4 + 20 || tcp[13] & RST));
+}
+
+/* --- the headers of an answer ----------------------------------------------------------------- */
+
+/* Back to where the frame came from. */
+static unsigned char *begin_answer(struct turn *t)
+{
+	unsigned char *link = t->result->out.bytes;
+
+	t->result->out.len = t->link;
+	if (!t->link)
+		return link;
+	memcpy(link, t->in->bytes + 6, 6);
+	memcpy(link + 6, t->in->bytes, 6);
+	memcpy(link + 12, t->in->bytes + 12, 2);
+	return link + t->link;
+}
+
+/* TOS, ID, DF and TTL are for the program to choose. */
+static void put_ip_header(struct turn *t, unsigned char *ip, unsigned protocol, unsigned l4_len)
+{
+	const unsigned char *got = got_ip(t);
+	const struct seen *seen = &t->seen;
+
+	if (seen->family == 6) {
+		memcpy(ip, got, 8);
+		ip[0] = 0x60 | (got[0] & 15);
+		put16(ip + 4, l4_len);
+		ip[6] = protocol;
+		memcpy(ip + 8, &seen->daddr, 16);
+		memcpy(ip + 24, &seen->saddr, 16);
+		return;
+	}
+	memcpy(ip, got, 20);
+	ip[0] = 0x45;
+	put16(ip + 2, 20 + l4_len);
+	put16(ip + 6, get16(got + 6) & 0x4000);
+	ip[9] = protocol;
+	put16(ip + 10, 0);
+	memcpy(ip + 12, seen->daddr.bytes + 12, 4);
+	memcpy(ip + 16, seen->saddr.bytes + 12, 4);
+	put_checksum(ip + 10, false, 0, sum16(ip, 20, 0));
+}
+
+static void check_hops(struct turn *t)
+{
+	unsigned hops = got_ip(t)[t->seen.family == 4 ? 8 : 7];
+
+	if (hops < 64)
+		t->model->objection = "the TTL of an answer";
+}
+
+static unsigned ip_header_len(const struct turn *t)
+{
+	return t->seen.family == 4 ? 20 : 40;
+}
+
+/* --- ICMP and RST ----------------------------------------------------------------------------- */
+
+static void write_error(struct turn *t, const struct error *error)
+{
+	bool is_v4 = t->seen.family == 4;
+	unsigned header = ip_header_len(t), max = is_v4 ? IPV4_ERROR_MAX : IPV6_ERROR_MAX;
+	unsigned quote = t->seen.there < max - header - 8 ? t->seen.there : max - header - 8;
+	unsigned char *ip = begin_answer(t), *icmp = ip + header;
+	unsigned sum = 0;
+
+	put_ip_header(t, ip, is_v4 ? PROTO_ICMP : PROTO_ICMP6, 8 + quote);
+	memset(icmp, 0, 8);
+	icmp[0] = error->type;
+	icmp[1] = error->code;
+	put32(icmp + 4, error->mtu);
+	memcpy(icmp + 8, t->ip, quote);
+	if (!is_v4)
+		sum = pseudo_sum(&t->seen.daddr, &t->seen.saddr, PROTO_ICMP6, 8 + quote);
+	put_checksum(icmp + 2, false, 0, sum16(icmp, 8 + quote, sum));
+	check_hops(t);
+	t->result->out.len += header + 8 + quote;
+}
+
+/* RFC 9293 3.10.7.1. */
+static void write_reset(struct turn *t)
+{
+	unsigned header = ip_header_len(t), flags = t->ip[t->seen.l4 + 13];
+	const unsigned char *tcp = t->ip + t->seen.l4;
+	unsigned char *ip = begin_answer(t), *rst = ip + header;
+	unsigned len = t->seen.ip_len - t->seen.l4 - (tcp[12] >> 4) * 4;
+
+	put_ip_header(t, ip, PROTO_TCP, 20);
+	memset(rst, 0, 20);
+	put16(rst, t->seen.dport);
+	put16(rst + 2, t->seen.sport);
+	rst[12] = 5 << 4;
+	rst[13] = RST;
+	if (flags & ACK) {
+		put32(rst + 4, get32(tcp + 8));
+	} else {
+		rst[13] |= ACK;
+		put32(rst + 8, get32(tcp + 4) + len + !!(flags & SYN) + !!(flags & FIN));
+	}
+	put_checksum(rst + 16, false, 0,
+		     sum16(rst, 20, pseudo_sum(&t->seen.daddr, &t->seen.saddr, PROTO_TCP, 20)));
+	check_hops(t);
+	t->result->out.len += header + 20;
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+static bool begin_telling(struct turn *t, enum edge53_reason why, unsigned service)
+{
+	if (left_to_tc(t)) {
+		end(t, EDGE53_HANDED_TO_TC, service);
+		return false;
+	}
+	end(t, why, service);
+	t->result->is_told = may_be_told(t) && !lacks("told");
+	t->model->n_told += t->result->is_told;
+	return t->result->is_told;
+}
+
+void end_with_error(struct turn *t, enum edge53_reason why, unsigned service, unsigned mtu)
+{
+	static const struct error expired[] = { { 11, 0, 0 }, { 3, 0, 0 } };
+	bool is_v6 = t->seen.family == 6;
+	struct error error = why == EDGE53_TTL_EXPIRED ? expired[is_v6] :
+			     is_v6		       ? (struct error){ 2, 0, mtu } :
+							 (struct error){ 3, 4, mtu };
+
+	if (begin_telling(t, why, service))
+		write_error(t, &error);
+}
+
+void end_with_refusal(struct turn *t, enum edge53_reason why, unsigned service)
+{
+	static const struct error prohibited[] = { { 3, 13, 0 }, { 1, 1, 0 } };
+
+	if (!begin_telling(t, why, service))
+		return;
+	if (t->seen.protocol == PROTO_TCP)
+		write_reset(t);
+	else
+		write_error(t, &prohibited[t->seen.family == 6]);
+}

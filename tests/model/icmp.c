@@ -1,0 +1,292 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Model: ICMP errors about packets of ours, in one family and from one to the other. */
+#include <string.h>
+
+#include "turn.h"
+
+enum { UNREACHABLE = 3, TIME_EXCEEDED = 11, PARAMETER_PROBLEM = 12 };
+enum { UNREACHABLE6 = 1, TOO_BIG6 = 2, TIME_EXCEEDED6 = 3, PARAMETER_PROBLEM6 = 4 };
+enum { FRAGMENTATION_NEEDED = 4 };
+
+/* The packet that an error is about, as far as it is quoted. */
+struct quote {
+	struct seen seen;
+	const unsigned char *ip;
+	unsigned bytes;
+};
+
+/* Where the error goes, and what its reader knows the quoted packet as. */
+struct redirection {
+	const struct edge53_flow *flow;
+	bool to_backend;
+	struct edge53_addr saddr, daddr;
+	struct change quoted;
+};
+
+static bool is_error_type(unsigned family, unsigned type)
+{
+	if (family == 4)
+		return type == UNREACHABLE || type == TIME_EXCEEDED || type == PARAMETER_PROBLEM;
+	return type >= UNREACHABLE6 && type <= PARAMETER_PROBLEM6;
+}
+
+static bool look_at_quote(const struct turn *t, struct quote *quote)
+{
+	const struct seen *s = &t->seen;
+	unsigned least;
+
+	if (s->protocol != (s->family == 4 ? PROTO_ICMP : PROTO_ICMP6) || is_first_fragment(s) ||
+	    s->ip_len > s->there || s->there < s->l4 + 8 ||
+	    !is_error_type(s->family, t->ip[s->l4]))
+		return false;
+	quote->ip = t->ip + s->l4 + 8;
+	quote->bytes = s->there - s->l4 - 8;
+	look_at(quote->ip, quote->bytes, &quote->seen);
+	least = quote->seen.protocol == PROTO_UDP ? 10 : 8;
+	return quote->seen.family == s->family && quote->seen.has_ports &&
+	       quote->seen.there >= quote->seen.l4 + least;
+}
+
+/* --- whose packet is quoted ------------------------------------------------------------------- */
+
+static const struct edge53_flow *flow_of_query(const struct turn *t, const struct quote *quote)
+{
+	const struct seen *q = &quote->seen;
+	const struct edge53_flow *flow;
+	const struct edge53_backend *backend;
+	bool is_udp = q->protocol == PROTO_UDP;
+	unsigned expected_device;
+
+	if (is_udp) {
+		struct edge53_slot *slot = find_slot(t->model, q->sport, get16(quote->ip + q->l4 + 8));
+
+		if (!slot || slot_is_old(slot, t->got->before_ns))
+			return NULL;
+		flow = &slot->flow;
+	} else {
+		struct edge53_conn *conn = find_conn_by_port(t->model, q->sport);
+
+		if (!conn)
+			return NULL;
+		flow = &conn->flow;
+	}
+	backend = &t->setup->backends[flow->backend];
+	expected_device = backend->flags & EDGE53_BACKEND_LOCAL ?
+				  t->setup->devices[flow->device].ifindex : backend->ifindex;
+	if (!same_address(&q->daddr, &backend->address) ||
+	    q->dport != (is_udp ? backend->udp_port : backend->tcp_port) ||
+	    !same_address(&q->saddr,
+			  is_zero(&backend->source, 16) ? &flow->client : &backend->source) ||
+	    !same_address(&t->seen.daddr, &q->saddr) || t->ifindex != expected_device)
+		return NULL;
+	return flow;
+}
+
+static const struct edge53_conn *conn_of_reply(const struct turn *t, const struct quote *quote)
+{
+	const struct seen *q = &quote->seen;
+	const struct edge53_conn *conn = NULL;
+
+	for (unsigned service = 1; service < SERVICE_COUNT && !conn; service++)
+		conn = find_conn(t->model, &q->daddr, &q->saddr, q->dport, service);
+	if (!conn || t->ifindex != t->setup->devices[conn->flow.device].ifindex ||
+	    !same_address(&t->seen.daddr, &q->saddr))
+		return NULL;
+	return conn;
+}
+
+static struct redirection to_client(const struct edge53_flow *flow, bool is_udp)
+{
+	return (struct redirection){
+		.flow = flow, .saddr = flow->asked, .daddr = flow->client,
+		.quoted = { .saddr = flow->client, .daddr = flow->asked, .has_l4 = true,
+			    .sport = flow->client_port, .dport = EDGE53_DNS_PORT,
+			    .has_id = is_udp, .dns_id = flow->client_id }
+	};
+}
+
+static struct redirection to_backend(const struct turn *t, const struct edge53_conn *conn)
+{
+	const struct edge53_backend *backend = &t->setup->backends[conn->flow.backend];
+	bool is_snat = !is_zero(&backend->source, 16);
+
+	return (struct redirection){
+		.flow = &conn->flow, .to_backend = true,
+		.saddr = is_snat ? backend->source : t->seen.saddr, .daddr = backend->address,
+		.quoted = { .saddr = backend->address,
+			    .daddr = is_snat ? backend->source : conn->flow.client,
+			    .has_l4 = true, .sport = backend->tcp_port, .dport = conn->snat_port }
+	};
+}
+
+/* --- from one family to the other (RFC 7915 4.2 and 5.2) -------------------------------------- */
+
+static void put_type(unsigned char *icmp, unsigned type, unsigned code, __u32 rest)
+{
+	icmp[0] = type;
+	icmp[1] = code;
+	put32(icmp + 4, rest);
+}
+
+static bool type_to_ipv6(const unsigned char *icmp, unsigned char *out)
+{
+	unsigned mtu = get16(icmp + 6) + 20;
+
+	if (icmp[0] == TIME_EXCEEDED) {
+		put_type(out, TIME_EXCEEDED6, icmp[1], 0);
+		return true;
+	}
+	if (icmp[0] != UNREACHABLE)
+		return false;
+	switch (icmp[1]) {
+	case 0: case 1: case 5: case 6: case 7: case 8: case 11: case 12:
+		put_type(out, UNREACHABLE6, 0, 0);
+		return true;
+	case 2:
+		put_type(out, PARAMETER_PROBLEM6, 1, 6);
+		return true;
+	case 3:
+		put_type(out, UNREACHABLE6, 4, 0);
+		return true;
+	case FRAGMENTATION_NEEDED:
+		put_type(out, TOO_BIG6, 0, mtu < 1280 ? 1280 : mtu);
+		return true;
+	case 9: case 10: case 13: case 15:
+		put_type(out, UNREACHABLE6, 1, 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool type_to_ipv4(const unsigned char *icmp, unsigned char *out)
+{
+	static const unsigned char codes[] = { 1, 10, 1, 1, 3 };
+	__u32 mtu = get32(icmp + 4);
+
+	switch (icmp[0]) {
+	case UNREACHABLE6:
+		if (icmp[1] >= sizeof(codes))
+			return false;
+		put_type(out, UNREACHABLE, codes[icmp[1]], 0);
+		return true;
+	case TOO_BIG6:
+		mtu = mtu < 68 + 20 ? 68 : mtu - 20;
+		put_type(out, UNREACHABLE, FRAGMENTATION_NEEDED, mtu > 0xffff ? 0xffff : mtu);
+		return true;
+	case TIME_EXCEEDED6:
+		put_type(out, TIME_EXCEEDED, icmp[1], 0);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* The first 8 bytes of the message; false when it cannot be said in the other family. */
+static bool write_type(const struct turn *t, unsigned family, unsigned char *out)
+{
+	const unsigned char *icmp = t->ip + t->seen.l4;
+
+	memcpy(out, icmp, 8);
+	if (family == t->seen.family)
+		return true;
+	return family == 6 ? type_to_ipv6(icmp, out) : type_to_ipv4(icmp, out);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static unsigned message_residue(const struct turn *t)
+{
+	const struct seen *s = &t->seen;
+	unsigned len = s->there - s->l4;
+	unsigned pseudo = s->family == 4 ? 0 : pseudo_sum(&s->saddr, &s->daddr, PROTO_ICMP6, len);
+
+	return sum16(t->ip + s->l4, len, pseudo) % 0xffff;
+}
+
+/* The message is put together first: its length is that of what it quotes. */
+static void send_error(struct turn *t, const struct quote *quote, const struct redirection *to)
+{
+	unsigned family = family_of(&to->daddr), len, sum = 0;
+	unsigned protocol = family == 4 ? PROTO_ICMP : PROTO_ICMP6;
+	const struct edge53_backend *backend = &t->setup->backends[to->flow->backend];
+	unsigned char packet[FRAME_MAX], *ip, *icmp = packet + t->seen.l4;
+	struct change change = { .saddr = to->saddr, .daddr = to->daddr,
+				 .hops = t->hook->place == EDGE_IN };
+	struct seen seen = t->seen;
+	unsigned header = family == t->seen.family ? t->seen.l4 : family == 4 ? 20 : 40;
+
+	memcpy(packet, t->ip, t->seen.l4);
+	if (!write_type(t, family, icmp))
+		return;
+	ip = to->to_backend ? begin_query(t, backend, family) : begin_reply(t, to->flow, family);
+	len = 8 + write_changed(quote->ip, quote->bytes, &quote->seen, &to->quoted,
+				got_ip(t) + header + 8, icmp + 8);
+	put16(icmp + 2, 0);
+	if (family == 6)
+		sum = pseudo_sum(&to->saddr, &to->daddr, PROTO_ICMP6, len);
+	put_checksum(icmp + 2, false, message_residue(t), sum16(icmp, len, sum));
+	memcpy(icmp + len, t->ip + t->seen.there, t->ip_bytes - t->seen.there);
+	seen.ip_len = seen.there = t->seen.l4 + len;
+	seen.protocol = seen.fragment_protocol = protocol;
+	t->result->out.len += write_changed(packet, seen.there + t->ip_bytes - t->seen.there,
+					    &seen, &change, got_ip(t), ip);
+	end(t, EDGE53_ICMP_SENT, to->flow->service);
+}
+
+static void redirect_error(struct turn *t, const struct quote *quote, const struct redirection *to)
+{
+	if (left_to_tc(t))
+		end(t, EDGE53_HANDED_TO_TC, to->flow->service);
+	else if (t->hook->place == EDGE_IN && t->seen.ttl <= 1)
+		end(t, EDGE53_TTL_EXPIRED, to->flow->service);
+	else
+		send_error(t, quote, to);
+}
+
+/* --- the entries ------------------------------------------------------------------------------ */
+
+static bool is_edge_port(unsigned port)
+{
+	return port >= PORT_BASE && port < PORT_BASE + (1 << PORT_BITS);
+}
+
+static void about_a_query(struct turn *t, const struct quote *quote)
+{
+	const struct edge53_flow *flow = flow_of_query(t, quote);
+	struct redirection to;
+
+	if (!flow)
+		return;
+	to = to_client(flow, quote->seen.protocol == PROTO_UDP);
+	redirect_error(t, quote, &to);
+}
+
+static void about_a_reply(struct turn *t, const struct quote *quote)
+{
+	const struct edge53_conn *conn;
+	struct redirection to;
+
+	if (quote->seen.protocol == PROTO_UDP)
+		return;
+	conn = conn_of_reply(t, quote);
+	if (!conn)
+		return;
+	to = to_backend(t, conn);
+	redirect_error(t, quote, &to);
+}
+
+void icmp_error(struct turn *t, unsigned enforce_service)
+{
+	struct quote quote;
+
+	if (!look_at_quote(t, &quote))
+		return;
+	if (t->hook->place != ENFORCE_IN && is_edge_port(quote.seen.sport))
+		about_a_query(t, &quote);
+	else if (t->hook->place != ENFORCE_OUT && quote.seen.sport == EDGE53_DNS_PORT)
+		about_a_reply(t, &quote);
+	if (enforce_service && quote.seen.sport == EDGE53_DNS_PORT &&
+	    t->result->why == EDGE53_NOT_OURS)
+		end(t, EDGE53_ICMP_DROPPED, enforce_service);
+}

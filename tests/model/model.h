@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What becomes of a packet, told a second time: docs/packets.md and the RFCs in plain C, for a
+ * comparison with the dataplane. Nothing here comes from bpf/. It is slow and short: it keeps its
+ * state in arrays that it searches, and sums checksums from scratch.
+ *
+ * A packet is put to the model after it was put to the program, for some things are the program's to
+ * choose (which backend, an IPv4 ID, the TTL of an answer of its own). The model takes these from
+ * `struct outcome`, says no to a choice that is not allowed, and predicts everything else.
+ */
+#ifndef EDGE53_MODEL_H
+#define EDGE53_MODEL_H
+
+#include <stdbool.h>
+
+#include "edge53_abi.h"
+
+#include "frames.h"
+#include "world.h"
+
+#define MODEL_BACKENDS 9
+#define MODEL_FRONTENDS 8
+#define MODEL_PREFIXES 8
+#define MODEL_FRAGMENTS 1024
+
+/* The other family's part of the world. Bytes 4 and 5 of who sends are 0x86dd, see world.h. */
+#define CLIENT6 "2001:db8:86dd:2::17"
+#define FRONTEND6 "2001:db8:53::53"
+#define EDGE6 "fd00:77::2"
+#define BACKEND6 "2001:db8:86dd:77::1"
+#define BACKEND6_2 "2001:db8:86dd:77::2"
+#define RESOLVER6 "2001:db8:86dd:99::1"
+#define RESOLVER6_2 "2001:db8:86dd:99::2"
+
+enum { PROTO_ICMP = 1, PROTO_TCP = 6, PROTO_UDP = 17, PROTO_ICMP6 = 58 };
+
+/* The tables of a world, as they are written to the maps. Indexes are ids. */
+struct setup {
+	bool client_is_l3, backend_is_l3;
+	struct {
+		struct edge53_frontend_key key;
+		struct edge53_frontend value;
+	} frontends[MODEL_FRONTENDS];
+	unsigned n_frontends;
+	struct edge53_service services[SERVICE_COUNT];
+	struct edge53_backend backends[MODEL_BACKENDS];
+	struct edge53_device devices[DEV_COUNT];
+	struct edge53_prefix_key exempt[MODEL_PREFIXES], doh[MODEL_PREFIXES];
+	unsigned n_exempt, n_doh;
+};
+
+enum place { EDGE_IN, ENFORCE_IN, ENFORCE_OUT };
+
+struct hook {
+	enum place place;
+	bool is_xdp;
+	bool is_behind_xdp; /* edge_tc_l2_checked: the clients are counted already */
+	bool is_l3;
+};
+
+/* What the program made of the packet. */
+struct outcome {
+	int verdict;
+	struct frame out;
+	const struct edge53_slot *slots;
+	const struct edge53_conn *conns;
+	__u64 before_ns, after_ns; /* CLOCK_MONOTONIC around the run */
+};
+
+struct client {
+	struct edge53_addr address;
+	struct edge53_traffic traffic;
+};
+
+struct fragment {
+	struct edge53_fragment_key key;
+	struct edge53_fragment value;
+};
+
+struct model {
+	const struct setup *setup;
+	struct edge53_slot slots[SLOTS_PER_CPU];
+	unsigned slot_port[SLOTS_PER_CPU], slot_id[SLOTS_PER_CPU];
+	__u64 next_slot, unanswered;
+	struct edge53_conn conns[CONNS];
+	__u64 hand;
+	struct fragment fragments[MODEL_FRAGMENTS];
+	unsigned n_fragments;
+	struct client clients[CLIENTS];
+	unsigned n_clients, n_not_counted;
+	__u64 reasons[SERVICE_COUNT][EDGE53_REASONS_PER_SERVICE];
+	struct edge53_traffic backends[MODEL_BACKENDS];
+	__u64 latencies[MODEL_BACKENDS];
+	unsigned n_told;
+	const char *objection; /* to a choice of the program, or NULL */
+};
+
+/* What the model expects. */
+struct result {
+	enum edge53_reason why;
+	unsigned service; /* that it is counted for */
+	bool is_told;	  /* dropped, and `out` goes back to its sender */
+	struct frame out;
+	unsigned open_link; /* bytes of link header that the kernel writes later */
+};
+
+void model_reset(struct model *model, const struct setup *setup);
+
+/* The packet came in by (at egress: leaves by) the device `ifindex`. */
+void model_run(struct model *model, const struct hook *hook, unsigned ifindex,
+	       const struct frame *in, const struct outcome *got, struct result *result);
+
+/* TC_ACT_* or XDP_*. */
+int model_verdict(const struct hook *hook, const struct result *result);
+
+/* --- look.c: what is in a packet -------------------------------------------------------------- */
+
+struct seen {
+	unsigned family; /* 4 or 6; 0: neither, or its headers cannot be followed */
+	bool is_hidden;	 /* IPv6: the headers go on where nobody follows */
+	struct edge53_addr saddr, daddr;
+	unsigned ip_len; /* as the header says */
+	unsigned there;	 /* bytes of it that are there */
+	unsigned tos, ttl;
+	unsigned protocol; /* of the transport header, at `l4` */
+	unsigned l4;	   /* offset from the IP header, behind options and extension headers */
+	bool dont_fragment, has_more, has_fragment_header;
+	unsigned fragment_offset, fragment_protocol;
+	__u32 id;
+	bool has_ports;
+	unsigned sport, dport;
+};
+
+/* ip: from the IP header to the end of the frame. */
+void look_at(const unsigned char *ip, unsigned len, struct seen *seen);
+bool is_first_fragment(const struct seen *seen);
+bool is_later_fragment(const struct seen *seen);
+/* Of a whole UDP or TCP packet; of a first fragment, as far as it can be told. */
+bool lengths_are_right(const unsigned char *ip, const struct seen *seen);
+bool is_udp_or_tcp(const struct seen *seen);
+unsigned family_of(const struct edge53_addr *addr);
+bool same_address(const struct edge53_addr *a, const struct edge53_addr *b);
+bool is_zero(const void *bytes, unsigned len);
+
+/* --- bytes.c: what is written ----------------------------------------------------------------- */
+
+unsigned get16(const unsigned char *p);
+__u32 get32(const unsigned char *p);
+void put16(unsigned char *p, unsigned value);
+void put32(unsigned char *p, __u32 value);
+
+/* What is different in a packet that goes on. The family is that of the new addresses. */
+struct change {
+	struct edge53_addr saddr, daddr;
+	bool has_l4; /* else a later fragment */
+	unsigned sport, dport;
+	bool has_id;
+	unsigned dns_id;
+	unsigned hops; /* the TTL is lowered by */
+	unsigned mss;  /* and that option to, at most; 0: not looked at */
+};
+
+/* The length of the IP packet after the change, which may be to the other family. */
+unsigned changed_len(const struct seen *seen, unsigned family);
+/* `got_ip` is what the program made of it, for the IPv4 ID that it draws. Returns the length. */
+unsigned write_changed(const unsigned char *ip, unsigned frame_len, const struct seen *seen,
+		       const struct change *change, const unsigned char *got_ip,
+		       unsigned char *out);
+
+/* The sum over a pseudo header and the bytes, modulo 0xffff. Right checksums make it 0. */
+unsigned l4_residue(const unsigned char *ip, const struct seen *seen, unsigned l4_len);
+/* Writes the checksum at `check` so that the sum over all is `residue`. */
+void put_checksum(unsigned char *check, bool is_udp, unsigned residue, unsigned sum_without);
+unsigned pseudo_sum(const struct edge53_addr *saddr, const struct edge53_addr *daddr,
+		    unsigned protocol, unsigned len);
+bool has_partial_checksum(const unsigned char *ip, const struct seen *seen);
+
+/* --- state.c: slots, connections, fragments, counters ----------------------------------------- */
+
+struct edge53_slot *take_slot(struct model *model, const struct edge53_flow *flow,
+			      const struct outcome *got);
+/* By the port and ID on the backend's side; NULL when there is none. */
+struct edge53_slot *find_slot(struct model *model, unsigned port, unsigned id);
+bool slot_is_old(const struct edge53_slot *slot, __u64 now_ns);
+
+struct edge53_conn *find_conn(struct model *model, const struct edge53_addr *client,
+			      const struct edge53_addr *asked, unsigned port, unsigned service);
+struct edge53_conn *find_conn_by_port(struct model *model, unsigned port);
+bool conn_is_over(const struct edge53_conn *conn, __u64 now_ns);
+/* An entry for a new connection, free now, or NULL. */
+struct edge53_conn *take_conn(struct model *model, __u64 now_ns);
+void open_conn(struct model *model, struct edge53_conn *conn, const struct edge53_flow *flow,
+	       const struct outcome *got);
+void client_sends(struct edge53_conn *conn, const unsigned char *tcp);
+void backend_sends(struct edge53_conn *conn, const unsigned char *tcp);
+bool is_opening(const unsigned char *tcp);
+
+struct fragment *find_fragment(struct model *model, const struct seen *seen, unsigned ifindex,
+			       __u64 now_ns);
+void remember_fragment(struct model *model, const struct seen *seen, unsigned ifindex,
+		       __u64 now_ns, const struct edge53_flow *flow, bool is_refused);
+
+void count_client(struct model *model, const struct seen *seen);
+void count_connection(struct model *model, const struct edge53_flow *flow);
+void count_sent(struct model *model, unsigned backend, const struct seen *seen);
+void count_reply(struct model *model, const struct edge53_flow *flow, const struct seen *seen,
+		 const unsigned char *ip);
+
+#endif

@@ -1,0 +1,718 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Model: the rules of docs/packets.md, in their order. */
+#include <string.h>
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+
+#include "turn.h"
+
+enum { DOT_PORT = 853, HTTPS_PORT = 443, DNS_HEADER = 12 };
+enum { OPCODE_QUERY = 0 };
+
+/* --- how a turn ends -------------------------------------------------------------------------- */
+
+#define REASON_FATE(name, fate, sentence) [EDGE53_##name] = EDGE53_##fate,
+
+static enum edge53_fate fate(enum edge53_reason why)
+{
+	static const enum edge53_fate fates[] = { EDGE53_REASONS(REASON_FATE) };
+
+	return fates[why];
+}
+
+int model_verdict(const struct hook *hook, const struct result *result)
+{
+	enum edge53_fate f = fate(result->why);
+
+	if (hook->is_xdp)
+		return f == EDGE53_PASS	 ? XDP_PASS :
+		       f == EDGE53_SEND	 ? XDP_REDIRECT :
+		       result->is_told	 ? XDP_TX : XDP_DROP;
+	if (f == EDGE53_DROP)
+		return result->is_told ? TC_ACT_REDIRECT : TC_ACT_SHOT;
+	return f == EDGE53_SEND && hook->place == EDGE_IN ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
+}
+
+void end(struct turn *t, enum edge53_reason why, unsigned service)
+{
+	t->result->why = why;
+	t->result->service = service;
+	if (why == EDGE53_NOT_OURS || why == EDGE53_HANDED_TO_TC)
+		return;
+	if (t->hook->is_xdp && fate(why) == EDGE53_PASS)
+		return; /* tc counts it */
+	t->model->reasons[service][why]++;
+}
+
+bool left_to_tc(const struct turn *t)
+{
+	return t->hook->is_xdp && t->got->verdict == XDP_PASS;
+}
+
+/* --- link headers ----------------------------------------------------------------------------- */
+
+static void put_link(unsigned char *link, const unsigned char *dmac, const unsigned char *smac,
+		     unsigned family)
+{
+	memcpy(link, dmac, 6);
+	memcpy(link + 6, smac, 6);
+	put16(link + 12, family == 4 ? 0x0800 : 0x86dd);
+}
+
+/* Room for the link header, which is that of the packet that came unless it is written anew. */
+static unsigned char *begin(struct turn *t, unsigned link)
+{
+	memset(t->result->out.bytes, 0, link);
+	memcpy(t->result->out.bytes, t->in->bytes, t->link < link ? t->link : link);
+	t->result->out.len = link;
+	return t->result->out.bytes + link;
+}
+
+unsigned char *begin_query(struct turn *t, const struct edge53_backend *backend, unsigned family)
+{
+	bool is_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
+	unsigned char *ip = begin(t, t->link || is_ethernet ? ETH_LEN : 0);
+
+	if (t->hook->is_xdp)
+		put_link(t->result->out.bytes, backend->dmac, backend->smac, family);
+	else if (t->hook->place == EDGE_IN && ip != t->result->out.bytes)
+		t->result->open_link = t->link && family == t->seen.family ? 0 : ETH_LEN;
+	return ip;
+}
+
+unsigned char *begin_reply(struct turn *t, const struct edge53_flow *flow, unsigned family)
+{
+	const struct edge53_device *device = &t->setup->devices[flow->device];
+	bool is_ethernet = device->flags & EDGE53_DEVICE_ETHERNET;
+	unsigned char *ip = begin(t, t->link || is_ethernet ? ETH_LEN : 0);
+
+	if (is_ethernet && t->hook->place == EDGE_IN)
+		put_link(t->result->out.bytes, flow->client_mac, device->mac, family);
+	return ip;
+}
+
+const unsigned char *got_ip(const struct turn *t)
+{
+	return t->got->out.bytes + t->result->out.len;
+}
+
+/* --- going on --------------------------------------------------------------------------------- */
+
+static unsigned mss_of(unsigned mtu, unsigned family)
+{
+	return mtu - 20 - (family == 4 ? 20 : 40);
+}
+
+static unsigned lowest_mss(const struct turn *t, const struct edge53_flow *flow)
+{
+	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
+	unsigned theirs, ours;
+
+	if (backend->flags & EDGE53_BACKEND_LOCAL)
+		return 0;
+	theirs = mss_of(backend->mtu, family_of(&backend->address));
+	ours = mss_of(t->setup->devices[flow->device].mtu, family_of(&flow->client));
+	return theirs < ours ? theirs : ours;
+}
+
+/* A router's two questions. True: the turn has ended. */
+static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hops, unsigned mtu,
+				  unsigned family, bool to_ethernet)
+{
+	unsigned len = changed_len(&t->seen, family);
+	bool is_v4 = t->seen.family == 4 && family == 4;
+
+	if (hops && t->seen.ttl <= 1) {
+		end_with_error(t, EDGE53_TTL_EXPIRED, service, 0);
+		return true;
+	}
+	if (!hops || len <= mtu)
+		return false;
+	if (is_v4 && !t->seen.dont_fragment && !to_ethernet)
+		return false;
+	if (is_v4 && !t->seen.dont_fragment)
+		end(t, EDGE53_TOO_BIG, service);
+	else
+		end_with_error(t, EDGE53_TOO_BIG, service,
+			       mtu + (family == t->seen.family ? 0 : family == 4 ? 20 : -20));
+	return true;
+}
+
+static void send_to_backend(struct turn *t, enum edge53_reason why, const struct edge53_flow *flow,
+			    unsigned sport, unsigned dns_id)
+{
+	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
+	bool is_udp = t->seen.protocol == PROTO_UDP;
+	struct change change = {
+		.saddr = is_zero(&backend->source, 16) ? flow->client : backend->source,
+		.daddr = backend->address,
+		.has_l4 = true,
+		.sport = sport,
+		.dport = is_udp ? backend->udp_port : backend->tcp_port,
+		.has_id = is_udp,
+		.dns_id = dns_id,
+		.hops = !(backend->flags & EDGE53_BACKEND_LOCAL),
+		.mss = is_udp ? 0 : lowest_mss(t, flow),
+	};
+	unsigned char *ip = begin_query(t, backend, family_of(&change.daddr));
+
+	t->result->out.len += write_changed(t->ip, t->ip_bytes, &t->seen, &change, got_ip(t), ip);
+	count_sent(t->model, flow->backend, &t->seen);
+	end(t, why, flow->service);
+}
+
+static void send_to_client(struct turn *t, enum edge53_reason why, const struct edge53_flow *flow)
+{
+	struct change change = {
+		.saddr = flow->asked,
+		.daddr = flow->client,
+		.has_l4 = !is_later_fragment(&t->seen),
+		.sport = EDGE53_DNS_PORT,
+		.dport = flow->client_port,
+		.has_id = t->seen.protocol == PROTO_UDP,
+		.dns_id = flow->client_id,
+		.hops = t->hook->place == EDGE_IN,
+		.mss = t->seen.protocol == PROTO_TCP ? lowest_mss(t, flow) : 0,
+	};
+	unsigned char *ip = begin_reply(t, flow, family_of(&change.daddr));
+
+	t->result->out.len += write_changed(t->ip, t->ip_bytes, &t->seen, &change, got_ip(t), ip);
+	count_reply(t->model, flow, &t->seen, t->ip);
+	end(t, why, flow->service);
+}
+
+/* --- queries ---------------------------------------------------------------------------------- */
+
+static enum edge53_reason check_dns(const struct turn *t)
+{
+	const unsigned char *l4 = t->ip + t->seen.l4, *dns = l4 + 8;
+	unsigned questions, additionals;
+
+	if (t->seen.family == 6 && !get16(l4 + 6))
+		return EDGE53_NO_CHECKSUM;
+	if (get16(l4 + 4) < 8 + DNS_HEADER)
+		return EDGE53_SHORT_DNS;
+	if (dns[2] & 0x80)
+		return EDGE53_NOT_A_QUERY;
+	questions = get16(dns + 4);
+	additionals = get16(dns + 10);
+	if ((dns[2] >> 3 & 15) == OPCODE_QUERY &&
+	    (questions > 1 || (questions == 0 && additionals == 0)))
+		return EDGE53_BAD_COUNTS;
+	return EDGE53_GO_ON;
+}
+
+static struct edge53_flow flow_of_query(const struct turn *t, unsigned device, unsigned service)
+{
+	struct edge53_flow flow = { .client = t->seen.saddr, .asked = t->seen.daddr,
+				    .client_port = t->seen.sport, .device = device,
+				    .service = service };
+
+	if (t->seen.protocol == PROTO_UDP)
+		flow.client_id = get16(t->ip + t->seen.l4 + 8);
+	if (t->link)
+		memcpy(flow.client_mac, t->in->bytes + 6, 6);
+	return flow;
+}
+
+/* One of them, all of which are of one family; 0: there is none. */
+static unsigned backend_of(const struct turn *t, unsigned service)
+{
+	const struct edge53_picks *picks =
+		&t->setup->services[service].picks[t->seen.family == 6];
+
+	return t->seen.protocol == PROTO_UDP ? picks->udp[0] : picks->tcp[0];
+}
+
+static void end_without_backend(struct turn *t, unsigned service)
+{
+	bool passes = t->setup->services[service].flags & EDGE53_SERVICE_DOWN_PASS;
+
+	end(t, passes ? EDGE53_NO_BACKEND_PASSED : EDGE53_NO_BACKEND, service);
+}
+
+/* Translated in XDP is only what has neither options nor extension headers, and a checksum. */
+static bool is_plain(const struct turn *t)
+{
+	return t->seen.l4 == (t->seen.family == 4 ? 20 : 40) && !is_first_fragment(&t->seen) &&
+	       (t->seen.protocol == PROTO_TCP || get16(t->ip + t->seen.l4 + 6));
+}
+
+/* backend 0: there is none, but another of the reasons to leave it may apply. */
+static bool xdp_leaves_query(const struct turn *t, unsigned service, unsigned backend)
+{
+	bool changes_family = backend && family_of(&t->setup->backends[backend].address) !=
+						 t->seen.family;
+
+	return t->hook->is_xdp && (!(t->setup->services[service].flags & EDGE53_SERVICE_XDP) ||
+				   has_partial_checksum(t->ip, &t->seen) ||
+				   (changes_family && !is_plain(t)));
+}
+
+static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow)
+{
+	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
+	bool is_local = backend->flags & EDGE53_BACKEND_LOCAL;
+
+	if (!backend->ifindex && !is_local) {
+		end(t, EDGE53_NO_BACKEND, flow->service);
+		return true;
+	}
+	return is_stopped_on_its_way(t, flow->service, !is_local, backend->mtu,
+				     family_of(&backend->address),
+				     backend->flags & EDGE53_BACKEND_ETHERNET);
+}
+
+static void udp_query(struct turn *t, unsigned device, unsigned service)
+{
+	struct edge53_flow flow = flow_of_query(t, device, service);
+	const struct edge53_slot *slot;
+	unsigned at;
+
+	if (xdp_leaves_query(t, service, backend_of(t, service))) {
+		end(t, EDGE53_HANDED_TO_TC, service);
+		return;
+	}
+	if (!backend_of(t, service)) {
+		end_without_backend(t, service);
+		return;
+	}
+	slot = take_slot(t->model, &flow, t->got);
+	at = slot - t->model->slots;
+	if (!is_stopped_query(t, &slot->flow))
+		send_to_backend(t, EDGE53_QUERY_SENT, &slot->flow, t->model->slot_port[at],
+				t->model->slot_id[at]);
+}
+
+static void note_seen(struct turn *t, struct edge53_conn *conn)
+{
+	const struct edge53_conn *theirs = &t->got->conns[conn - t->model->conns];
+
+	if (theirs->seen_ns != conn->seen_ns &&
+	    (theirs->seen_ns < t->got->before_ns || theirs->seen_ns > t->got->after_ns))
+		t->model->objection = "the time a connection was seen";
+	conn->seen_ns = theirs->seen_ns;
+}
+
+/* One of the service's resolvers in use, by its own address. */
+static bool is_resolver(const struct turn *t, unsigned service)
+{
+	const __u8 *picks = t->setup->services[service].picks[t->seen.family == 6].tcp;
+
+	for (unsigned i = 0; i < EDGE53_PICKS; i++)
+		if (picks[i] &&
+		    same_address(&t->setup->backends[picks[i]].address, &t->seen.daddr))
+			return true;
+	return false;
+}
+
+static void end_without_connection(struct turn *t, unsigned service)
+{
+	bool is_enforce = t->hook->place == ENFORCE_IN;
+
+	if (is_enforce && !backend_of(t, service) &&
+	    t->setup->services[service].flags & EDGE53_SERVICE_DOWN_PASS)
+		end(t, EDGE53_NO_BACKEND_PASSED, service);
+	else if (is_enforce && !is_resolver(t, service))
+		end(t, EDGE53_NO_CONNECTION_DROPPED, service);
+	else
+		end(t, EDGE53_NO_CONNECTION, service);
+}
+
+/* A connection for a SYN: the one it had, when that is over, else a new one. NULL: it has ended. */
+static struct edge53_conn *conn_for_syn(struct turn *t, struct edge53_conn *conn,
+					unsigned service, const struct edge53_flow *flow)
+{
+	if (!backend_of(t, service)) {
+		end_without_backend(t, service);
+		return NULL;
+	}
+	if (!conn)
+		conn = take_conn(t->model, t->got->before_ns);
+	if (!conn) {
+		end(t, EDGE53_TCP_FULL, service);
+		return NULL;
+	}
+	open_conn(t->model, conn, flow, t->got);
+	return conn;
+}
+
+static void tcp_query(struct turn *t, unsigned device, unsigned service)
+{
+	struct edge53_flow flow = flow_of_query(t, device, service);
+	const unsigned char *tcp = t->ip + t->seen.l4;
+	struct edge53_conn *conn = find_conn(t->model, &flow.client, &flow.asked, flow.client_port,
+					     service);
+	bool opens = is_opening(tcp) && (!conn || conn->state == EDGE53_CONN_CLOSING ||
+					 conn_is_over(conn, t->got->before_ns));
+
+	if (xdp_leaves_query(t, service,
+			     opens || !conn ? backend_of(t, service) : conn->flow.backend)) {
+		end(t, EDGE53_HANDED_TO_TC, service);
+		return;
+	}
+	if (!opens && !conn) {
+		end_without_connection(t, service);
+		return;
+	}
+	if (opens)
+		conn = conn_for_syn(t, conn, service, &flow);
+	if (!conn)
+		return;
+	if (!opens)
+		client_sends(conn, tcp);
+	memcpy(conn->flow.client_mac, flow.client_mac, 6);
+	note_seen(t, conn);
+	if (is_stopped_query(t, &conn->flow))
+		return;
+	if (opens)
+		count_connection(t->model, &conn->flow);
+	send_to_backend(t, opens ? EDGE53_TCP_OPENED : EDGE53_TCP_QUERY_SENT, &conn->flow,
+			conn->snat_port, 0);
+}
+
+static void query(struct turn *t, unsigned device, unsigned service)
+{
+	bool is_udp = t->seen.protocol == PROTO_UDP;
+	enum edge53_reason why;
+
+	if (is_first_fragment(&t->seen)) {
+		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
+				  &(struct edge53_flow){ .service = service }, true);
+		end(t, EDGE53_FRAGMENTED_QUERY, service);
+		return;
+	}
+	why = lengths_are_right(t->ip, &t->seen) ? EDGE53_GO_ON : EDGE53_BAD_LENGTH;
+	if (!why && is_udp)
+		why = check_dns(t);
+	if (why) {
+		end(t, why, service);
+		return;
+	}
+	if (!t->hook->is_behind_xdp)
+		count_client(t->model, &t->seen);
+	if (is_udp)
+		udp_query(t, device, service);
+	else
+		tcp_query(t, device, service);
+}
+
+/* --- replies ---------------------------------------------------------------------------------- */
+
+static bool is_edge_port(unsigned port)
+{
+	return port >= PORT_BASE && port < PORT_BASE + (1 << PORT_BITS);
+}
+
+static bool is_from_backend(const struct turn *t, const struct edge53_flow *flow)
+{
+	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
+	bool is_udp = t->seen.protocol == PROTO_UDP, is_snat = !is_zero(&backend->source, 16);
+
+	return same_address(&t->seen.saddr, &backend->address) &&
+	       t->seen.sport == (is_udp ? backend->udp_port : backend->tcp_port) &&
+	       same_address(&t->seen.daddr, is_snat ? &backend->source : &flow->client);
+}
+
+static bool is_on_its_device(const struct turn *t, const struct edge53_flow *flow)
+{
+	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
+
+	if (backend->flags & EDGE53_BACKEND_LOCAL)
+		return t->ifindex == t->setup->devices[flow->device].ifindex;
+	return t->ifindex == backend->ifindex;
+}
+
+static bool xdp_leaves_reply(const struct turn *t, const struct edge53_flow *flow)
+{
+	const struct edge53_device *device = &t->setup->devices[flow->device];
+
+	if (!t->hook->is_xdp)
+		return false;
+	return !(device->flags & EDGE53_DEVICE_XDP_TARGET) ||
+	       (!is_later_fragment(&t->seen) && has_partial_checksum(t->ip, &t->seen)) ||
+	       (family_of(&flow->client) != t->seen.family && !is_plain(t)) ||
+	       (t->seen.has_more && left_to_tc(t));
+}
+
+/* True: the turn has ended, and what is remembered of the flow stays as it was. */
+static bool is_stopped_reply(struct turn *t, const struct edge53_flow *flow)
+{
+	const struct edge53_device *device = &t->setup->devices[flow->device];
+
+	if (t->hook->place == EDGE_IN && !device->ifindex) {
+		end(t, EDGE53_CLIENT_DEVICE_GONE, flow->service);
+		return true;
+	}
+	if (is_stopped_on_its_way(t, flow->service, t->hook->place == EDGE_IN, device->mtu,
+				  family_of(&flow->client),
+				  device->flags & EDGE53_DEVICE_ETHERNET))
+		return true;
+	if (!xdp_leaves_reply(t, flow))
+		return false;
+	end(t, EDGE53_HANDED_TO_TC, flow->service);
+	return true;
+}
+
+static void remember_reply(struct turn *t, const struct edge53_flow *flow)
+{
+	if (is_first_fragment(&t->seen))
+		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns, flow, false);
+}
+
+static enum edge53_reason look_at_answer(const struct turn *t, const struct edge53_slot *slot)
+{
+	if (!(t->ip[t->seen.l4 + 10] & 0x80))
+		return EDGE53_REPLY_FOREIGN; /* a query */
+	if (slot_is_old(slot, t->got->before_ns))
+		return EDGE53_REPLY_EXPIRED;
+	if (slot->lap & EDGE53_SLOT_ANSWERED)
+		return EDGE53_REPLY_DUPLICATE;
+	return is_on_its_device(t, &slot->flow) ? EDGE53_GO_ON : EDGE53_REPLY_FOREIGN;
+}
+
+static void udp_reply(struct turn *t)
+{
+	struct edge53_slot *slot;
+	enum edge53_reason why;
+
+	if (get16(t->ip + t->seen.l4 + 4) < 8 + DNS_HEADER ||
+	    t->seen.there < t->seen.l4 + 8 + DNS_HEADER) {
+		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+		return;
+	}
+	slot = find_slot(t->model, t->seen.dport, get16(t->ip + t->seen.l4 + 8));
+	if (!slot) {
+		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+		return;
+	}
+	if (!is_from_backend(t, &slot->flow)) {
+		end(t, EDGE53_REPLY_FOREIGN, SERVICE_NONE);
+		return;
+	}
+	why = look_at_answer(t, slot);
+	if (why) {
+		end(t, why, slot->flow.service);
+		return;
+	}
+	if (is_stopped_reply(t, &slot->flow))
+		return;
+	slot->lap |= EDGE53_SLOT_ANSWERED;
+	remember_reply(t, &slot->flow);
+	send_to_client(t, EDGE53_REPLY_SENT, &slot->flow);
+}
+
+static void tcp_reply(struct turn *t)
+{
+	struct edge53_conn *conn = find_conn_by_port(t->model, t->seen.dport);
+
+	if (!conn) {
+		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+		return;
+	}
+	if (!is_from_backend(t, &conn->flow) || !is_on_its_device(t, &conn->flow)) {
+		end(t, EDGE53_REPLY_FOREIGN,
+		    is_from_backend(t, &conn->flow) ? conn->flow.service : SERVICE_NONE);
+		return;
+	}
+	if (is_stopped_reply(t, &conn->flow))
+		return;
+	backend_sends(conn, t->ip + t->seen.l4);
+	note_seen(t, conn);
+	remember_reply(t, &conn->flow);
+	send_to_client(t, EDGE53_TCP_REPLY_SENT, &conn->flow);
+}
+
+static void reply(struct turn *t)
+{
+	if (!lengths_are_right(t->ip, &t->seen))
+		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+	else if (t->seen.protocol == PROTO_UDP)
+		udp_reply(t);
+	else
+		tcp_reply(t);
+}
+
+/* --- later fragments -------------------------------------------------------------------------- */
+
+static void take_later_fragment(struct turn *t)
+{
+	const struct fragment *first = find_fragment(t->model, &t->seen, t->ifindex,
+						     t->got->before_ns);
+
+	if (!first)
+		end(t, EDGE53_NOT_OURS, SERVICE_NONE);
+	else if (first->value.is_refused)
+		end(t, EDGE53_FRAGMENT_REFUSED, first->value.flow.service);
+	else if (!is_stopped_reply(t, &first->value.flow))
+		send_to_client(t, EDGE53_FRAGMENT_SENT, &first->value.flow);
+}
+
+/* --- policies of enforce ---------------------------------------------------------------------- */
+
+static bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, unsigned service,
+			   const struct edge53_addr *address)
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned bits = keys[i].prefix_len - 32, bytes = bits / 8, rest = bits % 8;
+
+		if (keys[i].service == service && !memcmp(keys[i].address, address, bytes) &&
+		    (!rest ||
+		     !((keys[i].address[bytes] ^ address->bytes[bytes]) >> (8 - rest))))
+			return true;
+	}
+	return false;
+}
+
+static bool is_exempt(const struct turn *t, unsigned service)
+{
+	return t->setup->services[service].flags & EDGE53_SERVICE_EXEMPT &&
+	       matches_prefix(t->setup->exempt, t->setup->n_exempt, service, &t->seen.saddr);
+}
+
+/* What the policies make of a packet; NOT_OURS: nothing, GO_ON: it is a query. */
+static enum edge53_reason policy(const struct turn *t, unsigned service)
+{
+	unsigned flags = t->setup->services[service].flags, port = t->seen.dport;
+
+	if (t->seen.is_hidden)
+		return t->seen.family == 6 && flags & (EDGE53_SERVICE_IPV6_DROP |
+						       EDGE53_SERVICE_IPV6_REDIRECT) ?
+			       EDGE53_HIDDEN_BY_HEADERS :
+			       EDGE53_NOT_OURS;
+	if (port == EDGE53_DNS_PORT && t->seen.family == 6 && flags & EDGE53_SERVICE_IPV6_DROP)
+		return EDGE53_IPV6_DROPPED;
+	if (port == EDGE53_DNS_PORT)
+		return t->seen.family == 4 || flags & EDGE53_SERVICE_IPV6_REDIRECT ?
+			       EDGE53_GO_ON : EDGE53_NOT_OURS;
+	if (port == DOT_PORT)
+		return flags & EDGE53_SERVICE_DOT_REJECT ? EDGE53_DOT_REJECTED :
+		       flags & EDGE53_SERVICE_DOT_DROP	 ? EDGE53_DOT_DROPPED : EDGE53_NOT_OURS;
+	if (port == HTTPS_PORT && matches_prefix(t->setup->doh, t->setup->n_doh, service,
+						 &t->seen.daddr))
+		return flags & EDGE53_SERVICE_DOH_REJECT ? EDGE53_DOH_REJECTED :
+		       flags & EDGE53_SERVICE_DOH_DROP	 ? EDGE53_DOH_DROPPED : EDGE53_NOT_OURS;
+	return EDGE53_NOT_OURS;
+}
+
+static void refuse(struct turn *t, enum edge53_reason why, unsigned service)
+{
+	bool is_silent = why == EDGE53_DOT_DROPPED || why == EDGE53_DOH_DROPPED ||
+			 why == EDGE53_HIDDEN_BY_HEADERS;
+
+	if (is_first_fragment(&t->seen))
+		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
+				  &(struct edge53_flow){ .service = service }, true);
+	if (is_silent)
+		end(t, why, service);
+	else
+		end_with_refusal(t, why, service);
+}
+
+/* --- the entries ------------------------------------------------------------------------------ */
+
+static const struct edge53_frontend *frontend_of(const struct turn *t,
+						 const struct edge53_addr *address)
+{
+	static const struct edge53_addr any;
+
+	for (unsigned i = 0; i < t->setup->n_frontends; i++) {
+		const struct edge53_frontend_key *key = &t->setup->frontends[i].key;
+		const struct edge53_frontend *value = &t->setup->frontends[i].value;
+
+		if (key->ifindex != t->ifindex ||
+		    !same_address(&key->address, t->hook->place == EDGE_IN ? address : &any))
+			continue;
+		if (t->link && !is_zero(value->mac, 6) && memcmp(t->in->bytes, value->mac, 6))
+			return NULL;
+		return value;
+	}
+	return NULL;
+}
+
+static void edge_in(struct turn *t)
+{
+	const struct edge53_frontend *frontend;
+
+	if (t->seen.has_ports && t->seen.dport == EDGE53_DNS_PORT) {
+		frontend = frontend_of(t, &t->seen.daddr);
+		if (frontend)
+			query(t, frontend->device, frontend->service);
+	} else if (t->seen.has_ports && is_edge_port(t->seen.dport)) {
+		reply(t);
+	}
+}
+
+static void enforce_in(struct turn *t)
+{
+	const struct edge53_frontend *frontend = frontend_of(t, NULL);
+	enum edge53_reason why;
+
+	if (!frontend || (!t->seen.has_ports && !t->seen.is_hidden))
+		return;
+	why = policy(t, frontend->service);
+	if (why == EDGE53_NOT_OURS)
+		return;
+	if (is_exempt(t, frontend->service))
+		end(t, EDGE53_EXEMPT, frontend->service);
+	else if (why == EDGE53_GO_ON)
+		query(t, frontend->device, frontend->service);
+	else
+		refuse(t, why, frontend->service);
+}
+
+static void enforce_out(struct turn *t)
+{
+	if (t->seen.has_ports && t->seen.sport == EDGE53_DNS_PORT && is_edge_port(t->seen.dport))
+		reply(t);
+}
+
+/* Exempt clients' errors pass, like all of theirs. */
+static void icmp(struct turn *t)
+{
+	const struct edge53_frontend *frontend = NULL;
+
+	if (t->hook->place == ENFORCE_IN) {
+		frontend = frontend_of(t, NULL);
+		if (!frontend || is_exempt(t, frontend->service))
+			return;
+	}
+	icmp_error(t, frontend ? frontend->service : SERVICE_NONE);
+}
+
+static bool has_ip_inside(const struct turn *t)
+{
+	unsigned type = get16(t->in->bytes + 12); /* BPF_PROG_TEST_RUN reads it there, always */
+
+	return type == (t->seen.family == 4 ? 0x0800 : 0x86dd);
+}
+
+void model_run(struct model *model, const struct hook *hook, unsigned ifindex,
+	       const struct frame *in, const struct outcome *got, struct result *result)
+{
+	unsigned link = hook->is_l3 ? 0 : ETH_LEN;
+	struct turn t = { .model = model, .setup = model->setup, .hook = hook, .ifindex = ifindex,
+			  .link = link, .in = in, .ip = in->bytes + link,
+			  .ip_bytes = in->len - link, .got = got, .result = result };
+
+	result->why = EDGE53_NOT_OURS;
+	result->service = SERVICE_NONE;
+	result->is_told = false;
+	result->open_link = 0;
+	result->out = *in;
+	model->objection = NULL;
+	look_at(t.ip, t.ip_bytes, &t.seen);
+	if (!t.seen.family || !has_ip_inside(&t))
+		return;
+	if (is_later_fragment(&t.seen))
+		take_later_fragment(&t);
+	else if (t.seen.protocol == PROTO_ICMP || t.seen.protocol == PROTO_ICMP6)
+		icmp(&t);
+	else if (hook->place == EDGE_IN)
+		edge_in(&t);
+	else if (hook->place == ENFORCE_IN)
+		enforce_in(&t);
+	else
+		enforce_out(&t);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Between the files of the model: one packet's turn. */
+#ifndef EDGE53_MODEL_TURN_H
+#define EDGE53_MODEL_TURN_H
+
+#include "model.h"
+
+struct turn {
+	struct model *model;
+	const struct setup *setup;
+	const struct hook *hook;
+	unsigned ifindex;
+	unsigned link; /* bytes of link header */
+	const struct frame *in;
+	const unsigned char *ip;
+	unsigned ip_bytes; /* to the end of the frame */
+	const struct outcome *got;
+	struct seen seen;
+	struct result *result;
+};
+
+/* Ends the turn: the packet stays as it is. */
+void end(struct turn *t, enum edge53_reason why, unsigned service);
+/* Drops the packet and writes what its sender is told: an ICMP error or a RST. */
+void end_with_error(struct turn *t, enum edge53_reason why, unsigned service, unsigned mtu);
+void end_with_refusal(struct turn *t, enum edge53_reason why, unsigned service);
+
+/* XDP leaves to tc what it did not send. Where the rules allow it both, the program chooses. */
+bool left_to_tc(const struct turn *t);
+
+/* The link header of a packet that goes to the client's device, and the packet behind it. */
+unsigned char *begin_reply(struct turn *t, const struct edge53_flow *flow, unsigned family);
+unsigned char *begin_query(struct turn *t, const struct edge53_backend *backend, unsigned family);
+/* What the program made of the IP header, where ours will be. */
+const unsigned char *got_ip(const struct turn *t);
+
+/* enforce_service: of the device that a client's packet came in by; 0: not from there. */
+void icmp_error(struct turn *t, unsigned enforce_service);
+
+#endif
