@@ -44,7 +44,8 @@ static struct config *parse(const char *text, size_t len)
 
 static const char *const policy_words[] = {
 	[POLICY_PASS] = "pass",		[POLICY_DROP] = "drop",		[POLICY_REJECT] = "reject",
-	[POLICY_SERVFAIL] = "servfail", [POLICY_REDIRECT] = "redirect",
+	[POLICY_SERVFAIL] = "servfail", [POLICY_REDIRECT] = "redirect", [POLICY_COUNT] = "count",
+	[POLICY_OFF] = "off",
 };
 
 /* In double quotes, whatever is not ASCII by its code point; text is UTF-8. */
@@ -72,7 +73,7 @@ static void write_address(FILE *to, const char *key, const struct edge53_addr *a
 {
 	char text[ADDR_TEXT_LEN];
 
-	fprintf(to, "%s: %s\n", key, addr_format(addr, text));
+	fprintf(to, "%s: \"%s\"\n", key, addr_format(addr, text));
 }
 
 static void write_backend(FILE *to, const struct config_backend *backend)
@@ -83,6 +84,45 @@ static void write_backend(FILE *to, const struct config_backend *backend)
 	if (backend->tcp_port)
 		fprintf(to, "        tcp: %u\n", backend->tcp_port);
 	fprintf(to, "        weight: %u\n", backend->weight);
+}
+
+static void write_sources(FILE *to, const struct edge53_addr sources[2])
+{
+	char text[ADDR_TEXT_LEN];
+
+	if (!addr_is_zero(&sources[0]) || !addr_is_zero(&sources[1]))
+		fprintf(to, "    source:\n");
+	for (int i = 0; i < 2; i++)
+		if (!addr_is_zero(&sources[i]))
+			fprintf(to, "      - \"%s\"\n", addr_format(&sources[i], text));
+}
+
+static void write_prefixes(FILE *to, const char *key, const struct edge53_prefix *prefixes,
+			   size_t n)
+{
+	char text[ADDR_TEXT_LEN];
+
+	if (n)
+		fprintf(to, "%s:\n", key);
+	for (size_t i = 0; i < n; i++) {
+		unsigned int length = prefixes[i].length_bits;
+
+		if (addr_is_ipv4(&prefixes[i].address))
+			length -= 96;
+		fprintf(to, "        - \"%s/%u\"\n", addr_format(&prefixes[i].address, text),
+			length);
+	}
+}
+
+static void write_doh(FILE *to, const struct config_doh *doh)
+{
+	if (!doh->n_prefixes && !doh->file)
+		return;
+	fprintf(to, "    doh:\n");
+	write_prefixes(to, "      addresses", doh->prefixes, doh->n_prefixes);
+	if (doh->file)
+		write_text(to, "      file", doh->file);
+	fprintf(to, "      action: %s\n", policy_words[doh->action]);
 }
 
 static void write_edge(FILE *to, const struct config_edge *edge)
@@ -97,8 +137,7 @@ static void write_edge(FILE *to, const struct config_edge *edge)
 		fprintf(to, "      - \"%s\"\n", addr_format(&edge->addresses[i], text));
 	if (edge->tunnel)
 		write_text(to, "    tunnel", edge->tunnel);
-	if (edge->has_source)
-		write_address(to, "    source", &edge->source);
+	write_sources(to, edge->sources);
 	fprintf(to, "    backends:\n");
 	for (size_t i = 0; i < edge->n_backends; i++)
 		write_backend(to, &edge->backends[i]);
@@ -107,24 +146,17 @@ static void write_edge(FILE *to, const struct config_edge *edge)
 
 static void write_enforce(FILE *to, const struct config_enforce *enforce)
 {
-	char text[ADDR_TEXT_LEN];
-
 	write_text(to, "  - name", enforce->name);
 	write_text(to, "    interface", enforce->interface);
 	write_address(to, "    resolver", &enforce->resolver);
+	if (!addr_is_zero(&enforce->resolver6))
+		write_address(to, "    resolver6", &enforce->resolver6);
 	fprintf(to, "    ipv6: %s\n", policy_words[enforce->ipv6]);
 	fprintf(to, "    dot: %s\n", policy_words[enforce->dot]);
+	write_doh(to, &enforce->doh);
+	fprintf(to, "    guard: %s\n", policy_words[enforce->guard]);
 	fprintf(to, "    on_down: %s\n", policy_words[enforce->on_down]);
-	if (enforce->n_exempt)
-		fprintf(to, "    exempt:\n");
-	for (size_t i = 0; i < enforce->n_exempt; i++) {
-		const struct edge53_prefix *prefix = &enforce->exempt[i];
-		unsigned int length = prefix->length_bits;
-
-		if (addr_is_ipv4(&prefix->address))
-			length -= 96;
-		fprintf(to, "      - \"%s/%u\"\n", addr_format(&prefix->address, text), length);
-	}
+	write_prefixes(to, "    exempt", enforce->exempt, enforce->n_exempt);
 }
 
 static void write_limits(FILE *to, const struct config_limits *limits)
