@@ -359,6 +359,22 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 	return r;
 }
 
+/* An error of the network's that shows only with long replies: clients ask in vain. */
+static int check_mtu(struct plan *plan, size_t service, const struct plan_device *device)
+{
+	const struct plan_service *s = &plan->services[service];
+	const struct plan_backend *widest = NULL;
+
+	for (size_t i = 0; i < s->n_backends; i++)
+		if (s->backends[i].usable && (!widest || s->backends[i].mtu > widest->mtu))
+			widest = &s->backends[i];
+	if (!widest || widest->mtu <= device->mtu)
+		return 0;
+	return say(plan, FINDING_WARNING,
+		   "%s: replies that fit into the MTU towards the backends (%u) but not into that of %s (%u) are lost; give both the same, or keep the backends' EDNS size below",
+		   s->name, widest->mtu, device->name, device->mtu);
+}
+
 static int plan_edge(struct plan *plan, const struct config_edge *edge, const struct host *host,
 		     const struct host_route *routes)
 {
@@ -377,6 +393,8 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 		r = want_edge_hooks(plan, device);
 		if (r >= 0)
 			r = add_frontends(plan, edge, host, device, service);
+		if (r >= 0)
+			r = check_mtu(plan, service, &plan->devices[device]);
 	}
 	if (r < 0)
 		return r;
@@ -529,8 +547,11 @@ static struct plan_guard guard_of(const struct config *config, const struct host
 
 static int append_guard(struct plan *plan, const struct plan_guard *guard)
 {
-	struct plan_guard *to = GROW(plan->guards, plan->n_guards);
+	struct plan_guard *to;
 
+	if (plan->n_guards == EDGE53_MAX_GUARD)
+		return 0;
+	to = GROW(plan->guards, plan->n_guards);
 	if (!to)
 		return -ENOMEM;
 	*to = *guard;
@@ -565,15 +586,15 @@ static int plan_guards(struct plan *plan, const struct config *config, const str
 		const struct host_link *link = &host->links[i];
 		size_t known = plan->device_of_link[i];
 
-		if (plan->n_guards == EDGE53_MAX_GUARD)
-			return say(plan, FINDING_WARNING,
-				   "more than %d devices: the guard treats the others as if their clients had to be enforced",
-				   EDGE53_MAX_GUARD - 1);
 		guard = guard_of(config, link);
 		guard.is_enforced = known && plan->devices[known - 1].enforce >= 0;
 		r = append_guard(plan, &guard) ?: plan_guard_hook(plan, host, link);
 	}
-	return r;
+	if (r < 0 || host->n_links < EDGE53_MAX_GUARD)
+		return r;
+	return say(plan, FINDING_WARNING,
+		   "more than %d devices: to the guard the others are clients' that are not attached",
+		   EDGE53_MAX_GUARD - 1);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../loader/config.h"
+#include "../../loader/config_prefixes.h"
 #include "../../loader/config_schema.h"
 #include "../../loader/log.h"
 
@@ -81,7 +82,8 @@ static const char example[] =
 	"    interface: \"ppp*\"\n"
 	"    resolver: 10.77.0.1\n"
 	"    ipv6: drop\n"
-	"    dot: drop\n"
+	"    dot: reject\n"
+	"    doh: { addresses: [9.9.9.9, 2620:fe::/48], action: reject }\n"
 	"    exempt: [10.77.0.5]\n"
 	"    on_down: pass\n"
 	"limits:\n"
@@ -105,8 +107,8 @@ static void the_example_is_good(void **state)
 	assert_int_equal(edge->n_addresses, 1);
 	assert_address(&edge->addresses[0], "198.55.102.244");
 	assert_string_equal(edge->tunnel, "wg0");
-	assert_true(edge->has_source);
-	assert_address(&edge->source, "10.172.90.2");
+	assert_address(&edge->sources[0], "10.172.90.2");
+	assert_true(addr_is_zero(&edge->sources[1]));
 	assert_int_equal(edge->n_backends, 1);
 	assert_address(&edge->backends[0].address, "10.172.90.1");
 	assert_int_equal(edge->backends[0].udp_port, 31053);
@@ -119,8 +121,17 @@ static void the_example_is_good(void **state)
 	assert_string_equal(enforce->interface, "ppp*");
 	assert_address(&enforce->resolver, "10.77.0.1");
 	assert_int_equal(enforce->ipv6, POLICY_DROP);
-	assert_int_equal(enforce->dot, POLICY_DROP);
+	assert_true(addr_is_zero(&enforce->resolver6));
+	assert_int_equal(enforce->dot, POLICY_REJECT);
+	assert_int_equal(enforce->guard, POLICY_COUNT);
 	assert_int_equal(enforce->on_down, POLICY_PASS);
+	assert_int_equal(enforce->doh.action, POLICY_REJECT);
+	assert_null(enforce->doh.file);
+	assert_int_equal(enforce->doh.n_prefixes, 2);
+	assert_address(&enforce->doh.prefixes[0].address, "2620:fe::");
+	assert_int_equal(enforce->doh.prefixes[0].length_bits, 48);
+	assert_address(&enforce->doh.prefixes[1].address, "9.9.9.9");
+	assert_int_equal(enforce->doh.prefixes[1].length_bits, 128);
 	assert_int_equal(enforce->n_exempt, 1);
 	assert_address(&enforce->exempt[0].address, "10.77.0.5");
 	assert_int_equal(enforce->exempt[0].length_bits, 128);
@@ -146,7 +157,8 @@ static void the_smallest_edge_gets_the_defaults(void **state)
 	assert_string_equal(edge->interface, "eth0");
 	assert_int_equal(edge->n_addresses, 0);
 	assert_null(edge->tunnel);
-	assert_false(edge->has_source);
+	assert_true(addr_is_zero(&edge->sources[0]));
+	assert_true(addr_is_zero(&edge->sources[1]));
 	assert_int_equal(edge->n_backends, 1);
 	assert_address(&edge->backends[0].address, "10.0.0.1");
 	assert_int_equal(edge->backends[0].udp_port, 53);
@@ -174,8 +186,12 @@ static void the_smallest_enforce_gets_the_defaults(void **state)
 	assert_string_equal(enforce->interface, "ppp*");
 	assert_address(&enforce->resolver, "10.77.0.1");
 	assert_int_equal(enforce->ipv6, POLICY_DROP);
+	assert_true(addr_is_zero(&enforce->resolver6));
 	assert_int_equal(enforce->dot, POLICY_PASS);
+	assert_int_equal(enforce->guard, POLICY_COUNT);
 	assert_int_equal(enforce->on_down, POLICY_PASS);
+	assert_int_equal(enforce->doh.n_prefixes, 0);
+	assert_null(enforce->doh.file);
 	assert_int_equal(enforce->n_exempt, 0);
 }
 
@@ -186,6 +202,7 @@ static void both_kinds_with_everything_changed(void **state)
 		"          udp_timeout: 100ms }\n"
 		"enforce:\n"
 		"  - { name: vpn, interface: 'tun[0-9]', resolver: 10.77.0.1, ipv6: pass, dot: pass,\n"
+		"      doh: { file: lists/doh.txt, action: drop }, guard: drop,\n"
 		"      exempt: [10.78.0.0/16, 10.77.0.5/32, 0.0.0.0/0], on_down: drop }\n"
 		"edge:\n"
 		"  - { name: one, interface: eth0, address: 198.51.100.1, client_ip: none,\n"
@@ -208,10 +225,14 @@ static void both_kinds_with_everything_changed(void **state)
 	assert_int_equal(config->enforces[0].dot, POLICY_PASS);
 	assert_int_equal(config->enforces[0].on_down, POLICY_DROP);
 	assert_int_equal(config->enforces[0].n_exempt, 3);
-	assert_address(&config->enforces[0].exempt[0].address, "10.78.0.0");
-	assert_int_equal(config->enforces[0].exempt[0].length_bits, 112);
-	assert_int_equal(config->enforces[0].exempt[1].length_bits, 128);
-	assert_int_equal(config->enforces[0].exempt[2].length_bits, 96);
+	assert_int_equal(config->enforces[0].exempt[0].length_bits, 96);
+	assert_address(&config->enforces[0].exempt[1].address, "10.78.0.0");
+	assert_int_equal(config->enforces[0].exempt[1].length_bits, 112);
+	assert_int_equal(config->enforces[0].exempt[2].length_bits, 128);
+	assert_int_equal(config->enforces[0].guard, POLICY_DROP);
+	assert_string_equal(config->enforces[0].doh.file, "lists/doh.txt");
+	assert_int_equal(config->enforces[0].doh.file_line, 5);
+	assert_int_equal(config->enforces[0].doh.action, POLICY_DROP);
 	assert_int_equal(config->n_edges, 3);
 	assert_int_equal(config->edges[0].n_addresses, 1);
 	assert_address(&config->edges[0].addresses[0], "198.51.100.1");
@@ -223,6 +244,48 @@ static void both_kinds_with_everything_changed(void **state)
 	assert_int_equal(config->edges[0].backends[1].udp_port, 1);
 	assert_int_equal(config->edges[1].n_addresses, 2);
 	assert_address(&config->edges[1].addresses[1], "198.51.100.3");
+}
+
+static void all_of_ipv6(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"edge:\n"
+		"  - { name: one, interface: eth0, address: [198.51.100.1, '2001:DB8::53'],\n"
+		"      source: ['fd00::2', 10.172.90.2], backends: [\n"
+		"        { address: 'fd00::1', udp: 53 }, { address: 10.172.90.1, udp: 53 }] }\n"
+		"  - { name: two, interface: eth1, source: 'fd00::2',\n"
+		"      backends: [{ address: 'fd00::1', udp: 53 }] }\n"
+		"enforce:\n"
+		"  - { name: vpn, interface: ppp*, resolver: 10.77.0.1, resolver6: 'fd77::1',\n"
+		"      ipv6: redirect, exempt: ['fd77::5', '2000::/3', 10.77.0.5], guard: off,\n"
+		"      doh: { addresses: '2001:4860:4860::8888' } }\n");
+	const struct config_enforce *enforce = &config->enforces[0];
+
+	(void)state;
+	assert_address(&config->edges[0].addresses[1], "2001:db8::53");
+	assert_address(&config->edges[0].sources[0], "10.172.90.2");
+	assert_address(&config->edges[0].sources[1], "fd00::2");
+	assert_address(&config->edges[0].backends[0].address, "fd00::1");
+	assert_true(addr_is_zero(&config->edges[1].sources[0]));
+	assert_address(&config->edges[1].sources[1], "fd00::2");
+	assert_address(&enforce->resolver6, "fd77::1");
+	assert_int_equal(enforce->ipv6, POLICY_REDIRECT);
+	assert_int_equal(enforce->guard, POLICY_OFF);
+	assert_int_equal(enforce->n_exempt, 3);
+	assert_address(&enforce->exempt[0].address, "2000::");
+	assert_int_equal(enforce->exempt[0].length_bits, 3);
+	assert_int_equal(enforce->doh.n_prefixes, 1);
+	assert_int_equal(enforce->doh.action, POLICY_REJECT);
+}
+
+static void a_prefix_counts_once(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"enforce:\n- name: vpn\n  interface: ppp*\n  resolver: 10.77.0.1\n"
+		"  exempt: [10.0.0.1, 10.0.0.1/32, '::ffff:10.0.0.1', 10.0.0.0/8]\n");
+
+	(void)state;
+	assert_int_equal(config->enforces[0].n_exempt, 2);
 }
 
 static const struct {
@@ -328,12 +391,6 @@ static const struct {
 	  { "6: edge[0].client_ip.tcp: \"proxy-v2\" is not supported yet" } },
 	{ EDGE_HEAD "  on_down: servfail\n" BACKENDS,
 	  { "4: edge[0].on_down: \"servfail\" is not supported yet; pass and drop are" } },
-	{ ENFORCE_HEAD "  ipv6: redirect\n  dot: reject\n",
-	  { "5: enforce[0].ipv6: \"redirect\" is not supported yet",
-	    "6: enforce[0].dot: \"reject\" is not supported yet" } },
-	{ ENFORCE_HEAD "  resolver6: 2001:db8::1\n  doh: { action: reject }\n",
-	  { "5: enforce[0].resolver6: is not supported yet",
-	    "6: enforce[0].doh: is not supported yet" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n  backend_udp_size: 1232\n",
 	  { "3: limits.client_prefix: is not supported yet",
 	    "4: limits.backend_udp_size: is not supported yet" } },
@@ -352,6 +409,19 @@ static const struct {
 	{ EDGE_HEAD "  client_ip: { dns: none }\n" BACKENDS,
 	  { "4: edge[0].client_ip.dns: unknown key; keys here: udp, tcp" } },
 	{ ENFORCE_HEAD "  exempt:\n  - { a: b }\n", { "6: enforce[0].exempt[0]: a list or a block" } },
+	{ EDGE_HEAD "  source: { a: b }\n" BACKENDS, { "4: edge[0].source: a list or a block" } },
+	{ EDGE_HEAD "  source: []\n" BACKENDS,
+	  { "4: edge[0].source: 0 addresses; one, or a list of one IPv4 and one IPv6 address" } },
+	{ EDGE_HEAD "  source: [10.0.0.2, 'fd00::2', 10.0.0.3]\n" BACKENDS,
+	  { "4: edge[0].source: 3 addresses; one, or a list" } },
+	{ ENFORCE_HEAD "  doh: [9.9.9.9]\n",
+	  { "5: enforce[0].doh: this stands where a block of keys belongs: addresses, file, action" } },
+	{ ENFORCE_HEAD "  doh: { file: [a] }\n", { "5: enforce[0].doh.file: a list or a block" } },
+	{ ENFORCE_HEAD "  doh: { addresses: [[9.9.9.9]] }\n",
+	  { "5: enforce[0].doh.addresses[0]: a list or a block" } },
+	{ ENFORCE_HEAD "  doh: { address: 9.9.9.9 }\n",
+	  { "5: enforce[0].doh.address: unknown key; did you mean \"addresses\"?" } },
+	{ ENFORCE_HEAD "  resolver6: ['fd77::1']\n", { "5: enforce[0].resolver6: a list or a block" } },
 
 	/* Names and devices. */
 	{ "edge:\n- interface: eth0\n" BACKENDS, { "2: edge[0].name: is missing" } },
@@ -389,7 +459,7 @@ static const struct {
 	{ ENFORCE_HEAD "  exempt: [10.77.0.5, printer]\n",
 	  { "5: enforce[0].exempt[1]: \"printer\" is a host name" } },
 	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1:53\n    udp: 53\n",
-	  { "5: edge[0].backends[0].address: \"10.0.0.1:53\" has a port in it" } },
+	  { "5: edge[0].backends[0].address: \"10.0.0.1:53\" has a port or brackets in it" } },
 	{ EDGE_HEAD "  address: 198.51.100.256\n" BACKENDS,
 	  { "4: edge[0].address: \"198.51.100.256\" is not an IPv4 address: four numbers" } },
 	{ EDGE_HEAD "  address: 198.51.100.0/24\n" BACKENDS,
@@ -408,23 +478,59 @@ static const struct {
 	  { "4: enforce[0].resolver: \"127.0.0.53\" is a loopback address" } },
 	{ "enforce:\n- name: a\n  interface: ppp*\n", { "2: enforce[0].resolver: is missing" } },
 	{ ENFORCE_HEAD "  exempt: [10.77.0.0/33]\n",
-	  { "5: enforce[0].exempt[0]: \"10.77.0.0/33\" is not a prefix: its length is at most 32" } },
+	  { "5: enforce[0].exempt[0]: \"10.77.0.0/33\" is not a prefix: its length is at most 32 bits "
+	    "(IPv6: 128)" } },
 	{ ENFORCE_HEAD "  exempt:\n  - 10.77.0.5/16\n",
 	  { "6: enforce[0].exempt[0]: \"10.77.0.5/16\" is not a prefix" } },
 	{ ENFORCE_HEAD "  exempt: 10.77.0.0/\n",
-	  { "5: enforce[0].exempt: \"10.77.0.0/\" is not an IPv4 address or prefix" } },
+	  { "5: enforce[0].exempt: \"10.77.0.0/\" is not an IPv4 or IPv6 address or prefix such as" } },
 
 	/* IPv6. */
-	{ EDGE_HEAD "  address: [198.51.100.1, '2001:db8::1']\n" BACKENDS,
-	  { "4: edge[0].address[1]: \"2001:db8::1\" is IPv6, and IPv6 is not supported yet here" } },
-	{ EDGE_HEAD "  source: fd00::1\n" BACKENDS, { "4: edge[0].source: \"fd00::1\" is IPv6" } },
-	{ EDGE_HEAD "  backends:\n  - { address: 'fd00::2', udp: 53 }\n",
-	  { "5: edge[0].backends[0].address: \"fd00::2\" is IPv6" } },
+	{ EDGE_HEAD "  address: ['2001:db8::1::2', '2001:db8', 'fd00::g']\n" BACKENDS,
+	  { "4: edge[0].address[0]: \"2001:db8::1::2\" is not an IPv6 address such as 2001:db8::53",
+	    "4: edge[0].address[1]: \"2001:db8\" has a port or brackets in it",
+	    "4: edge[0].address[2]: \"fd00::g\" is not an IPv6 address" } },
+	{ EDGE_HEAD "  address: ['[2001:db8::1]:53', 'fe80::1%eth0', 'fe80::1']\n" BACKENDS,
+	  { "4: edge[0].address[0]: \"[2001:db8::1]:53\" has a port or brackets in it",
+	    "4: edge[0].address[1]: \"fe80::1%eth0\" names a device",
+	    "4: edge[0].address[2]: \"fe80::1\" is a link-local address" } },
+	{ EDGE_HEAD "  backends:\n  - { address: '::', udp: 53 }\n  - { address: '::1', udp: 53 }\n"
+		    "  - { address: 'ff02::1', udp: 53 }\n",
+	  { "5: edge[0].backends[0].address: \"::\" is no host's address",
+	    "6: edge[0].backends[1].address: \"::1\" is the loopback address",
+	    "7: edge[0].backends[2].address: \"ff02::1\" is a multicast address" } },
+	{ EDGE_HEAD "  source: [10.0.0.2, 10.0.0.3]\n" BACKENDS,
+	  { "4: edge[0].source[1]: \"10.0.0.3\" is the second of its family" } },
+	{ EDGE_HEAD "  source: fd00::1\n" BACKENDS,
+	  { "4: edge[0].source: \"fd00::1\" is IPv6, and no backend here is" } },
+	{ EDGE_HEAD "  source: [10.0.0.2, 'fd00::1']\n"
+		    "  backends: [{ address: 'fd00::2', udp: 53 }]\n",
+	  { "4: edge[0].source[0]: \"10.0.0.2\" is IPv4, and no backend here is" } },
 	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: fd00::1\n",
-	  { "4: enforce[0].resolver: \"fd00::1\" is IPv6" } },
-	{ ENFORCE_HEAD "  exempt: ['fd00::/8', '::/0']\n",
-	  { "5: enforce[0].exempt[0]: \"fd00::/8\" is IPv6",
-	    "5: enforce[0].exempt[1]: \"::/0\" is IPv6" } },
+	  { "4: enforce[0].resolver: \"fd00::1\" is IPv6; IPv4 queries need an IPv4 address" } },
+	{ ENFORCE_HEAD "  ipv6: redirect\n  resolver6: 10.77.0.1\n",
+	  { "6: enforce[0].resolver6: \"10.77.0.1\" is IPv4; resolver6 answers IPv6 queries" } },
+	{ ENFORCE_HEAD "  ipv6: redirect\n  resolver6: fe80::1\n",
+	  { "6: enforce[0].resolver6: \"fe80::1\" is a link-local address" } },
+	{ ENFORCE_HEAD "  ipv6: redirect\n",
+	  { "5: enforce[0].ipv6: \"redirect\" needs a resolver6" } },
+	{ ENFORCE_HEAD "  resolver6: fd77::1\n",
+	  { "5: enforce[0].resolver6: \"fd77::1\" would never be asked: that takes ipv6: redirect" } },
+	{ ENFORCE_HEAD "  exempt: ['fd00::/129', 'fd00::1/64']\n",
+	  { "5: enforce[0].exempt[0]: \"fd00::/129\" is not a prefix",
+	    "5: enforce[0].exempt[1]: \"fd00::1/64\" is not a prefix" } },
+	{ ENFORCE_HEAD "  exempt: ['::/0', '::/80']\n",
+	  { "5: enforce[0].exempt[0]: \"::/0\" contains the IPv4-mapped addresses...2000::/3",
+	    "5: enforce[0].exempt[1]: \"::/80\" contains the IPv4-mapped addresses" } },
+
+	/* DoH. */
+	{ ENFORCE_HEAD "  doh: {}\n", { "5: enforce[0].doh: neither addresses nor file" } },
+	{ ENFORCE_HEAD "  doh: { action: reject }\n", { "5: enforce[0].doh: neither addresses nor" } },
+	{ ENFORCE_HEAD "  doh: { addresses: 9.9.9.9, action: pass }\n",
+	  { "5: enforce[0].doh.action: \"pass\" is not reject or drop" } },
+	{ ENFORCE_HEAD "  doh: { file: '' }\n", { "5: enforce[0].doh.file: no name of a file" } },
+	{ ENFORCE_HEAD "  doh:\n    addresses:\n    - dns.google\n",
+	  { "7: enforce[0].doh.addresses[0]: \"dns.google\" is a host name" } },
 
 	/* Backends. */
 	{ EDGE_HEAD, { "2: edge[0].backends: is missing" } },
@@ -453,9 +559,10 @@ static const struct {
 	/* Words. */
 	{ EDGE_HEAD "  on_down: Pass\n" BACKENDS, { "4: edge[0].on_down: \"Pass\" is not pass or" } },
 	{ ENFORCE_HEAD "  ipv6: accept\n  dot: no\n  on_down: reject\n",
-	  { "5: enforce[0].ipv6: \"accept\" is not pass or drop",
-	    "6: enforce[0].dot: \"no\" is not pass or drop",
+	  { "5: enforce[0].ipv6: \"accept\" is not drop, redirect or pass",
+	    "6: enforce[0].dot: \"no\" is not reject, drop or pass",
 	    "7: enforce[0].on_down: \"reject\" is not pass or drop" } },
+	{ ENFORCE_HEAD "  guard: on\n", { "5: enforce[0].guard: \"on\" is not count, drop or off" } },
 
 	/* Limits. */
 	{ EDGE "limits:\n  udp_slots: 200000\n",
@@ -877,6 +984,128 @@ static void files_are_read(void **state)
 	rmdir(dir);
 }
 
+/* --- lists of prefixes ------------------------------------------------------------------------ */
+
+static void a_list_has_comments_and_blank_lines(void **state)
+{
+	static const char list[] = "# resolvers\n\n9.9.9.9\r\n  2620:fe::/48 # Quad9\n\t\n8.8.8.0/24\n"
+				   "9.9.9.9/32\n149.112.112.112";
+	_cleanup_(freep) struct edge53_prefix *prefixes = NULL;
+	size_t n = 0;
+
+	(void)state;
+	forget_messages(NULL);
+	assert_int_equal(prefixes_parse("doh.txt", list, strlen(list), &prefixes, &n), 0);
+	assert_string_equal(messages, "");
+	assert_int_equal(n, 5);
+	prefixes_sort(prefixes, &n);
+	assert_int_equal(n, 4);
+	assert_address(&prefixes[0].address, "2620:fe::");
+	assert_address(&prefixes[1].address, "8.8.8.0");
+	assert_address(&prefixes[2].address, "9.9.9.9");
+	assert_address(&prefixes[3].address, "149.112.112.112");
+}
+
+static void what_is_no_prefix_is_told_with_its_line(void **state)
+{
+	static const char list[] = "9.9.9.9\ndns.google\n# x\n10.0.0.1/8\n::/0\na b\n\0\n9.9.9.9 8.8.8.8\n";
+	static const char *const expected[] = {
+		"doh.txt:2: \"dns.google\" is a host name",
+		"doh.txt:4: \"10.0.0.1/8\" is not a prefix",
+		"doh.txt:5: \"::/0\" contains the IPv4-mapped addresses",
+		"doh.txt:6: \"a b\" is a host name",
+		"doh.txt:7: \"\" is not an IPv4 address",
+		"doh.txt:8: \"9.9.9.9 8.8.8.8\" is not an IPv4 address",
+	};
+	_cleanup_(freep) struct edge53_prefix *prefixes = NULL;
+	const char *line = messages;
+	size_t n = 0;
+
+	(void)state;
+	forget_messages(NULL);
+	assert_int_equal(prefixes_parse("doh.txt", list, sizeof(list) - 1, &prefixes, &n), -EINVAL);
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		if (!reads_as(line, expected[i]))
+			fail_msg("expected: %s\ngot: %s", expected[i], line);
+		line = strchr(line, '\n') + 1;
+	}
+	assert_string_equal(line, "");
+}
+
+static void of_a_file_that_is_no_list_twenty_lines_are_told(void **state)
+{
+	_cleanup_(text_free) struct text text = {};
+	_cleanup_(freep) struct edge53_prefix *prefixes = NULL;
+	size_t n = 0;
+
+	(void)state;
+	for (unsigned int i = 0; i < 1000; i++)
+		append(&text, "<td>%u</td>\n", i);
+	forget_messages(NULL);
+	assert_int_equal(prefixes_parse("doh.txt", text.bytes, text.len, &prefixes, &n), -EINVAL);
+	assert_int_equal(n_messages, 21);
+	assert_non_null(strstr(messages, "doh.txt: there is more that is wrong"));
+}
+
+/* Writes the list beside the configuration, which names it without a directory. */
+static void load_with_list(const char *dir, const char *list, size_t len, struct config **ret,
+			   int *result)
+{
+	static const char config[] = ENFORCE_HEAD "  doh:\n    file: doh.txt\n    addresses: 8.8.8.8\n";
+	char path[64];
+
+	snprintf(path, sizeof(path), "%s/doh.txt", dir);
+	unlink(path);
+	if (list)
+		write_file(path, list, len);
+	snprintf(path, sizeof(path), "%s/edge53.yaml", dir);
+	write_file(path, config, strlen(config));
+	forget_messages(NULL);
+	*result = config_load(path, ret);
+	unlink(path);
+}
+
+static void a_list_is_read_from_beside_the_configuration(void **state)
+{
+	char dir[] = P_tmpdir "/edge53-test-XXXXXX", expected[256], path[64];
+	_cleanup_(text_free) struct text many = {};
+	_cleanup_(config_freep) struct config *config = NULL;
+	struct config *none = NULL;
+	int r;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	load_with_list(dir, "9.9.9.9\n8.8.8.8\n", 16, &config, &r);
+	assert_int_equal(r, 0);
+	assert_int_equal(config->enforces[0].doh.n_prefixes, 2);
+
+	load_with_list(dir, NULL, 0, &none, &r);
+	assert_int_equal(r, -ENOENT);
+	snprintf(expected, sizeof(expected),
+		 "%s/edge53.yaml:6: enforce[0].doh.file: %s/doh.txt: cannot be opened: No such file or "
+		 "directory\n", dir, dir);
+	assert_string_equal(messages, expected);
+
+	load_with_list(dir, "9.9.9.9\nwurst\n", 14, &none, &r);
+	assert_int_equal(r, -EINVAL);
+	snprintf(expected, sizeof(expected), "%s/doh.txt:2: \"wurst\" is a host name", dir);
+	assert_int_equal(strncmp(messages, expected, strlen(expected)), 0);
+
+	for (unsigned int i = 0; i < EDGE53_MAX_DOH; i++)
+		append(&many, "11.%u.%u.%u\n", i >> 16, i >> 8 & 255, i & 255);
+	load_with_list(dir, many.bytes, many.len, &none, &r);
+	assert_int_equal(r, -EINVAL); /* with the one in addresses */
+	snprintf(expected, sizeof(expected),
+		 "%s/edge53.yaml: 262145 addresses and prefixes of DoH servers in all; 262144 are "
+		 "possible\n", dir);
+	assert_string_equal(messages, expected);
+
+	snprintf(path, sizeof(path), "%s/doh.txt", dir);
+	unlink(path);
+	assert_null(none);
+	rmdir(dir);
+}
+
 static void nothing_is_freed_without_complaint(void **state)
 {
 	(void)state;
@@ -891,6 +1120,8 @@ int main(void)
 		cmocka_unit_test(the_smallest_edge_gets_the_defaults),
 		cmocka_unit_test(the_smallest_enforce_gets_the_defaults),
 		cmocka_unit_test(both_kinds_with_everything_changed),
+		cmocka_unit_test(all_of_ipv6),
+		cmocka_unit_test(a_prefix_counts_once),
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
@@ -908,6 +1139,10 @@ int main(void)
 		cmocka_unit_test(damaged_files_do_no_harm),
 		cmocka_unit_test(what_libcyaml_says_has_file_and_line),
 		cmocka_unit_test(files_are_read),
+		cmocka_unit_test(a_list_has_comments_and_blank_lines),
+		cmocka_unit_test(what_is_no_prefix_is_told_with_its_line),
+		cmocka_unit_test(of_a_file_that_is_no_list_twenty_lines_are_told),
+		cmocka_unit_test(a_list_is_read_from_beside_the_configuration),
 		cmocka_unit_test(nothing_is_freed_without_complaint),
 	};
 

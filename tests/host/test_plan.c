@@ -43,15 +43,16 @@ static const struct {
 	const char *name; /* the ifindex is the place in the list, from 1 */
 	unsigned short arphrd;
 	unsigned int flags;
+	unsigned int mtu;
 	unsigned long long xdp_features;
 	bool is_default_route;
 } usual_links[] = {
-	{ "lo", ARPHRD_LOOPBACK, IFF_UP | IFF_LOOPBACK, 0, false },
-	{ "eth0", ARPHRD_ETHER, IFF_UP, XDP_BASIC | XDP_NDO_XMIT, true },
-	{ "eth1", ARPHRD_ETHER, IFF_UP, XDP_BASIC | XDP_NDO_XMIT, false },
-	{ "wg0", ARPHRD_NONE, IFF_UP, 0, false },
-	{ "ppp0", ARPHRD_PPP, IFF_UP, 0, false },
-	{ "ppp1", ARPHRD_PPP, IFF_UP, 0, false },
+	{ "lo", ARPHRD_LOOPBACK, IFF_UP | IFF_LOOPBACK, 65536, 0, false },
+	{ "eth0", ARPHRD_ETHER, IFF_UP, 1500, XDP_BASIC | XDP_NDO_XMIT, true },
+	{ "eth1", ARPHRD_ETHER, IFF_UP, 1500, XDP_BASIC | XDP_NDO_XMIT, false },
+	{ "wg0", ARPHRD_NONE, IFF_UP, 1420, 0, false },
+	{ "ppp0", ARPHRD_PPP, IFF_UP, 1400, 0, false },
+	{ "ppp1", ARPHRD_PPP, IFF_UP, 1400, 0, false },
 };
 
 static const struct {
@@ -60,13 +61,18 @@ static const struct {
 	unsigned char scope;
 } usual_addresses[] = {
 	{ "lo", "127.0.0.1", 8, RT_SCOPE_HOST },
+	{ "lo", "::1", 128, RT_SCOPE_HOST },
 	{ "eth0", "169.254.7.7", 16, RT_SCOPE_LINK },
 	{ "eth0", "198.55.102.244", 24, RT_SCOPE_UNIVERSE },
 	{ "eth0", "198.55.102.245", 24, RT_SCOPE_UNIVERSE },
+	{ "eth0", "fe80::1", 64, RT_SCOPE_LINK },
 	{ "eth0", "2001:db8::244", 64, RT_SCOPE_UNIVERSE },
 	{ "eth1", "10.9.0.2", 24, RT_SCOPE_UNIVERSE },
+	{ "eth1", "fd09::2", 64, RT_SCOPE_UNIVERSE },
 	{ "wg0", "10.172.90.2", 24, RT_SCOPE_UNIVERSE },
+	{ "wg0", "fd00::2", 64, RT_SCOPE_UNIVERSE },
 	{ "ppp0", "10.77.0.1", 32, RT_SCOPE_UNIVERSE },
+	{ "ppp0", "fd77::1", 128, RT_SCOPE_UNIVERSE },
 	{ "ppp1", "10.77.0.1", 32, RT_SCOPE_UNIVERSE },
 };
 
@@ -128,12 +134,24 @@ static void usual_host(struct lab *lab)
 	lab->host.routes = lab->routes;
 	for (size_t i = 0; i < ARRAY_SIZE(usual_links); i++) {
 		add_link(lab, usual_links[i].name, usual_links[i].arphrd, usual_links[i].flags);
+		lab->links[i].mtu = usual_links[i].mtu;
 		lab->links[i].xdp_features = usual_links[i].xdp_features;
 		lab->links[i].is_default_route = usual_links[i].is_default_route;
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(usual_addresses); i++)
 		add_address(lab, usual_addresses[i].link, usual_addresses[i].address,
 			    usual_addresses[i].prefix_len, usual_addresses[i].scope);
+}
+
+static struct host_address *address_of(struct lab *lab, const char *address)
+{
+	struct edge53_addr wanted = addr(address);
+
+	for (size_t i = 0; i < lab->host.n_addresses; i++)
+		if (addr_equal(&lab->addresses[i].address, &wanted))
+			return &lab->addresses[i];
+	fail_msg("the lab has no %s", address);
+	return NULL;
 }
 
 static void remove_addresses(struct lab *lab, unsigned int ifindex)
@@ -156,6 +174,7 @@ static void remove_link(struct lab *lab, struct host_link *link)
 static void change(struct lab *lab, const char *how)
 {
 	char link[32] = "", address[64] = "";
+	unsigned int mtu;
 
 	if (sscanf(how, "%31s has no address", link) && strstr(how, " has no address"))
 		remove_addresses(lab, link_of(lab, link)->ifindex);
@@ -167,8 +186,14 @@ static void change(struct lab *lab, const char *how)
 		link_of(lab, link)->xdp_features = XDP_BASIC;
 	else if (strstr(how, " carries the default route") && sscanf(how, "%31s", link))
 		link_of(lab, link)->is_default_route = true;
+	else if (sscanf(how, "%31s has an MTU of %u", link, &mtu) == 2)
+		link_of(lab, link)->mtu = mtu;
+	else if (sscanf(how, "%63s is tentative", address) && strstr(how, " is tentative"))
+		address_of(lab, address)->is_tentative = true;
+	else if (sscanf(how, "%63s is temporary", address) && strstr(how, " is temporary"))
+		address_of(lab, address)->is_temporary = true;
 	else if (sscanf(how, "%31s also has %63s", link, address) == 2)
-		add_address(lab, link, address, 32, RT_SCOPE_UNIVERSE);
+		add_address(lab, link, address, strchr(address, ':') ? 128 : 32, RT_SCOPE_UNIVERSE);
 	else if (!strcmp(how, "the kernel knows no XDP features"))
 		for (size_t i = 0; i < lab->host.n_links; i++)
 			lab->links[i].knows_xdp_features = false;
@@ -220,12 +245,14 @@ static void answer(struct lab *lab, const struct host_question *question)
 		if (lab->links[i].is_default_route) {
 			route->ifindex = lab->links[i].ifindex;
 			route->by_default = true;
-			route->nexthop = addr("198.55.102.1");
+			route->nexthop = addr(addr_is_ipv4(&question->target) ? "198.55.102.1" :
+										"fe80::99");
 		}
 	route->reachable = route->ifindex != 0;
 	for (size_t i = 0; i < lab->host.n_addresses && addr_is_zero(&route->source); i++)
 		if (!lab->names_no_source && lab->addresses[i].ifindex == route->ifindex &&
-		    lab->addresses[i].scope == RT_SCOPE_UNIVERSE)
+		    lab->addresses[i].scope == RT_SCOPE_UNIVERSE &&
+		    addr_is_ipv4(&lab->addresses[i].address) == addr_is_ipv4(&route->target))
 			route->source = lab->addresses[i].address;
 	route->neighbour_known = route->reachable && !lab->knows_no_neighbour;
 	route->neighbour_stale = route->neighbour_known && lab->is_stale;
@@ -275,20 +302,66 @@ static void put_backend(const struct plan_backend *b, const struct lab *lab)
 	else if (b->is_ethernet)
 		put(" at ?");
 	put("%s%s\n", b->neighbour_stale ? " stale" : "", b->xdp_redirect_ok ? " redirect" : "");
+	assert_int_equal(b->mtu, host_link_by_index(&lab->host, b->ifindex)->mtu);
+}
+
+static void put_prefixes(const char *what, const struct plan_prefixes *prefixes)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		const struct edge53_addr *address = &prefixes->list[i].address;
+
+		put("  %s %s/%u\n", what, show(address),
+		    prefixes->list[i].length_bits - (addr_is_ipv4(address) ? 96 : 0));
+	}
 }
 
 static void put_service(const struct plan_service *s, const struct lab *lab)
 {
-	put("%s %s:%s%s%s%s\n", s->kind == EDGE53_SERVICE_EDGE ? "edge" : "enforce", s->name,
-	    s->flags & EDGE53_SERVICE_DOWN_PASS ? " down-pass" : "",
-	    s->flags & EDGE53_SERVICE_IPV6_DROP ? " ipv6-drop" : "",
-	    s->flags & EDGE53_SERVICE_DOT_DROP ? " dot-drop" : "",
-	    s->flags & EDGE53_SERVICE_EXEMPT ? " exempt" : "");
-	assert_false(s->flags & EDGE53_SERVICE_XDP);
+	static const struct {
+		unsigned int flag;
+		const char *word;
+	} flags[] = {
+		{ EDGE53_SERVICE_DOWN_PASS, "down-pass" },
+		{ EDGE53_SERVICE_IPV6_DROP, "ipv6-drop" },
+		{ EDGE53_SERVICE_IPV6_REDIRECT, "ipv6-redirect" },
+		{ EDGE53_SERVICE_DOT_DROP, "dot-drop" },
+		{ EDGE53_SERVICE_DOT_REJECT, "dot-reject" },
+		{ EDGE53_SERVICE_DOH_DROP, "doh-drop" },
+		{ EDGE53_SERVICE_DOH_REJECT, "doh-reject" },
+		{ EDGE53_SERVICE_EXEMPT, "exempt" },
+		{ EDGE53_SERVICE_XDP, "xdp, which the plan cannot know" },
+	};
+
+	put("%s %s:", s->kind == EDGE53_SERVICE_EDGE ? "edge" : "enforce", s->name);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if (s->flags & flags[i].flag)
+			put(" %s", flags[i].word);
+	put("\n");
 	for (size_t i = 0; i < s->n_backends; i++)
 		put_backend(&s->backends[i], lab);
-	for (size_t i = 0; i < s->n_exempt; i++)
-		put("  exempt %s/%u\n", show(&s->exempt[i].address), s->exempt[i].length_bits - 96);
+	put_prefixes("exempt", &s->exempt);
+	put_prefixes("doh", &s->doh);
+}
+
+/* Of each device whose packets the guard does not let pass, and of others that may come. */
+static void put_guards(const struct plan *plan, const struct lab *lab)
+{
+	if (!plan->n_guards)
+		return;
+	assert_int_equal(plan->n_guards, lab->host.n_links + 1);
+	put("guard:");
+	for (size_t i = 0; i < plan->n_guards; i++) {
+		const struct plan_guard *g = &plan->guards[i];
+		const struct host_link *link = host_link_by_index(&lab->host, g->ifindex);
+
+		assert_int_equal(!link, i == 0);
+		if (g->policy == EDGE53_GUARD_PASS)
+			continue;
+		put(" %s %s %s%s", link ? link->name : "others",
+		    g->policy == EDGE53_GUARD_DROP ? "drop" : "count",
+		    plan->services[g->service].name, g->is_enforced ? " enforced;" : ";");
+	}
+	put("\n");
 }
 
 static void put_device(const struct plan_device *d, const struct plan *plan, const struct lab *lab)
@@ -298,9 +371,11 @@ static void put_device(const struct plan_device *d, const struct plan *plan, con
 	assert_string_equal(d->name, link->name);
 	assert_memory_equal(d->mac, link->mac, sizeof(d->mac));
 	assert_int_equal(d->is_ethernet, host_link_is_ethernet(link));
-	put("%s:%s%s%s%s%s%s", d->name, d->is_client_side ? " clients" : "",
+	assert_int_equal(d->mtu, link->mtu);
+	put("%s:%s%s%s%s%s%s%s", d->name, d->is_client_side ? " clients" : "",
 	    d->hooks & HOOK_UPLINK_XDP ? " xdp" : "", d->hooks & HOOK_UPLINK_TC ? " tc" : "",
 	    d->hooks & HOOK_ENFORCE_IN ? " in" : "", d->hooks & HOOK_ENFORCE_OUT ? " out" : "",
+	    d->hooks & HOOK_GUARD_OUT ? " guard" : "",
 	    d->xdp_redirect_ok ? " redirect" : "");
 	if (d->enforce >= 0)
 		put(" of %s", plan->services[d->enforce].name);
@@ -317,6 +392,7 @@ static void put_plan(const struct plan *plan, const struct lab *lab)
 		put_service(&plan->services[i], lab);
 	for (size_t i = 0; i < plan->n_devices; i++)
 		put_device(&plan->devices[i], plan, lab);
+	put_guards(plan, lab);
 	for (size_t i = 0; i < plan->n_frontends; i++)
 		put("%s on %s is %s\n",
 		    addr_is_zero(&plan->frontends[i].address) ? "all"
@@ -406,6 +482,7 @@ static void all_hold(const struct row *rows, size_t n)
 #define WG0 "wg0: tc\n"
 #define ETH0 "eth0: clients xdp tc redirect\n"
 #define FRONTEND "198.55.102.244 on eth0 is dns\n"
+#define OWN "198.55.102.245 on eth0 is dns\n2001:db8::244 on eth0 is dns\n"
 
 static const struct row uplinks_rows[] = {
 	{ "an edge with its uplink, its tunnel and its backend there",
@@ -429,14 +506,37 @@ static const struct row uplinks_rows[] = {
 	  "edge: [{ name: dns, interface: '*', address: 198.55.102.244, " WG " }]\n",
 	  { "eth1 is missing", "ppp0 is missing", "ppp1 is missing" },
 	  DNS BY_WG0 "wg0: clients tc\n" ETH0 FRONTEND "198.55.102.244 on wg0 is dns\n" },
-	{ "without an address, the IPv4 addresses of global scope of the uplink",
+	{ "without an address, those of global scope of the uplink, of both families",
 	  "edge: [{ name: dns, interface: eth0, " WG " }]\n",
 	  {},
+	  DNS BY_WG0 WG0 ETH0 FRONTEND OWN },
+	{ "but none that is tentative, and none that is gone tomorrow",
+	  "edge: [{ name: dns, interface: eth0, " WG " }]\n",
+	  { "eth0 also has 2001:db8::7", "2001:db8::7 is temporary", "2001:db8::244 is tentative" },
 	  DNS BY_WG0 WG0 ETH0 FRONTEND "198.55.102.245 on eth0 is dns\n" },
+	{ "frontends of both families",
+	  "edge: [{ name: dns, interface: eth0, address: [198.55.102.244, '2001:db8::244'], " WG
+	  " }]\n",
+	  {},
+	  DNS BY_WG0 WG0 ETH0 FRONTEND "2001:db8::244 on eth0 is dns\n" },
+	{ "an IPv6 address that the host does not have",
+	  "edge: [{ name: dns, interface: eth0, address: '2001:db8::9', " WG " }]\n",
+	  {},
+	  DNS BY_WG0 WG0 ETH0
+	  "2001:db8::9 on eth0 is dns\n"
+	  "warning: dns: address 2001:db8::9 is not on this host; nobody will answer neighbour "
+	  "solicitations for it\n" },
+	{ "replies may not be longer than the clients' device takes",
+	  EDGE(WG),
+	  { "wg0 has an MTU of 9000" },
+	  DNS BY_WG0 WG0 ETH0 FRONTEND
+	  "warning: dns: replies that fit into the MTU towards the backends (9000) but not into "
+	  "that of eth0 (1500) are lost; give both the same, or keep the backends' EDNS size "
+	  "below\n" },
 	{ "an uplink without such an address is waited for",
 	  "edge: [{ name: dns, interface: eth0, " WG " }]\n",
 	  { "eth0 has no address" },
-	  DNS BY_WG0 WG0 ETH0 "note: dns: waiting for an IPv4 address on eth0\n" },
+	  DNS BY_WG0 WG0 ETH0 "note: dns: waiting for an address on eth0\n" },
 	{ "an address of another device is one of this host too",
 	  "edge: [{ name: dns, interface: eth1, address: 198.55.102.244, " WG " }]\n",
 	  {},
@@ -453,7 +553,7 @@ static const struct row uplinks_rows[] = {
 	{ "an address that the uplink has twice is one frontend",
 	  "edge: [{ name: dns, interface: eth0, " WG " }]\n",
 	  { "eth0 also has 198.55.102.244" },
-	  DNS BY_WG0 WG0 ETH0 FRONTEND "198.55.102.245 on eth0 is dns\n" },
+	  DNS BY_WG0 WG0 ETH0 FRONTEND OWN },
 	{ "two services share an uplink, each with its address",
 	  "edge:\n- { name: dns, interface: eth0, address: 198.55.102.244, " WG " }\n"
 	  "- { name: two, interface: eth0, address: 198.55.102.245, " WG " }\n",
@@ -465,7 +565,7 @@ static const struct row uplinks_rows[] = {
 	  "- { name: two, interface: 'eth*', " WG " }\n",
 	  { "eth1 is missing" },
 	  DNS BY_WG0 "edge two: down-pass\n" BY_WG0 WG0 ETH0 FRONTEND
-		     "198.55.102.245 on eth0 is two\n"
+		     "198.55.102.245 on eth0 is two\n2001:db8::244 on eth0 is two\n"
 		     "error: 198.55.102.244 port 53 on eth0 belongs to \"dns\" and to \"two\"\n" },
 };
 ROWS(uplinks)
@@ -485,7 +585,7 @@ static const struct row backends_rows[] = {
 	  EDGE("tunnel: wg0, " WG),
 	  { "wg0 has no address" },
 	  DNS BACKEND("10.172.90.1") " waits\n" ETH0 FRONTEND
-				     "note: dns: waiting for an address on wg0\n" },
+				     "note: dns: waiting for an IPv4 address on wg0\n" },
 	{ "with a source it is not",
 	  EDGE("tunnel: wg0, source: 10.1.2.3, " WG),
 	  { "wg0 has no address" },
@@ -565,6 +665,48 @@ static const struct row backends_rows[] = {
 	  { "there is no default route" },
 	  DNS BACKEND("203.0.113.53") " waits\n" ETH0 FRONTEND
 				      "note: dns: waiting for a route to backend 203.0.113.53\n" },
+	{ "an IPv6 backend",
+	  EDGE(TO("'fd00::1'")),
+	  {},
+	  DNS BACKEND("fd00::1") " by wg0 from fd00::2\n" WG0 ETH0 FRONTEND },
+	{ "backends of both families in one service, each with a source of its own",
+	  EDGE("tunnel: wg0, backends: [{ address: 10.172.90.1, udp: 53 }, { address: 'fd00::1', "
+	       "udp: 53, weight: 2 }]"),
+	  {},
+	  DNS "  backend 10.172.90.1 53/0*1 by wg0 from 10.172.90.2\n"
+	      "  backend fd00::1 53/0*2 by wg0 from fd00::2\n" WG0 ETH0 FRONTEND },
+	{ "sources of the file, one a family",
+	  EDGE("source: ['fd00::7', 10.1.2.3], backends: [{ address: 10.172.90.1, udp: 53 }, "
+	       "{ address: 'fd00::1', udp: 53 }]"),
+	  {},
+	  DNS "  backend 10.172.90.1 53/0*1 by wg0 from 10.1.2.3\n"
+	      "  backend fd00::1 53/0*1 by wg0 from fd00::7\n" WG0 ETH0 FRONTEND },
+	{ "a source of the other family is none",
+	  EDGE(TO("'fd00::1'")),
+	  { "wg0 has no address", "wg0 also has 10.172.90.2" },
+	  DNS BACKEND("fd00::1") " waits\n" ETH0 FRONTEND
+	  "note: dns: waiting for a route to backend fd00::1: the default route, by eth0, is not "
+	  "taken for a private address unless `tunnel: eth0` says so\n" },
+	{ "an IPv6 tunnel without IPv6 address is waited for",
+	  EDGE("tunnel: wg0, " TO("'fd00::1'")),
+	  { "wg0 has no address", "wg0 also has 10.172.90.2" },
+	  DNS BACKEND("fd00::1") " waits\n" ETH0 FRONTEND
+				 "note: dns: waiting for an IPv6 address on wg0\n" },
+	{ "a temporary address is no source, though the kernel would take it",
+	  EDGE(TO("'2001:db8:53::1'")),
+	  { "eth0 also has 2001:db8::7", "2001:db8::244 is temporary" },
+	  DNS BACKEND("2001:db8:53::1") " by eth0 from 2001:db8::7 via fe80::99 at 2-153 "
+					"redirect\n" ETH0 FRONTEND },
+	{ "unless there is no other",
+	  EDGE(TO("'2001:db8:53::1'")),
+	  { "2001:db8::244 is temporary" },
+	  DNS BACKEND("2001:db8:53::1") " by eth0 from 2001:db8::244 via fe80::99 at 2-153 "
+					"redirect\n" ETH0 FRONTEND },
+	{ "an IPv6 backend on link",
+	  EDGE(TO("'fd09::1'")),
+	  {},
+	  DNS BACKEND("fd09::1") " by eth1 from fd09::2 at 3-1 redirect\n"
+				 "eth1: xdp tc redirect\n" ETH0 FRONTEND },
 	{ "on_down: drop is no flag",
 	  EDGE("on_down: drop, " WG),
 	  {},
@@ -586,6 +728,8 @@ static void private_addresses_wait_for_a_route_of_their_own(void **state)
 		{ "172.31.255.254", true },   { "172.32.0.1", false },
 		{ "192.167.255.254", false }, { "192.168.0.1", true },
 		{ "192.168.255.254", true },  { "192.169.0.1", false },
+		{ "'fbff::1'", false },	      { "'fc01::1'", true },
+		{ "'fdff::1'", true },	      { "'fe00::1'", false },
 	};
 
 	(void)state;
@@ -610,19 +754,28 @@ static void private_addresses_wait_for_a_route_of_their_own(void **state)
 #define PPP0 "ppp0: clients in out of vpn\n"
 #define PPP1 "ppp1: clients in out of vpn\n"
 
+/* The uplink is guarded, with the given policy of devices not known yet, and of these. */
+#define ETH0_GUARDED "eth0: clients xdp tc guard redirect\n"
+#define OUT "eth0: guard redirect\n"
+#define GUARD(others, devices) "guard: others " others ";" devices "\n"
+#define IN_PPP0 " ppp0 count vpn enforced;"
+#define IN_PPP1 " ppp1 count vpn enforced;"
+#define OUT_OF_PPP0 OUT GUARD("count vpn", IN_PPP0)
+#define OUT_OF_BOTH OUT GUARD("count vpn", IN_PPP0 IN_PPP1)
+
 static const struct row enforcing_rows[] = {
 	{ "every device that matches is enforced, whatever is asked there",
 	  ENFORCE(""),
 	  {},
-	  VPN RESOLVER PPP0 PPP1 "all on ppp0 is vpn\nall on ppp1 is vpn\n" },
+	  VPN RESOLVER PPP0 PPP1 OUT_OF_BOTH "all on ppp0 is vpn\nall on ppp1 is vpn\n" },
 	{ "clients are waited for",
 	  ENFORCE(""),
 	  { "ppp0 is missing", "ppp1 is missing", "lo also has 10.77.0.1" },
-	  VPN RESOLVER "note: vpn: no device matches \"ppp*\" yet\n" },
+	  VPN RESOLVER OUT GUARD("count vpn", "") "note: vpn: no device matches \"ppp*\" yet\n" },
 	{ "the device that carries the default route is refused, the others are planned",
 	  ENFORCE(""),
 	  { "ppp1 carries the default route" },
-	  VPN RESOLVER PPP0
+	  VPN RESOLVER PPP0 OUT "ppp1: guard\n" GUARD("count vpn", IN_PPP0 " ppp1 count vpn;")
 	  "all on ppp0 is vpn\n"
 	  "error: vpn: interface \"ppp*\" matches ppp1, which carries the default route: the "
 	  "host's own way out "
@@ -630,43 +783,45 @@ static const struct row enforcing_rows[] = {
 	{ "a resolver on link is used, with a warning",
 	  "enforce: [{ name: vpn, interface: ppp0, resolver: 10.9.0.53 }]\n",
 	  {},
-	  VPN "  backend 10.9.0.53 53/53*1 local\n" PPP0 "all on ppp0 is vpn\n"
+	  VPN "  backend 10.9.0.53 53/53*1 local\n" PPP0 OUT_OF_PPP0 "all on ppp0 is vpn\n"
 	      "warning: vpn: resolver 10.9.0.53 is not on this host: queries are forwarded "
 	      "(net.ipv4.ip_forward)\n" },
 	{ "a resolver to which only the default route leads is waited for",
 	  "enforce: [{ name: vpn, interface: ppp0, resolver: 203.0.113.53 }]\n",
 	  {},
 	  VPN
-	  "  backend 203.0.113.53 53/53*1 local waits\n" PPP0 "all on ppp0 is vpn\n"
+	  "  backend 203.0.113.53 53/53*1 local waits\n" PPP0 OUT_OF_PPP0 "all on ppp0 is vpn\n"
 	  "note: vpn: waiting for resolver 203.0.113.53: no address of this host, and no route to "
 	  "it but the "
 	  "default\n" },
 	{ "ipv6, dot and on_down are flags",
 	  ENFORCE(", ipv6: pass, dot: drop, on_down: drop"),
 	  { "ppp1 is missing" },
-	  "enforce vpn: dot-drop\n" RESOLVER PPP0 "all on ppp0 is vpn\n" },
+	  "enforce vpn: dot-drop\n" RESOLVER PPP0 OUT_OF_PPP0 "all on ppp0 is vpn\n" },
 	{ "exempt is a flag and a list",
 	  ENFORCE(", exempt: [10.77.0.5, 10.78.0.0/16]"),
 	  { "ppp1 is missing" },
 	  "enforce vpn: down-pass ipv6-drop exempt\n" RESOLVER
-	  "  exempt 10.77.0.5/32\n  exempt 10.78.0.0/16\n" PPP0 "all on ppp0 is vpn\n" },
+	  "  exempt 10.78.0.0/16\n  exempt 10.77.0.5/32\n" PPP0 OUT_OF_PPP0 "all on ppp0 is vpn\n" },
 	{ "clients on Ethernet get the same hooks",
 	  "enforce: [{ name: vpn, interface: eth1, resolver: 10.77.0.1 }]\n",
 	  {},
-	  VPN RESOLVER "eth1: clients in out redirect of vpn\nall on eth1 is vpn\n" },
+	  VPN RESOLVER "eth1: clients in out redirect of vpn\n" OUT GUARD(
+		  "count vpn", " eth1 count vpn enforced;") "all on eth1 is vpn\n" },
 	{ "two services with a device each",
 	  "enforce:\n- { name: vpn, interface: ppp0, resolver: 10.77.0.1 }\n"
 	  "- { name: two, interface: ppp1, resolver: 10.77.0.1 }\n",
 	  {},
 	  VPN RESOLVER "enforce two: down-pass ipv6-drop\n" RESOLVER PPP0
-		       "ppp1: clients in out of two\n"
+		       "ppp1: clients in out of two\n" OUT GUARD(
+			       "count vpn", IN_PPP0 " ppp1 count two enforced;")
 		       "all on ppp0 is vpn\nall on ppp1 is two\n" },
 	{ "a device that two of them match is refused to the second",
 	  "enforce:\n- { name: vpn, interface: 'ppp*', resolver: 10.77.0.1 }\n"
 	  "- { name: two, interface: ppp1, resolver: 10.77.0.1 }\n",
 	  {},
 	  VPN RESOLVER
-	  "enforce two: down-pass ipv6-drop\n" RESOLVER PPP0 PPP1
+	  "enforce two: down-pass ipv6-drop\n" RESOLVER PPP0 PPP1 OUT_OF_BOTH
 	  "all on ppp0 is vpn\nall on ppp1 is vpn\n"
 	  "error: two: device ppp1 already belongs to another service; a device can be one's "
 	  "only\n" },
@@ -675,22 +830,139 @@ static const struct row enforcing_rows[] = {
 	  "enforce: [{ name: vpn, interface: 'eth1', resolver: 10.77.0.1 }]\n",
 	  {},
 	  DNS BY_WG0 VPN RESOLVER WG0
-	  "eth1: clients xdp tc redirect\n"
+	  "eth1: clients xdp tc redirect\n" OUT GUARD("count vpn", " eth1 count vpn;")
 	  "198.55.102.244 on eth1 is dns\n"
 	  "error: vpn: device eth1 already belongs to another service; a device can be one's "
 	  "only\n" },
 	{ "nor is the way to a backend",
 	  EDGE(WG) "enforce: [{ name: vpn, interface: 'wg*', resolver: 10.77.0.1 }]\n",
 	  {},
-	  DNS BY_WG0 VPN RESOLVER WG0 ETH0 FRONTEND
+	  DNS BY_WG0 VPN RESOLVER WG0 ETH0_GUARDED GUARD("count vpn", " wg0 count vpn;") FRONTEND
 	  "error: vpn: device wg0 already belongs to another service; a device can be one's "
 	  "only\n" },
 	{ "edge and enforce side by side",
 	  ENFORCE("") EDGE(WG),
 	  { "ppp1 is missing" },
-	  DNS BY_WG0 VPN RESOLVER WG0 ETH0 PPP0 FRONTEND "all on ppp0 is vpn\n" },
+	  DNS BY_WG0 VPN RESOLVER WG0 ETH0_GUARDED PPP0 GUARD("count vpn", IN_PPP0) FRONTEND
+	  "all on ppp0 is vpn\n" },
+	{ "IPv6 goes to a resolver of its own",
+	  ENFORCE(", resolver6: 'fd77::1', ipv6: redirect"),
+	  { "ppp1 is missing" },
+	  "enforce vpn: down-pass ipv6-redirect\n" RESOLVER
+	  "  backend fd77::1 53/53*1 local\n" PPP0 OUT_OF_PPP0 "all on ppp0 is vpn\n" },
+	{ "which may be elsewhere, with a warning, and be waited for",
+	  "enforce:\n- { name: vpn, interface: ppp0, resolver: 10.77.0.1, resolver6: 'fd09::53',\n"
+	  "    ipv6: redirect }\n- { name: two, interface: ppp1, resolver: 10.77.0.1,\n"
+	  "    resolver6: '2001:db8:53::1', ipv6: redirect, guard: off }\n",
+	  {},
+	  "enforce vpn: down-pass ipv6-redirect\n" RESOLVER "  backend fd09::53 53/53*1 local\n"
+	  "enforce two: down-pass ipv6-redirect\n" RESOLVER
+	  "  backend 2001:db8:53::1 53/53*1 local waits\n" PPP0
+	  "ppp1: clients in out of two\n" OUT_OF_PPP0 "all on ppp0 is vpn\nall on ppp1 is two\n"
+	  "warning: vpn: resolver fd09::53 is not on this host: queries are forwarded "
+	  "(net.ipv6.conf.all.forwarding)\n"
+	  "note: two: waiting for resolver 2001:db8:53::1: no address of this host, and no route "
+	  "to it but the default\n" },
+	{ "DoT and DoH are refused",
+	  ENFORCE(", dot: reject, doh: { addresses: [9.9.9.9, '2620:fe::/48'] }"),
+	  { "ppp1 is missing" },
+	  "enforce vpn: down-pass ipv6-drop dot-reject doh-reject\n" RESOLVER
+	  "  doh 2620:fe::/48\n  doh 9.9.9.9/32\n" PPP0 OUT_OF_PPP0 "all on ppp0 is vpn\n" },
+	{ "or dropped",
+	  ENFORCE(", doh: { addresses: 9.9.9.9, action: drop }"),
+	  { "ppp1 is missing" },
+	  "enforce vpn: down-pass ipv6-drop doh-drop\n" RESOLVER "  doh 9.9.9.9/32\n" PPP0
+		  OUT_OF_PPP0 "all on ppp0 is vpn\n" },
+	{ "without a guard nothing is guarded",
+	  ENFORCE(", guard: off"),
+	  { "ppp1 is missing" },
+	  VPN RESOLVER PPP0 "all on ppp0 is vpn\n" },
+	{ "the strictest guard is that of devices not known yet",
+	  "enforce:\n- { name: vpn, interface: ppp0, resolver: 10.77.0.1 }\n"
+	  "- { name: two, interface: 'ppp*[1-9]', resolver: 10.77.0.1, guard: drop }\n"
+	  "- { name: off, interface: eth1, resolver: 10.77.0.1, guard: off }\n",
+	  {},
+	  VPN RESOLVER "enforce two: down-pass ipv6-drop\n" RESOLVER
+		       "enforce off: down-pass ipv6-drop\n" RESOLVER PPP0
+		       "ppp1: clients in out of two\neth1: clients in out redirect of off\n" OUT
+		       GUARD("drop two", IN_PPP0 " ppp1 drop two enforced;")
+		       "all on ppp0 is vpn\nall on ppp1 is two\nall on eth1 is off\n" },
+	{ "every device of a default route is guarded",
+	  "enforce: [{ name: vpn, interface: ppp0, resolver: 10.77.0.1 }]\n",
+	  { "ppp1 carries the default route" },
+	  VPN RESOLVER PPP0 OUT "ppp1: guard\n" GUARD("count vpn", IN_PPP0) "all on ppp0 is vpn\n" },
+	{ "without one nothing can leave by it",
+	  "enforce: [{ name: vpn, interface: ppp0, resolver: 10.77.0.1 }]\n",
+	  { "there is no default route" },
+	  VPN RESOLVER PPP0 GUARD("count vpn", IN_PPP0) "all on ppp0 is vpn\n" },
 };
 ROWS(enforcing)
+
+/* --- what may be sent where ------------------------------------------------------------------- */
+
+static struct plan *plan_on_usual_host(const struct config *config)
+{
+	struct plan *plan = NULL;
+	struct lab lab;
+
+	usual_host(&lab);
+	ask_lab(&lab, config);
+	assert_int_equal(plan_make(config, &lab.host, &plan), 0);
+	return plan;
+}
+
+static void an_edge_serves_both_families_from_each_backend(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse(
+		EDGE("backends: [{ address: 10.172.90.1, udp: 53 }, { address: 'fd09::1', udp: 53 }, "
+		     "{ address: 10.66.0.1, udp: 53 }]"));
+	_cleanup_(plan_freep) struct plan *plan = plan_on_usual_host(config);
+	const struct plan_service *service = &plan->services[0];
+
+	(void)state;
+	for (int is_ipv6 = 0; is_ipv6 <= 1; is_ipv6++) {
+		assert_true(plan_serves(service, &service->backends[0], is_ipv6));
+		assert_true(plan_serves(service, &service->backends[1], is_ipv6));
+		assert_false(plan_serves(service, &service->backends[2], is_ipv6)); /* waits */
+	}
+	assert_int_equal(plan_query_mtu(service), 1420 - 28);
+}
+
+static void a_resolver_serves_its_family(void **state)
+{
+	_cleanup_(config_freep) struct config *config =
+		parse(ENFORCE(", resolver6: 'fd77::1', ipv6: redirect"));
+	_cleanup_(plan_freep) struct plan *plan = plan_on_usual_host(config);
+	const struct plan_service *service = &plan->services[0];
+
+	(void)state;
+	assert_true(plan_serves(service, &service->backends[0], false));
+	assert_false(plan_serves(service, &service->backends[0], true));
+	assert_false(plan_serves(service, &service->backends[1], false));
+	assert_true(plan_serves(service, &service->backends[1], true));
+	assert_int_equal(plan_query_mtu(service), UINT16_MAX - 28);
+}
+
+static void a_query_fits_everywhere_or_nowhere(void **state)
+{
+	static const struct {
+		unsigned int mtus[2];
+		unsigned short query_mtu;
+	} some[] = {
+		{ { 1500, 1420 }, 1392 }, { { 1280, 9000 }, 1252 }, { { 65536, 70000 }, 65507 },
+		{ { 28, 1500 }, 0 },	  { { 27, 1500 }, 0 },	    { { 0, 0 }, 0 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+		struct plan_backend backends[3] = { { .usable = true, .mtu = some[i].mtus[0] },
+						    { .usable = true, .mtu = some[i].mtus[1] },
+						    { .usable = false, .mtu = 68 } };
+		struct plan_service service = { .backends = backends, .n_backends = 3 };
+
+		assert_int_equal(plan_query_mtu(&service), some[i].query_mtu);
+	}
+}
 
 /* --- the rest --------------------------------------------------------------------------------- */
 
@@ -698,14 +970,14 @@ static void questions_come_in_the_order_of_the_plan(void **state)
 {
 	_cleanup_(config_freep) struct config *config = parse(
 		"enforce:\n- { name: v, interface: ppp0, resolver: 10.77.0.1 }\n"
-		"- { name: w, interface: ppp1, resolver: 10.77.0.2 }\n"
+		"- { name: w, interface: ppp1, resolver: 10.77.0.2, ipv6: redirect, resolver6: 'fd77::2' }\n"
 		"edge:\n- { name: a, interface: eth0, address: 198.51.100.1, tunnel: wg0,\n"
 		"    backends: [{ address: 10.0.0.1, udp: 53 }, { address: 10.0.0.2, udp: 53 }] }\n"
 		"- { name: b, interface: eth0, address: 198.51.100.2,\n"
 		"    backends: [{ address: 10.0.0.3, udp: 53 }] }\n");
 	static const char *const wanted[][2] = {
 		{ "10.0.0.1", "wg0" }, { "10.0.0.2", "wg0" }, { "10.0.0.3", "" },
-		{ "10.77.0.1", "" },   { "10.77.0.2", "" },
+		{ "10.77.0.1", "" },   { "10.77.0.2", "" },   { "fd77::2", "" },
 	};
 	_cleanup_(freep) struct host_question *questions = NULL;
 	size_t n;
@@ -758,8 +1030,12 @@ static void more_devices_than_frontends_are_refused(void **state)
 	assert_int_equal(plan_make(config, &lab.host, &plan), 0);
 	assert_int_equal(plan->n_frontends, EDGE53_MAX_FRONTENDS);
 	assert_true(plan->has_errors);
-	assert_int_equal(plan->n_findings, 1);
+	assert_int_equal(plan->n_findings, 2);
 	assert_string_equal(plan->findings[0].text, "more than 16384 pairs of device and address");
+	assert_int_equal(plan->n_guards, EDGE53_MAX_GUARD);
+	assert_string_equal(plan->findings[1].text,
+			    "more than 16383 devices: to the guard the others are clients' that are "
+			    "not attached");
 }
 
 int main(void)
@@ -769,6 +1045,9 @@ int main(void)
 		cmocka_unit_test(backends),
 		cmocka_unit_test(private_addresses_wait_for_a_route_of_their_own),
 		cmocka_unit_test(enforcing),
+		cmocka_unit_test(an_edge_serves_both_families_from_each_backend),
+		cmocka_unit_test(a_resolver_serves_its_family),
+		cmocka_unit_test(a_query_fits_everywhere_or_nowhere),
 		cmocka_unit_test(questions_come_in_the_order_of_the_plan),
 		cmocka_unit_test(answers_to_other_questions_are_refused),
 		cmocka_unit_test(more_devices_than_frontends_are_refused),
