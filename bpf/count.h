@@ -30,6 +30,9 @@ static __always_inline struct edge53_cpu_state *this_cpu_state(void)
 	return bpf_map_lookup_elem(&cpu_state, &zero);
 }
 
+/* What a new client begins with. Not on the stack, of which there is little. */
+static const volatile struct edge53_client new_client;
+
 /*
  * A full table is not asked again for a while: the failed insertion takes a lock and costs more
  * than everything else done for the packet, which is what a flood of forged sources would want.
@@ -37,7 +40,6 @@ static __always_inline struct edge53_cpu_state *this_cpu_state(void)
 static __always_inline struct edge53_client *insert_client(const struct edge53_addr *address,
 							    __u64 now_ns)
 {
-	struct edge53_client fresh = { .first_seen_ns = now_ns };
 	struct edge53_cpu_state *cpu = this_cpu_state();
 
 	if (!cpu)
@@ -47,7 +49,8 @@ static __always_inline struct edge53_client *insert_client(const struct edge53_a
 		return NULL;
 	}
 	/* int, as before Linux 6.4 the upper half of the inlined call's result is not set. */
-	if ((int)bpf_map_update_elem(&clients, address, &fresh, BPF_NOEXIST) == -E2BIG) {
+	if ((int)bpf_map_update_elem(&clients, address, (void *)&new_client,
+				     BPF_NOEXIST) == -E2BIG) {
 		cpu->clients_full_until_ns = now_ns + CLIENTS_RETRY_NS;
 		cpu->clients_not_counted++;
 		return NULL;
@@ -183,6 +186,21 @@ static __always_inline enum edge53_reason count_reply(const struct packet *pkt,
 	if (counters)
 		counters->latency[latency_bucket(latency_us)]++;
 	return EDGE53_REPLY_SENT;
+}
+
+/* A later fragment of a reply: bytes, and no reply of its own. */
+static __always_inline enum edge53_reason count_fragment(const struct packet *pkt,
+							 const struct edge53_flow *flow,
+							 __u64 now_ns)
+{
+	struct edge53_client *client = touch_client(&flow->client, now_ns);
+	struct edge53_traffic *traffic = backend_traffic(flow->backend);
+
+	if (client)
+		client->traffic.bytes_out += pkt->ip_len;
+	if (traffic)
+		traffic->bytes_out += pkt->ip_len;
+	return EDGE53_FRAGMENT_SENT;
 }
 
 #endif

@@ -17,9 +17,11 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "answer.h"
 #include "count.h"
+#include "fragment.h"
 #include "guard.h"
-#include "ipv6.h"
+#include "icmp.h"
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
@@ -63,17 +65,63 @@ static __always_inline int finish(const struct packet *pkt, enum edge53_reason w
 	}
 }
 
+/* What XDP passes meets tc next, which judges it again and counts it there; only tc can answer. */
+static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reason why, int sent)
+{
+	if (fate_of(why) == EDGE53_PASS || why == EDGE53_TTL_EXPIRED || why == EDGE53_TOO_BIG)
+		return XDP_PASS;
+	return finish(pkt, why, XDP_PASS, XDP_DROP, sent);
+}
+
+/*
+ * tc programs come to a verdict, or to one of these, which take a function of their own: by then the
+ * stack of the first one is free again.
+ */
+#define OUTCOME_ICMP_ERROR 0x100
+#define OUTCOME_ANSWER 0x200 /* | enum answer | MTU << 16 */
+
 static __always_inline int finish_skb(const struct packet *pkt, enum edge53_reason why, int sent)
 {
 	return finish(pkt, why, TC_GO_ON, TC_ACT_SHOT, sent);
 }
 
-/* What XDP passes meets tc next, which judges it again and counts it there. */
-static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reason why, int sent)
+/* Whether the sender is told, and what. */
+static __always_inline enum answer answer_to(enum edge53_reason why)
 {
-	if (fate_of(why) == EDGE53_PASS)
-		return XDP_PASS;
-	return finish(pkt, why, XDP_PASS, XDP_DROP, sent);
+	switch (why) {
+	case EDGE53_IPV6_DROPPED:
+	case EDGE53_DOT_REJECTED:
+	case EDGE53_DOH_REJECTED:
+		return ANSWER_REFUSED;
+	case EDGE53_TTL_EXPIRED:
+		return ANSWER_TTL_EXPIRED;
+	case EDGE53_TOO_BIG:
+		return ANSWER_TOO_BIG;
+	default:
+		return NO_ANSWER;
+	}
+}
+
+/* The same, where the sender can be told why not. */
+static __always_inline int finish_or_answer(const struct packet *pkt, enum edge53_reason why,
+					    int sent, __u32 mtu)
+{
+	enum answer answer = answer_to(why);
+	int verdict = finish_skb(pkt, why, sent);
+
+	if (!answer || !may_be_answered(pkt) ||
+	    (answer == ANSWER_TOO_BIG && !pkt->dont_fragment))
+		return verdict;
+	return OUTCOME_ANSWER | answer | mtu << 16;
+}
+
+/* A query: its later fragments share the fate of the first. */
+static __always_inline int finish_query_skb(const struct packet *pkt, enum edge53_reason why,
+					    int sent, __u32 mtu)
+{
+	if (pkt->is_first_fragment && fate_of(why) == EDGE53_DROP)
+		remember_first_fragment(pkt, NULL);
+	return finish_or_answer(pkt, why, sent, mtu);
 }
 
 /* --- edge, XDP ------------------------------------------------------------------------------- */
@@ -81,11 +129,20 @@ static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reas
 static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 						     const struct edge53_service *svc)
 {
-	return svc->flags & EDGE53_SERVICE_XDP && !has_partial_checksum(pkt) ? GO_ON :
-									      EDGE53_HANDED_TO_TC;
+	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && pkt->ip_len <= svc->query_mtu &&
+			       !pkt->is_scattered && !has_partial_checksum(pkt) ?
+		       GO_ON :
+		       EDGE53_HANDED_TO_TC;
 }
 
-static __always_inline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
+static __always_inline enum edge53_reason is_rewrite_for_xdp(const struct packet *pkt,
+							     const struct rewrite *rw)
+{
+	return rw->is_ipv6 == pkt->is_ipv6 || can_change_family_xdp(pkt) ? GO_ON :
+									   EDGE53_HANDED_TO_TC;
+}
+
+static __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	const struct edge53_service *svc;
 	struct query_flow query;
@@ -98,6 +155,7 @@ static __always_inline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 			      ?: is_for_xdp(pkt, svc)
 			      ?: open_flow(pkt, svc, now_ns, &query)
 			      ?: translate_query(pkt, &query, &rw)
+			      ?: is_rewrite_for_xdp(pkt, &rw)
 			      ?: rewrite_xdp(ctx, pkt, &rw)
 			      ?: send_xdp(&rw, &verdict)
 			      ?: count_query(pkt, &query, now_ns);
@@ -108,10 +166,12 @@ static __always_inline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,
 							   const struct rewrite *rw)
 {
-	return rw->xdp_target && !has_partial_checksum(pkt) ? GO_ON : EDGE53_HANDED_TO_TC;
+	return rw->xdp_target && !pkt->is_scattered && !has_partial_checksum(pkt) ?
+		       is_rewrite_for_xdp(pkt, rw) :
+		       EDGE53_HANDED_TO_TC;
 }
 
-static __always_inline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
+static __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	struct reply_flow reply;
 	struct rewrite rw;
@@ -121,6 +181,7 @@ static __always_inline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 			      ?: check_origin(pkt, &reply)
 			      ?: translate_reply(&reply.flow, &rw)
 			      ?: route_reply(pkt, &reply.flow, &rw)
+			      ?: clamp_reply(pkt, &reply, &rw)
 			      ?: is_reply_for_xdp(pkt, &rw)
 			      ?: take_reply(pkt, now_ns, &reply)
 			      ?: rewrite_xdp(ctx, pkt, &rw)
@@ -130,12 +191,13 @@ static __always_inline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	return finish_xdp(pkt, why, verdict);
 }
 
-SEC("xdp")
+SEC("xdp.frags")
 int edge_xdp(struct xdp_md *ctx)
 {
 	struct bytes b = {
 		.data = (void *)(long)ctx->data,
 		.data_end = (void *)(long)ctx->data_end,
+		.xdp = ctx,
 	};
 	struct packet pkt;
 
@@ -156,10 +218,11 @@ int edge_xdp(struct xdp_md *ctx)
 static __always_inline enum edge53_reason check_and_admit(const struct packet *pkt, __u64 now_ns,
 							  bool is_counted)
 {
-	return check_query(pkt) ?: (is_counted ? GO_ON : admit_client(pkt, now_ns));
+	return check_query(pkt)
+	    ?: (is_counted && !is_beyond_xdp(pkt) ? GO_ON : admit_client(pkt, now_ns));
 }
 
-static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_counted)
+static __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_counted)
 {
 	const struct edge53_service *svc;
 	struct query_flow query;
@@ -174,10 +237,10 @@ static __always_inline int query_skb(struct __sk_buff *skb, struct packet *pkt, 
 			      ?: send_query_skb(skb, pkt, &rw, &verdict)
 			      ?: count_query(pkt, &query, now_ns);
 
-	return finish_skb(pkt, why, verdict);
+	return finish_query_skb(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }
 
-static __always_inline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
+static __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct reply_flow reply;
 	struct rewrite rw;
@@ -187,10 +250,43 @@ static __always_inline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 			      ?: check_origin(pkt, &reply)
 			      ?: translate_reply(&reply.flow, &rw)
 			      ?: route_reply(pkt, &reply.flow, &rw)
+			      ?: clamp_reply(pkt, &reply, &rw)
 			      ?: take_reply(pkt, now_ns, &reply)
+			      ?: remember_fragment(pkt, &reply.flow)
 			      ?: rewrite_skb(skb, pkt, &rw)
 			      ?: send_reply_skb(skb, pkt, &rw, &verdict)
 			      ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+
+	return finish_or_answer(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
+}
+
+/* The flow that a later fragment belongs to, if its first one was a reply. */
+static __always_inline enum edge53_reason
+find_fragment(struct packet *pkt, __u64 now_ns, struct edge53_flow *flow)
+{
+	const struct edge53_fragment *fragment = recall_fragment(pkt, now_ns);
+
+	if (!fragment)
+		return EDGE53_NOT_OURS;
+	pkt->service = fragment->flow.service;
+	if (fragment->is_refused)
+		return EDGE53_FRAGMENT_REFUSED;
+	*flow = fragment->flow;
+	return GO_ON;
+}
+
+static __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct edge53_flow flow;
+	struct rewrite rw;
+	__u64 now_ns = bpf_ktime_get_ns();
+	int verdict = TC_GO_ON;
+	enum edge53_reason why = find_fragment(pkt, now_ns, &flow)
+			      ?: translate_reply(&flow, &rw)
+			      ?: route_reply(pkt, &flow, &rw)
+			      ?: rewrite_fragment_skb(skb, pkt, &rw)
+			      ?: send_reply_skb(skb, pkt, &rw, &verdict)
+			      ?: count_fragment(pkt, &flow, now_ns);
 
 	return finish_skb(pkt, why, verdict);
 }
@@ -227,6 +323,10 @@ static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_
 
 	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return OUTCOME_ICMP_ERROR;
+	if (pkt.is_later_fragment)
+		return fragment_skb(skb, &pkt);
 	if (pkt.dport == EDGE53_DNS_PORT)
 		return query_skb(skb, &pkt, is_counted);
 	if (is_edge_port(pkt.dport))
@@ -234,43 +334,112 @@ static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_
 	return TC_GO_ON;
 }
 
-SEC("tc")
-int edge_tc_l2(struct __sk_buff *skb)
+/* --- what tc programs come to, besides verdicts ----------------------------------------------- */
+
+/* Tells the sender of a packet that ends here; outcome: OUTCOME_ANSWER and what is in it. */
+__weak __noinline int answer_skb(struct __sk_buff *skb, __u32 l3_off, __u32 outcome)
 {
-	return edge_tc(skb, ETH_HLEN, false);
+	enum answer answer = outcome & 0xff;
+	struct packet pkt;
+
+	/* It came to an answer before, so it parses. */
+	if ((l3_off && l3_off != ETH_HLEN) || parse_skb(skb, l3_off ? ETH_HLEN : 0, &pkt) ||
+	    !is_within_budget())
+		return TC_ACT_SHOT;
+	if (answer == ANSWER_REFUSED && pkt.l4proto == IPPROTO_TCP)
+		return answer_rst(skb, &pkt);
+	return answer_icmp(skb, &pkt, answer, outcome >> 16);
 }
 
-SEC("tc")
-int edge_tc_l2_checked(struct __sk_buff *skb)
+static __noinline enum edge53_reason
+translate_error(struct packet *pkt, enum icmp_side side, struct rewrite *rw)
 {
-	return edge_tc(skb, ETH_HLEN, true);
+	const struct edge53_service *svc;
+	enum edge53_reason why;
+
+	if (is_edge_port(pkt->dport) && side != ICMP_OF_ENFORCED_CLIENT)
+		return find_client_of_error(pkt, side == ICMP_OF_EDGE, rw);
+	if (pkt->dport != EDGE53_DNS_PORT || side == ICMP_TO_ENFORCED_CLIENT)
+		return EDGE53_NOT_OURS;
+	if (side == ICMP_OF_EDGE)
+		return find_edge_service(pkt, &svc) ?: find_backend_of_error(pkt, rw);
+	why = find_enforce_service(pkt, &svc) ?: apply_policy(pkt, svc);
+	if (why)
+		return EDGE53_NOT_OURS;
+	/* What cannot be told to our resolver would go to the one that was asked. */
+	return find_backend_of_error(pkt, rw) ? EDGE53_ICMP_DROPPED : GO_ON;
 }
 
-SEC("tc")
-int edge_tc_l3(struct __sk_buff *skb)
+__weak __noinline int icmp_error_skb(struct __sk_buff *skb, __u32 l3_off, __u32 side)
 {
-	return edge_tc(skb, 0, false);
+	struct icmp_quote quote;
+	struct packet pkt;
+	struct rewrite rw;
+	int verdict = TC_GO_ON;
+	enum edge53_reason why;
+
+	if ((l3_off && l3_off != ETH_HLEN) || parse_skb(skb, l3_off ? ETH_HLEN : 0, &pkt) ||
+	    !pkt.is_icmp_error || !parse_quote(skb, &pkt, &quote))
+		return TC_GO_ON;
+	why = translate_error(&pkt, side, &rw);
+	if (why)
+		return finish_skb(&pkt, why, TC_GO_ON);
+	if (!rewrite_error(skb, &pkt, &quote, &rw))
+		return finish_skb(&pkt, EDGE53_NOT_WRITABLE, TC_GO_ON);
+	if (rw.ifindex)
+		why = rw.nexthop ? send_query_skb(skb, &pkt, &rw, &verdict) :
+				   send_reply_skb(skb, &pkt, &rw, &verdict);
+	return finish_skb(&pkt, why ?: EDGE53_ICMP_SENT, verdict);
 }
+
+static __always_inline int conclude(struct __sk_buff *skb, __u32 l3_off, enum icmp_side side,
+				    int outcome)
+{
+	if (outcome < OUTCOME_ICMP_ERROR)
+		return outcome;
+	return outcome == OUTCOME_ICMP_ERROR ? icmp_error_skb(skb, l3_off, side) :
+					       answer_skb(skb, l3_off, outcome);
+}
+
+/* A tc program: its chain in a function, and what comes after. */
+#define TC_PROGRAM(name, l3_off, side, chain)                                    \
+	static __noinline int name##_chain(struct __sk_buff *skb)                \
+	{                                                                        \
+		return chain;                                                    \
+	}                                                                        \
+	SEC("tc")                                                                \
+	int name(struct __sk_buff *skb)                                          \
+	{                                                                        \
+		return conclude(skb, l3_off, side, name##_chain(skb));           \
+	}
+
+TC_PROGRAM(edge_tc_l2, ETH_HLEN, ICMP_OF_EDGE, edge_tc(skb, ETH_HLEN, false))
+TC_PROGRAM(edge_tc_l2_checked, ETH_HLEN, ICMP_OF_EDGE, edge_tc(skb, ETH_HLEN, true))
+TC_PROGRAM(edge_tc_l3, 0, ICMP_OF_EDGE, edge_tc(skb, 0, false))
 
 /* --- enforce --------------------------------------------------------------------------------- */
 
-/* IPv6 is not redirected; the policy says what becomes of it. */
-static __always_inline int enforce_in_ipv6(struct __sk_buff *skb, __u32 l3_off)
+static __always_inline bool is_enforced_port(__u16 port)
 {
-	struct packet pkt = { .ifindex = skb->ifindex, .is_ipv6 = true };
-	const struct edge53_service *svc;
-	int dport = ipv6_dport(skb, l3_off);
-	enum edge53_reason why;
+	return port == EDGE53_DNS_PORT || port == DOT_PORT || port == DOH_PORT;
+}
 
-	if (dport != EDGE53_DNS_PORT && dport != DOT_PORT)
-		return TC_GO_ON;
-	pkt.dport = dport;
-	if (bpf_skb_load_bytes(skb, l3_off + offsetof(struct ipv6hdr, saddr), &pkt.saddr,
-			       sizeof(pkt.saddr)) ||
-	    (l3_off && bpf_skb_load_bytes(skb, 0, pkt.eth_dst, sizeof(pkt.eth_dst))))
-		return TC_GO_ON;
-	why = find_enforce_service(&pkt, &svc) ?: apply_policy(&pkt, svc);
-	return finish_skb(&pkt, why, TC_GO_ON);
+/* IPv6 that hides what it is. */
+static __always_inline int enforce_hidden(struct packet *pkt)
+{
+	const struct edge53_service *svc;
+	enum edge53_reason why = find_enforce_service(pkt, &svc) ?: refuse_hidden(svc);
+
+	return finish_query_skb(pkt, why, TC_GO_ON, 0);
+}
+
+/* Of what was refused; the rest of anything else passes. */
+static __always_inline int enforce_fragment(struct packet *pkt)
+{
+	struct edge53_flow flow;
+	enum edge53_reason why = find_fragment(pkt, bpf_ktime_get_ns(), &flow);
+
+	return finish_skb(pkt, why ?: EDGE53_NOT_OURS, TC_GO_ON);
 }
 
 static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
@@ -280,13 +449,15 @@ static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
 	struct packet pkt;
 	struct rewrite rw;
 	__u64 now_ns;
-	enum edge53_reason why;
+	enum edge53_reason why = parse_skb(skb, l3_off, &pkt);
 
-	if (skb->protocol == bpf_htons(ETH_P_IPV6) && !is_of_a_vlan(skb))
-		return enforce_in_ipv6(skb, l3_off);
-	if (parse_skb(skb, l3_off, &pkt))
-		return TC_GO_ON;
-	if (pkt.dport != EDGE53_DNS_PORT && pkt.dport != DOT_PORT)
+	if (why)
+		return why == EDGE53_HIDDEN_BY_HEADERS ? enforce_hidden(&pkt) : TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return OUTCOME_ICMP_ERROR;
+	if (pkt.is_later_fragment)
+		return enforce_fragment(&pkt);
+	if (!is_enforced_port(pkt.dport))
 		return TC_GO_ON;
 	now_ns = bpf_ktime_get_ns();
 	why = find_enforce_service(&pkt, &svc)
@@ -297,19 +468,23 @@ static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
 	   ?: translate_query(&pkt, &query, &rw)
 	   ?: rewrite_skb(skb, &pkt, &rw)
 	   ?: count_query(&pkt, &query, now_ns);
-	return finish_skb(&pkt, why, TC_GO_ON);
+	return finish_query_skb(&pkt, why, TC_GO_ON, 0);
 }
 
-SEC("tc")
-int enforce_in_l2(struct __sk_buff *skb)
-{
-	return enforce_in(skb, ETH_HLEN);
-}
+TC_PROGRAM(enforce_in_l2, ETH_HLEN, ICMP_OF_ENFORCED_CLIENT, enforce_in(skb, ETH_HLEN))
+TC_PROGRAM(enforce_in_l3, 0, ICMP_OF_ENFORCED_CLIENT, enforce_in(skb, 0))
 
-SEC("tc")
-int enforce_in_l3(struct __sk_buff *skb)
+static __always_inline int restore_fragment(struct __sk_buff *skb, struct packet *pkt)
 {
-	return enforce_in(skb, 0);
+	struct edge53_flow flow;
+	struct rewrite rw;
+	__u64 now_ns = bpf_ktime_get_ns();
+	enum edge53_reason why = find_fragment(pkt, now_ns, &flow)
+			      ?: translate_reply(&flow, &rw)
+			      ?: rewrite_fragment_skb(skb, pkt, &rw)
+			      ?: count_fragment(pkt, &flow, now_ns);
+
+	return finish_skb(pkt, why, TC_GO_ON);
 }
 
 static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
@@ -322,6 +497,10 @@ static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 
 	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return OUTCOME_ICMP_ERROR;
+	if (pkt.is_later_fragment)
+		return restore_fragment(skb, &pkt);
 	if (pkt.sport != EDGE53_DNS_PORT || !is_edge_port(pkt.dport))
 		return TC_GO_ON;
 	now_ns = bpf_ktime_get_ns();
@@ -329,22 +508,14 @@ static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 	   ?: check_client_device(&pkt, &reply.flow)
 	   ?: translate_reply(&reply.flow, &rw)
 	   ?: take_reply(&pkt, now_ns, &reply)
+	   ?: remember_fragment(&pkt, &reply.flow)
 	   ?: rewrite_skb(skb, &pkt, &rw)
 	   ?: count_reply(&pkt, &reply.flow, reply.match.latency_us, now_ns);
 	return finish_skb(&pkt, why, TC_GO_ON);
 }
 
-SEC("tc")
-int enforce_out_l2(struct __sk_buff *skb)
-{
-	return enforce_out(skb, ETH_HLEN);
-}
-
-SEC("tc")
-int enforce_out_l3(struct __sk_buff *skb)
-{
-	return enforce_out(skb, 0);
-}
+TC_PROGRAM(enforce_out_l2, ETH_HLEN, ICMP_TO_ENFORCED_CLIENT, enforce_out(skb, ETH_HLEN))
+TC_PROGRAM(enforce_out_l3, 0, ICMP_TO_ENFORCED_CLIENT, enforce_out(skb, 0))
 
 /* --- guard ----------------------------------------------------------------------------------- */
 

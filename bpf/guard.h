@@ -24,6 +24,24 @@ static __always_inline int ipv4_dport(struct __sk_buff *skb, __u32 l3_off)
 	return bpf_ntohs(ports[1]);
 }
 
+static __always_inline int ipv6_dport(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct ipv6_walk walk = { .len = sizeof(struct ipv6hdr) };
+	__be16 ports[2];
+
+	if (bpf_skb_load_bytes(skb, l3_off + offsetof(struct ipv6hdr, nexthdr), &walk.next, 1))
+		return -1;
+	if (is_extension(walk.next)) {
+		walk.next = 0;
+		if (!ipv6_walk(skb, l3_off, &walk) || walk.fragment_field & IP_OFFSET)
+			return -1;
+	}
+	if ((walk.next != IPPROTO_UDP && walk.next != IPPROTO_TCP) ||
+	    bpf_skb_load_bytes(skb, l3_off + walk.len, ports, sizeof(ports)))
+		return -1;
+	return bpf_ntohs(ports[1]);
+}
+
 static __always_inline enum edge53_reason guard_packet(struct __sk_buff *skb, __u32 l3_off,
 						       struct packet *pkt)
 {

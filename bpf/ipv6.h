@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Where does an IPv6 packet of an enforced client go? Only its transport and destination port are
- * asked for: this release redirects no IPv6, but can keep it from leaking.
- */
+/* The walk along IPv6 extension headers (RFC 8200 section 4), at tc. */
 #ifndef EDGE53_IPV6_H
 #define EDGE53_IPV6_H
 
@@ -12,15 +9,22 @@
 
 #include "packet.h"
 
-/*
- * More than any sender has reason to use; RFC 8200 section 4.1 names seven kinds, each once or
- * twice.
- */
+/* More than any sender has reason to use; RFC 8200 names seven kinds, each once or twice. */
 #define IPV6_MAX_EXTENSIONS 8
+#define IPV6_MAX_EXTENSIONS_LEN 256
 
 #define IPPROTO_MOBILITY 135
 #define IPPROTO_HIP 139
 #define IPPROTO_SHIM6 140
+
+/* Where the headers lead. */
+struct ipv6_walk {
+	__u16 len; /* of the IPv6 header and its extensions */
+	__u16 fragment_field; /* as in IPv4 */
+	__u32 fragment_id;
+	__u8 next;
+	__u8 pad[3];
+};
 
 static __always_inline bool is_extension(__u8 next)
 {
@@ -39,45 +43,48 @@ static __always_inline bool is_extension(__u8 next)
 	}
 }
 
-/* Length of an extension header in bytes (RFC 8200 section 4; RFC 4302 section 2.2 for AH). */
-static __always_inline __u32 extension_len(__u8 kind, __u8 length_field)
-{
-	if (kind == IPPROTO_FRAGMENT)
-		return 8;
-	return kind == IPPROTO_AH ? (length_field + 2) * 4 : (length_field + 1) * 8;
-}
-
 /*
- * The destination port, or -1 when the packet has none or is no first fragment. A chain of headers
- * that is too long or cut short may hide anything, so it counts as port 53.
+ * Walks to the transport header, or to the end of the fragment header of a later fragment. Returns
+ * 1, or 0 when what follows cannot be known: too many or too long headers, a chain that ends in the middle,
+ * a second fragment header, authentication (which no NAT can keep), another destination to come.
  *
  * A global function: the verifier goes through the walk once, alone.
  */
-__weak __noinline int ipv6_dport(struct __sk_buff *skb, __u32 l3_off)
+__weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6_walk *walk)
 {
-	struct ipv6hdr ip;
-	__u32 off = l3_off + sizeof(ip);
-	__be16 ports[2];
-	__u8 next, ext[4];
+	__u32 len = sizeof(struct ipv6hdr);
+	__u8 next, ext[8];
 
-	if (bpf_skb_load_bytes(skb, l3_off, &ip, sizeof(ip)) || ip.version != 6)
-		return -1;
-	next = ip.nexthdr;
+	if (!walk || bpf_skb_load_bytes(skb, l3_off + __builtin_offsetof(struct ipv6hdr, nexthdr),
+					&next, sizeof(next)))
+		return 0;
 	for (int i = 0; i < IPV6_MAX_EXTENSIONS && is_extension(next); i++) {
-		if (bpf_skb_load_bytes(skb, off, ext, sizeof(ext)))
-			return EDGE53_DNS_PORT;
-		if (next == IPPROTO_FRAGMENT && (ext[2] | (ext[3] & 0xf8)))
-			return -1;
-		off += extension_len(next, ext[1]);
+		if (bpf_skb_load_bytes(skb, l3_off + len, ext, sizeof(ext)))
+			return 0;
+		if (next == IPPROTO_AH || (next == IPPROTO_ROUTING && ext[3]) ||
+		    (next == IPPROTO_FRAGMENT && walk->next))
+			return 0;
+		if (next == IPPROTO_FRAGMENT) {
+			__u32 field = ext[2] << 8 | ext[3];
+
+			/* Offset in units of 8 bytes, 2 bits reserved, M. */
+			walk->fragment_field = field >> 3 | (field & 1) << 13;
+			walk->fragment_id = (__u32)ext[4] << 24 | ext[5] << 16 | ext[6] << 8 | ext[7];
+			walk->next = IPPROTO_FRAGMENT;
+			len += FRAGMENT_HEADER_LEN;
+		} else {
+			len += (ext[1] + 1) * 8;
+		}
 		next = ext[0];
+		if (walk->fragment_field & 0x1fff)
+			break;
 	}
-	if (is_extension(next))
-		return EDGE53_DNS_PORT;
-	if (next != IPPROTO_UDP && next != IPPROTO_TCP)
-		return -1;
-	if (bpf_skb_load_bytes(skb, off, ports, sizeof(ports)))
-		return EDGE53_DNS_PORT;
-	return bpf_ntohs(ports[1]);
+	if (len > sizeof(struct ipv6hdr) + IPV6_MAX_EXTENSIONS_LEN ||
+	    (is_extension(next) && !(walk->fragment_field & 0x1fff)))
+		return 0;
+	walk->len = len;
+	walk->next = next;
+	return 1;
 }
 
 #endif

@@ -23,6 +23,7 @@ struct packet {
 	__u32 l3_off;
 	__u32 l4_off;
 	__u32 ip_len;	   /* IP header and what follows, bytes */
+	__u32 segment_len; /* the same for one segment of a GSO packet */
 	__u32 payload_len; /* UDP payload; 0 for TCP */
 	struct edge53_addr saddr;
 	struct edge53_addr daddr;
@@ -31,13 +32,19 @@ struct packet {
 	__u16 l4_check; /* as in the packet */
 	__u8 l4proto;
 	__u8 ttl;
+	__u8 tos;
 	__u8 tcp_flags;
 	__u8 is_ipv6; /* 0 or 1; not a bool, of which clang does not show the verifier the bound */
 	bool is_first_fragment;
+	bool is_later_fragment; /* has no ports */
+	bool is_icmp_error;	/* has none either; see icmp.h */
+	bool dont_fragment;
 	bool has_bad_length;
+	bool is_scattered; /* XDP: over several buffers */
 	__u8 service; /* set by find_service() or find_flow() */
-	__u8 pad;
 	__u16 device; /* set by find_service() */
+	__u16 fragment_field; /* offset and more-fragments flag, as in IPv4 */
+	__u32 fragment_id;
 	__u32 tcp_seq; /* host order */
 	__u32 tcp_ack;
 	__u8 eth_dst[ETH_ALEN]; /* both zero on devices without Ethernet header */
@@ -52,14 +59,22 @@ struct rewrite {
 	__u16 sport;
 	__u16 dport;
 	__u16 dns_id;
+	__u16 max_segment; /* TCP: what MSS is lowered to; 0: left alone */
+	__u8 is_ipv6;	   /* the packet's family afterwards */
 	bool decrement_ttl;
 	bool to_ethernet;
 	bool xdp_target; /* replies: XDP may redirect to ifindex */
 	__u32 ifindex; /* device to send to; 0: on into the host's stack */
+	__u32 mtu;     /* where TOO_BIG: what the sender may be told */
 	__u8 dmac[ETH_ALEN]; /* of nexthop; XDP sends only where it is known, tc resolves */
 	__u8 smac[ETH_ALEN];
-	const struct edge53_addr *nexthop; /* of a query; may be IPv6 for IPv4 (RFC 5549) */
+	/* Towards a backend; may be IPv6 for IPv4 (RFC 5549). NULL towards a client, and into the host. */
+	const struct edge53_addr *nexthop;
 };
+
+#define IPV4_HEADER_LEN 20
+#define IPV6_HEADER_LEN 40
+#define FRAGMENT_HEADER_LEN 8
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -99,17 +114,34 @@ static __always_inline bool addr_is_ipv4(const struct edge53_addr *addr)
 	       *(const __u32 *)&addr->bytes[8] == bpf_htonl(0xffff);
 }
 
+/* Sum of the words of an address, as a checksum takes them. */
+static __always_inline __u64 addr_sum(const struct edge53_addr *addr, bool is_ipv6)
+{
+	const __u32 *word = (const __u32 *)addr->bytes;
+
+	return is_ipv6 ? (__u64)word[0] + word[1] + word[2] + word[3] : word[3];
+}
+
+static __always_inline bool is_fragment(const struct packet *pkt)
+{
+	return pkt->is_first_fragment || pkt->is_later_fragment;
+}
+
+/*
+ * XDP leaves these to tc without a look, so it has not checked and counted them either: fragments,
+ * and IPv6 with extension headers.
+ */
+static __always_inline bool is_beyond_xdp(const struct packet *pkt)
+{
+	return is_fragment(pkt) ||
+	       (pkt->is_ipv6 && pkt->l4_off != pkt->l3_off + IPV6_HEADER_LEN);
+}
+
 static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)
 {
 	const __u16 *x = (const __u16 *)a, *y = (const __u16 *)b;
 
 	return !((x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]));
-}
-
-/* Whether a destination port is one the edge uses as source towards backends. */
-static __always_inline bool is_edge_port(__u16 port)
-{
-	return (__u32)(port - knobs.port_base) < 1u << knobs.port_bits;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Bytes → struct packet. Reads; never writes. Everything this release cannot speak about (ARP,
- * VLAN, fragments after the first, other transports) is NOT_OURS.
+ * Bytes → struct packet. Reads; never writes. What the dataplane does not speak about (ARP, VLAN,
+ * other transports) is NOT_OURS.
  */
 #ifndef EDGE53_PARSE_H
 #define EDGE53_PARSE_H
@@ -9,24 +9,49 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
+#include "icmp_types.h"
+#include "ipv6.h"
 #include "packet.h"
 
+#define IP_DF 0x4000
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
+
+/*
+ * Headers before the transport's end here at the latest: Ethernet, IPv6 and its extensions. The
+ * verifier cannot follow an offset through the stack; the mask gives it a bound.
+ */
+#define L4_OFF_MASK 0x1ff
 
 /* What a step may read and how long the packet is in all (a tail may be outside data..data_end). */
 struct bytes {
 	void *data;
 	void *data_end;
 	__u32 len;
+	struct __sk_buff *skb; /* NULL in XDP, which leaves to tc what needs more than a look */
+	struct xdp_md *xdp;    /* NULL at tc */
 };
+
+/*
+ * Makes len bytes readable. The head stays as it is when they already are: pulling copies a shared
+ * one.
+ */
+static __always_inline void make_readable(struct bytes *b, __u32 len)
+{
+	if (b->data + len > b->data_end && b->len > b->data_end - b->data) {
+		bpf_skb_pull_data(b->skb, b->len < len ? b->len : len);
+		b->data = (void *)(long)b->skb->data;
+		b->data_end = (void *)(long)b->skb->data_end;
+	}
+}
 
 static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struct packet *pkt)
 {
-	struct udphdr *udp = b->data + pkt->l4_off;
+	struct udphdr *udp = b->data + (pkt->l4_off & L4_OFF_MASK);
 	__be16 *dns = (void *)(udp + 1);
 	__u32 l4_len = pkt->l3_off + pkt->ip_len - pkt->l4_off, udp_len;
 
@@ -36,10 +61,10 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	}
 	pkt->l4_check = udp->check;
 
+	/* A first fragment is shorter than its UDP length says. */
 	udp_len = bpf_ntohs(udp->len);
-	if (udp_len < sizeof(*udp) || udp_len > l4_len) {
-		/* A first fragment is shorter than its UDP length, and refused for that reason. */
-		pkt->has_bad_length |= !pkt->is_first_fragment;
+	if (udp_len < sizeof(*udp) || (udp_len > l4_len && !pkt->is_first_fragment)) {
+		pkt->has_bad_length = true;
 		return GO_ON;
 	}
 	pkt->payload_len = udp_len - sizeof(*udp);
@@ -58,7 +83,7 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 
 static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struct packet *pkt)
 {
-	struct tcphdr *tcp = b->data + pkt->l4_off;
+	struct tcphdr *tcp = b->data + (pkt->l4_off & L4_OFF_MASK);
 
 	if ((void *)(tcp + 1) > b->data_end) {
 		pkt->has_bad_length = true;
@@ -68,8 +93,26 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
 	pkt->tcp_seq = bpf_ntohl(tcp->seq);
 	pkt->tcp_ack = bpf_ntohl(tcp->ack_seq);
-	if (tcp->doff < 5 || pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len)
+	if (tcp->doff < 5 || (pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len &&
+			      !pkt->is_first_fragment))
 		pkt->has_bad_length = true;
+	else if (b->skb && b->skb->gso_size)
+		pkt->segment_len = pkt->l4_off - pkt->l3_off + tcp->doff * 4 + b->skb->gso_size;
+	return GO_ON;
+}
+
+/* Only errors: they quote a packet that may be ours. Echo and the like, and ND, are nobody's. */
+static __always_inline enum edge53_reason parse_icmp(const struct bytes *b, struct packet *pkt)
+{
+	__u8 *type = b->data + (pkt->l4_off & L4_OFF_MASK);
+
+	if (!b->skb || pkt->is_first_fragment || (void *)(type + 1) > b->data_end)
+		return EDGE53_NOT_OURS;
+	if (pkt->is_ipv6 ? *type < ICMPV6_DEST_UNREACH || *type > ICMPV6_PARAMPROB :
+			   *type != ICMP_DEST_UNREACH && *type != ICMP_TIME_EXCEEDED &&
+				   *type != ICMP_PARAMETERPROB)
+		return EDGE53_NOT_OURS;
+	pkt->is_icmp_error = true;
 	return GO_ON;
 }
 
@@ -80,16 +123,22 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
  */
 static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct packet *pkt)
 {
-	__be16 *ports = b->data + pkt->l4_off;
+	__be16 *ports = b->data + (pkt->l4_off & L4_OFF_MASK);
 
+	if (pkt->l4proto == (pkt->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP))
+		return parse_icmp(b, pkt);
 	if (pkt->l4proto != IPPROTO_UDP && pkt->l4proto != IPPROTO_TCP)
 		return EDGE53_NOT_OURS;
 	if ((void *)(ports + 2) > b->data_end)
 		return EDGE53_NOT_OURS;
 	pkt->sport = bpf_ntohs(ports[0]);
 	pkt->dport = bpf_ntohs(ports[1]);
-	if (pkt->l3_off + pkt->ip_len > b->len)
-		pkt->has_bad_length = true;
+	pkt->segment_len = pkt->ip_len;
+	if (pkt->l3_off + pkt->ip_len > b->len) {
+		pkt->is_scattered = b->xdp &&
+				    pkt->l3_off + pkt->ip_len <= bpf_xdp_get_buff_len(b->xdp);
+		pkt->has_bad_length = !pkt->is_scattered;
+	}
 	return pkt->l4proto == IPPROTO_UDP ? parse_udp(b, pkt) : parse_tcp(b, pkt);
 }
 
@@ -100,24 +149,76 @@ static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, stru
 
 	if ((void *)(ip + 1) > b->data_end || ip->version != 4 || ip->ihl < 5)
 		return EDGE53_NOT_OURS;
-	fragment = bpf_ntohs(ip->frag_off);
-	if (fragment & IP_OFFSET)
-		return EDGE53_NOT_OURS;
 	header_len = ip->ihl * 4;
-	pkt->is_first_fragment = fragment & IP_MF;
+	fragment = bpf_ntohs(ip->frag_off);
+	if (fragment & (IP_OFFSET | IP_MF)) {
+		if (!b->skb)
+			return EDGE53_NOT_OURS;
+		pkt->is_later_fragment = fragment & IP_OFFSET;
+		pkt->is_first_fragment = !pkt->is_later_fragment;
+		pkt->fragment_field = fragment & (IP_OFFSET | IP_MF);
+		pkt->fragment_id = bpf_ntohs(ip->id);
+	}
+	pkt->dont_fragment = fragment & IP_DF;
 	pkt->l4proto = ip->protocol;
 	pkt->ttl = ip->ttl;
+	pkt->tos = ip->tos;
 	pkt->ip_len = bpf_ntohs(ip->tot_len);
 	pkt->l4_off = pkt->l3_off + header_len;
 	if (pkt->ip_len < header_len)
 		return EDGE53_NOT_OURS;
 	addr_set_ipv4(&pkt->saddr, ip->saddr);
 	addr_set_ipv4(&pkt->daddr, ip->daddr);
+	return pkt->is_later_fragment ? GO_ON : parse_l4(b, pkt);
+}
+
+/* Takes over what the walk along the extension headers found. */
+static __always_inline enum edge53_reason parse_extensions(struct bytes *b, struct packet *pkt)
+{
+	struct ipv6_walk walk = {};
+
+	if (!b->skb)
+		return EDGE53_NOT_OURS;
+	if (!ipv6_walk(b->skb, pkt->l3_off, &walk))
+		return EDGE53_HIDDEN_BY_HEADERS;
+	pkt->l4proto = walk.next;
+	pkt->l4_off = pkt->l3_off + (walk.len & L4_OFF_MASK);
+	pkt->fragment_id = walk.fragment_id;
+	pkt->fragment_field = walk.fragment_field;
+	pkt->is_later_fragment = walk.fragment_field & IP_OFFSET;
+	pkt->is_first_fragment = walk.fragment_field == IP_MF;
+	make_readable(b, (pkt->l4_off & L4_OFF_MASK) + sizeof(struct tcphdr));
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason parse_ipv6(struct bytes *b, struct packet *pkt)
+{
+	struct ipv6hdr *ip = b->data + pkt->l3_off;
+	enum edge53_reason why;
+
+	if ((void *)(ip + 1) > b->data_end || ip->version != 6)
+		return EDGE53_NOT_OURS;
+	pkt->is_ipv6 = 1;
+	pkt->dont_fragment = true;
+	pkt->l4proto = ip->nexthdr;
+	pkt->ttl = ip->hop_limit;
+	pkt->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
+	pkt->ip_len = bpf_ntohs(ip->payload_len) + sizeof(*ip);
+	pkt->l4_off = pkt->l3_off + sizeof(*ip);
+	__builtin_memcpy(&pkt->saddr, &ip->saddr, sizeof(pkt->saddr));
+	__builtin_memcpy(&pkt->daddr, &ip->daddr, sizeof(pkt->daddr));
+	if (is_extension(pkt->l4proto)) {
+		why = parse_extensions(b, pkt);
+		if (why || pkt->is_later_fragment)
+			return why;
+		if (pkt->l4_off > pkt->l3_off + pkt->ip_len)
+			return EDGE53_HIDDEN_BY_HEADERS;
+	}
 	return parse_l4(b, pkt);
 }
 
 /* protocol: of the payload behind l3_off, network order (0: the Ethernet header says it). */
-static __always_inline enum edge53_reason parse_packet(const struct bytes *b, __u32 l3_off,
+static __always_inline enum edge53_reason parse_packet(struct bytes *b, __u32 l3_off,
 						       __be16 protocol, struct packet *pkt)
 {
 	__builtin_memset(pkt, 0, sizeof(*pkt));
@@ -133,6 +234,8 @@ static __always_inline enum edge53_reason parse_packet(const struct bytes *b, __
 	}
 	if (protocol == bpf_htons(ETH_P_IP))
 		return parse_ipv4(b, pkt);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(b, pkt);
 	return EDGE53_NOT_OURS;
 }
 

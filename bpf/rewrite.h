@@ -5,23 +5,21 @@
 
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/ipv6.h>
 #include <linux/tcp.h>
 #include <linux/udp.h>
 
 #include "checksum.h"
 #include "packet.h"
-
-/* The verifier cannot follow an offset through the stack; the mask gives it a bound. */
-#define L4_OFF_MASK 0x7f
+#include "parse.h"
 
 /* The part of the change that the pseudo header sees. */
 static __always_inline __u64 diff_addresses(const struct packet *pkt, const struct rewrite *rw)
 {
-	__u64 diff = csum_sub32(0, addr_ipv4(&pkt->saddr));
+	__u64 before = addr_sum(&pkt->saddr, pkt->is_ipv6) + addr_sum(&pkt->daddr, pkt->is_ipv6);
+	__u64 after = addr_sum(&rw->saddr, rw->is_ipv6) + addr_sum(&rw->daddr, rw->is_ipv6);
 
-	diff = csum_sub32(diff, addr_ipv4(&pkt->daddr));
-	diff = csum_add32(diff, addr_ipv4(&rw->saddr));
-	return csum_add32(diff, addr_ipv4(&rw->daddr));
+	return csum_sub16(after, csum_fold(before));
 }
 
 static __always_inline __u64 diff_ports(const struct packet *pkt, const struct rewrite *rw)
@@ -45,9 +43,8 @@ static __always_inline __u64 diff_ports(const struct packet *pkt, const struct r
  */
 static __always_inline bool has_partial_checksum(const struct packet *pkt)
 {
-	__u64 sum = csum_add32(0, addr_ipv4(&pkt->saddr));
+	__u64 sum = addr_sum(&pkt->saddr, pkt->is_ipv6) + addr_sum(&pkt->daddr, pkt->is_ipv6);
 
-	sum = csum_add32(sum, addr_ipv4(&pkt->daddr));
 	sum = csum_add16(sum, bpf_htons(pkt->l4proto));
 	sum = csum_add16(sum, bpf_htons(pkt->l3_off + pkt->ip_len - pkt->l4_off));
 	return csum_fold(sum) == pkt->l4_check;
@@ -66,6 +63,33 @@ static __always_inline void write_ipv4(struct iphdr *ip, const struct rewrite *r
 	ip->saddr = addr_ipv4(&rw->saddr);
 	ip->daddr = addr_ipv4(&rw->daddr);
 	ip->check = csum_replace(ip->check, diff);
+}
+
+/* Writes addresses and hop limit. */
+static __always_inline void write_ipv6(struct ipv6hdr *ip, const struct rewrite *rw)
+{
+	if (rw->decrement_ttl)
+		ip->hop_limit--;
+	__builtin_memcpy(&ip->saddr, &rw->saddr, sizeof(ip->saddr));
+	__builtin_memcpy(&ip->daddr, &rw->daddr, sizeof(ip->daddr));
+}
+
+/* What stands between the IP header and the transport: options, extension headers. */
+static __always_inline __u32 extra_headers_len(const struct packet *pkt)
+{
+	return pkt->l4_off - pkt->l3_off - (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
+}
+
+/* By how much the IP packet grows when it is rewritten. */
+static __always_inline int growth_of(const struct packet *pkt, const struct rewrite *rw)
+{
+	int len = rw->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
+
+	if (rw->is_ipv6 == pkt->is_ipv6)
+		return 0;
+	if (rw->is_ipv6 && is_fragment(pkt))
+		len += FRAGMENT_HEADER_LEN;
+	return len - (int)(pkt->l4_off - pkt->l3_off);
 }
 
 #endif

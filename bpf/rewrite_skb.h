@@ -9,6 +9,8 @@
 
 #include <linux/pkt_cls.h>
 
+#include "family.h"
+#include "mss.h"
 #include "rewrite.h"
 
 /* Headers a step may read: the longest IPv4 header, and TCP's or UDP's with a DNS header. */
@@ -24,31 +26,88 @@ static __always_inline struct bytes bytes_of_skb(struct __sk_buff *skb, __u32 l3
 		.data = (void *)(long)skb->data,
 		.data_end = (void *)(long)skb->data_end,
 		.len = skb->len,
+		.skb = skb,
 	};
 
-	if (b.data + l3_off + PULL_LEN > b.data_end && b.len > b.data_end - b.data) {
-		bpf_skb_pull_data(skb, b.len < l3_off + PULL_LEN ? b.len : l3_off + PULL_LEN);
-		b.data = (void *)(long)skb->data;
-		b.data_end = (void *)(long)skb->data_end;
-	}
+	make_readable(&b, l3_off + PULL_LEN);
 	return b;
 }
 
-static __always_inline enum edge53_reason write_headers(struct __sk_buff *skb,
-							const struct packet *pkt,
-							const struct rewrite *rw, __u64 addresses)
+/*
+ * The IP header, in place. IPv4: its own checksum makes up for the change. IPv6 has none, so a sum
+ * over the whole packet (CHECKSUM_COMPLETE) is told.
+ */
+static __always_inline enum edge53_reason write_ip_skb(struct __sk_buff *skb,
+						       const struct packet *pkt,
+						       const struct rewrite *rw, __u64 addresses)
 {
 	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
-	struct iphdr *ip = data + (pkt->l3_off & L4_OFF_MASK);
-	__be16 *ports = data + (pkt->l4_off & L4_OFF_MASK);
+	void *ip = data + (pkt->l3_off & L4_OFF_MASK);
 
-	if ((void *)(ip + 1) > data_end || (void *)ports + sizeof(struct udphdr) + 2 > data_end)
+	if (!pkt->is_ipv6) {
+		if (ip + sizeof(struct iphdr) > data_end)
+			return EDGE53_NOT_WRITABLE;
+		write_ipv4(ip, rw, addresses);
+		return GO_ON;
+	}
+	if (ip + sizeof(struct ipv6hdr) > data_end)
+		return EDGE53_NOT_WRITABLE;
+	write_ipv6(ip, rw);
+	if (rw->decrement_ttl) /* the hop limit is the lower byte of its word */
+		addresses = csum_sub16(addresses, bpf_htons(1));
+	bpf_csum_update(skb, csum_fold(addresses));
+	return GO_ON;
+}
+
+/* The IP header, of the old or the new family. *l4_off: where the transport is afterwards. */
+static __always_inline enum edge53_reason rewrite_ip_skb(struct __sk_buff *skb,
+							 const struct packet *pkt,
+							 const struct rewrite *rw, __u64 addresses,
+							 __u32 *l4_off)
+{
+	*l4_off = pkt->l4_off;
+	if (rw->is_ipv6 == pkt->is_ipv6)
+		return write_ip_skb(skb, pkt, rw, addresses);
+	if (!change_family(skb, pkt, rw))
+		return EDGE53_NOT_WRITABLE;
+	*l4_off = pkt->l4_off + growth_of(pkt, rw);
+	return GO_ON;
+}
+
+/* The checksum that IPv4 did without and IPv6 needs (RFC 8200 section 8.1). */
+static __always_inline enum edge53_reason make_udp_checksum(struct __sk_buff *skb,
+							    const struct packet *pkt,
+							    const struct rewrite *rw, __u32 l4_off)
+{
+	int sum = sum_of_bytes(skb, l4_off, pkt->payload_len + sizeof(struct udphdr));
+	__u16 check;
+
+	if (sum < 0)
+		return EDGE53_NO_CHECKSUM;
+	check = ~csum_fold(addr_sum(&rw->saddr, true) + addr_sum(&rw->daddr, true) +
+			   bpf_htons(IPPROTO_UDP) +
+			   bpf_htons(pkt->payload_len + sizeof(struct udphdr)) + (__u32)sum);
+	if (!check)
+		check = 0xffff;
+	return bpf_skb_store_bytes(skb, l4_off + offsetof(struct udphdr, check), &check,
+				   sizeof(check), BPF_F_RECOMPUTE_CSUM) ?
+		       EDGE53_NOT_WRITABLE :
+		       GO_ON;
+}
+
+static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
+							  const struct packet *pkt,
+							  const struct rewrite *rw, __u32 l4_off)
+{
+	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+	__be16 *ports = data + (l4_off & L4_OFF_MASK);
+
+	if ((void *)ports + sizeof(struct udphdr) + sizeof(__be16) > data_end)
 		return EDGE53_NOT_WRITABLE;
 	ports[0] = bpf_htons(rw->sport);
 	ports[1] = bpf_htons(rw->dport);
 	if (pkt->l4proto == IPPROTO_UDP)
 		ports[4] = bpf_htons(rw->dns_id);
-	write_ipv4(ip, rw, addresses);
 	return GO_ON;
 }
 
@@ -56,24 +115,39 @@ static __always_inline enum edge53_reason rewrite_skb(struct __sk_buff *skb,
 						      const struct packet *pkt,
 						      const struct rewrite *rw)
 {
-	__u64 addresses = diff_addresses(pkt, rw), ports = diff_ports(pkt, rw);
-	__u32 check_off = (pkt->l4_off & L4_OFF_MASK) + __builtin_offsetof(struct tcphdr, check);
-	__u64 flags = 0;
-	enum edge53_reason why = write_headers(skb, pkt, rw, addresses);
+	__u64 addresses = diff_addresses(pkt, rw), ports = diff_ports(pkt, rw), flags = 0;
+	__u32 l4_off, check_off = offsetof(struct tcphdr, check);
+	enum edge53_reason why;
 
+	if (rw->max_segment && !clamp_mss_skb(skb, pkt->l4_off, rw->max_segment))
+		return EDGE53_NOT_WRITABLE;
+	why = rewrite_ip_skb(skb, pkt, rw, addresses, &l4_off)
+	   ?: write_ports_skb(skb, pkt, rw, l4_off);
 	if (why)
 		return why;
 	bpf_set_hash_invalid(skb);
 	if (pkt->l4proto == IPPROTO_UDP) {
 		if (!pkt->l4_check)
-			return GO_ON;
-		check_off = (pkt->l4_off & L4_OFF_MASK) + __builtin_offsetof(struct udphdr, check);
+			return rw->is_ipv6 ? make_udp_checksum(skb, pkt, rw, l4_off) : GO_ON;
+		check_off = offsetof(struct udphdr, check);
 		flags = BPF_F_MARK_MANGLED_0;
 	}
+	check_off += l4_off & L4_OFF_MASK;
 	if (bpf_l4_csum_replace(skb, check_off, 0, csum_fold(addresses), flags | BPF_F_PSEUDO_HDR) ||
 	    bpf_l4_csum_replace(skb, check_off, 0, csum_fold(ports), flags))
 		return EDGE53_NOT_WRITABLE;
 	return GO_ON;
+}
+
+/* A later fragment: nothing but the IP header. */
+static __always_inline enum edge53_reason rewrite_fragment_skb(struct __sk_buff *skb,
+							       const struct packet *pkt,
+							       const struct rewrite *rw)
+{
+	__u32 l4_off;
+
+	bpf_set_hash_invalid(skb);
+	return rewrite_ip_skb(skb, pkt, rw, diff_addresses(pkt, rw), &l4_off);
 }
 
 /* An Ethernet header in front of a packet from an L3 device; its addresses come later. */
@@ -93,6 +167,8 @@ static __always_inline enum edge53_reason send_query_skb(struct __sk_buff *skb,
 	struct bpf_redir_neigh nexthop = {};
 	enum edge53_reason why;
 
+	if (!rw->nexthop)
+		return EDGE53_NO_BACKEND;
 	if (addr_is_ipv4(rw->nexthop)) {
 		nexthop.nh_family = AF_INET;
 		nexthop.ipv4_nh = addr_ipv4(rw->nexthop);
@@ -117,13 +193,14 @@ static __always_inline enum edge53_reason send_reply_skb(struct __sk_buff *skb,
 							 const struct packet *pkt,
 							 const struct rewrite *rw, int *verdict)
 {
-	struct ethhdr eth = { .h_proto = bpf_htons(ETH_P_IP) };
+	struct ethhdr eth;
 	enum edge53_reason why;
 
 	if (rw->to_ethernet) {
 		why = make_ethernet(skb, pkt);
 		if (why)
 			return why;
+		eth.h_proto = rw->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 		__builtin_memcpy(eth.h_dest, rw->dmac, ETH_ALEN);
 		__builtin_memcpy(eth.h_source, rw->smac, ETH_ALEN);
 		if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0))

@@ -3,6 +3,8 @@
 #ifndef EDGE53_REWRITE_XDP_H
 #define EDGE53_REWRITE_XDP_H
 
+#include "family.h"
+#include "mss.h"
 #include "rewrite.h"
 
 static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewrite *rw)
@@ -11,16 +13,67 @@ static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewr
 	__builtin_memcpy(eth->h_source, rw->smac, ETH_ALEN);
 }
 
-static __always_inline enum edge53_reason rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
-						      const struct rewrite *rw)
+/* Whether a change of family is simple enough for XDP: nothing to drop and no checksum to make. */
+static __always_inline bool can_change_family_xdp(const struct packet *pkt)
+{
+	return !extra_headers_len(pkt) && (pkt->l4proto == IPPROTO_TCP || pkt->l4_check);
+}
+
+static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx,
+						       const struct packet *pkt,
+						       const struct rewrite *rw, __u64 addresses)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
-	struct iphdr *ip = data + ETH_HLEN;
-	void *l4 = data + (pkt->l4_off & L4_OFF_MASK);
-	__u64 addresses = diff_addresses(pkt, rw), ports = diff_ports(pkt, rw);
+	struct ethhdr *eth = data;
 
-	if ((void *)(ip + 1) > data_end)
-		return EDGE53_NOT_WRITABLE;
+	if (pkt->is_ipv6) {
+		if ((void *)(eth + 1) + sizeof(struct ipv6hdr) > data_end)
+			return EDGE53_NOT_WRITABLE;
+		write_ipv6((void *)(eth + 1), rw);
+	} else {
+		if ((void *)(eth + 1) + sizeof(struct iphdr) > data_end)
+			return EDGE53_NOT_WRITABLE;
+		write_ipv4((void *)(eth + 1), rw, addresses);
+	}
+	write_ethernet(eth, rw);
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason
+change_family_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
+{
+	int shrink = rw->is_ipv6 ? IPV4_HEADER_LEN - IPV6_HEADER_LEN :
+				   IPV6_HEADER_LEN - IPV4_HEADER_LEN;
+	struct ethhdr *eth;
+	void *data_end;
+
+	if (bpf_xdp_adjust_head(ctx, shrink))
+		return EDGE53_NO_HEADROOM;
+	eth = (void *)(long)ctx->data;
+	data_end = (void *)(long)ctx->data_end;
+	if (rw->is_ipv6) {
+		if ((void *)(eth + 1) + sizeof(struct ipv6hdr) > data_end)
+			return EDGE53_NOT_WRITABLE;
+		make_ipv6(pkt, rw, (void *)(eth + 1));
+		eth->h_proto = bpf_htons(ETH_P_IPV6);
+	} else {
+		if ((void *)(eth + 1) + sizeof(struct iphdr) > data_end)
+			return EDGE53_NOT_WRITABLE;
+		make_ipv4(pkt, rw, (void *)(eth + 1));
+		eth->h_proto = bpf_htons(ETH_P_IP);
+	}
+	write_ethernet(eth, rw);
+	return GO_ON;
+}
+
+static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx,
+						       const struct packet *pkt,
+						       const struct rewrite *rw, __u64 addresses)
+{
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	void *l4 = data + ((pkt->l4_off + growth_of(pkt, rw)) & L4_OFF_MASK);
+	__u64 diff = addresses + diff_ports(pkt, rw);
+
 	if (pkt->l4proto == IPPROTO_TCP) {
 		struct tcphdr *tcp = l4;
 
@@ -28,7 +81,7 @@ static __always_inline enum edge53_reason rewrite_xdp(struct xdp_md *ctx, const 
 			return EDGE53_NOT_WRITABLE;
 		tcp->source = bpf_htons(rw->sport);
 		tcp->dest = bpf_htons(rw->dport);
-		tcp->check = csum_replace(tcp->check, addresses + ports);
+		tcp->check = csum_replace(tcp->check, diff);
 	} else {
 		struct udphdr *udp = l4;
 		__be16 *dns_id = (void *)(udp + 1);
@@ -39,11 +92,21 @@ static __always_inline enum edge53_reason rewrite_xdp(struct xdp_md *ctx, const 
 		udp->dest = bpf_htons(rw->dport);
 		*dns_id = bpf_htons(rw->dns_id);
 		if (udp->check) /* 0 means none (RFC 768), and a computed 0 is sent as all ones */
-			udp->check = csum_replace(udp->check, addresses + ports) ?: 0xffff;
+			udp->check = csum_replace(udp->check, diff) ?: 0xffff;
 	}
-	write_ipv4(ip, rw, addresses);
-	write_ethernet(data, rw);
 	return GO_ON;
+}
+
+static __always_inline enum edge53_reason rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
+						      const struct rewrite *rw)
+{
+	__u64 addresses = diff_addresses(pkt, rw);
+
+	if (rw->max_segment && !clamp_mss_xdp(ctx, pkt->l4_off, rw->max_segment))
+		return EDGE53_NOT_WRITABLE;
+	return (rw->is_ipv6 == pkt->is_ipv6 ? write_ip_xdp(ctx, pkt, rw, addresses) :
+					      change_family_xdp(ctx, pkt, rw))
+	    ?: write_l4_xdp(ctx, pkt, rw, addresses);
 }
 
 static __always_inline enum edge53_reason send_xdp(const struct rewrite *rw, int *verdict)

@@ -13,6 +13,15 @@
 #include "packet.h"
 
 #define DOT_PORT 853
+#define DOH_PORT 443
+
+#define HAS_DOH_POLICY (EDGE53_SERVICE_DOH_REJECT | EDGE53_SERVICE_DOH_DROP)
+
+/* Whether a destination port is one the edge uses as source towards backends. */
+static __always_inline bool is_edge_port(__u16 port)
+{
+	return (__u32)(port - knobs.port_base) < 1u << knobs.port_bits;
+}
 
 static __always_inline enum edge53_reason
 take_frontend(struct packet *pkt, const struct edge53_addr *address,
@@ -46,15 +55,26 @@ static __always_inline enum edge53_reason find_edge_service(struct packet *pkt,
 	return take_frontend(pkt, &pkt->daddr, svc);
 }
 
+/* A key for `exempt` and `doh`: an address, for clients of the packet's service. */
+static __always_inline void make_prefix_key(const struct packet *pkt,
+					    const struct edge53_addr *address,
+					    struct edge53_prefix_key *key)
+{
+	__builtin_memset(key, 0, sizeof(*key));
+	key->prefix_len = 32 + 128;
+	key->service = pkt->service;
+	__builtin_memcpy(key->address, address->bytes, sizeof(key->address));
+}
+
 static __always_inline bool is_exempt(const struct packet *pkt)
 {
-	struct edge53_prefix_key key = { .prefix_len = 32 + 128, .service = pkt->service };
+	struct edge53_prefix_key key;
 
-	__builtin_memcpy(key.address, pkt->saddr.bytes, sizeof(key.address));
+	make_prefix_key(pkt, &pkt->saddr, &key);
 	return bpf_map_lookup_elem(&exempt, &key);
 }
 
-/* enforce: port 53 of anybody, of a client on this device that is not exempt. */
+/* enforce: whatever comes from a client on this device that is not exempt. */
 static __always_inline enum edge53_reason find_enforce_service(struct packet *pkt,
 							       const struct edge53_service **svc)
 {
@@ -63,20 +83,50 @@ static __always_inline enum edge53_reason find_enforce_service(struct packet *pk
 
 	if (why)
 		return why;
+	if (pkt->dport == DOH_PORT && !((*svc)->flags & HAS_DOH_POLICY))
+		return EDGE53_NOT_OURS;
 	if ((*svc)->flags & EDGE53_SERVICE_EXEMPT && is_exempt(pkt))
 		return EDGE53_EXEMPT;
 	return GO_ON;
 }
 
-/* enforce: what must not leave the host although it cannot be redirected. */
+static __always_inline enum edge53_reason apply_dot_policy(const struct edge53_service *svc)
+{
+	if (svc->flags & EDGE53_SERVICE_DOT_REJECT)
+		return EDGE53_DOT_REJECTED;
+	return svc->flags & EDGE53_SERVICE_DOT_DROP ? EDGE53_DOT_DROPPED : EDGE53_NOT_OURS;
+}
+
+static __always_inline enum edge53_reason apply_doh_policy(const struct packet *pkt,
+							   const struct edge53_service *svc)
+{
+	struct edge53_prefix_key key;
+
+	make_prefix_key(pkt, &pkt->daddr, &key);
+	if (!bpf_map_lookup_elem(&doh, &key))
+		return EDGE53_NOT_OURS;
+	return svc->flags & EDGE53_SERVICE_DOH_REJECT ? EDGE53_DOH_REJECTED : EDGE53_DOH_DROPPED;
+}
+
+/* enforce: what becomes of a port that is not redirected, or not in this family. */
 static __always_inline enum edge53_reason apply_policy(const struct packet *pkt,
 						       const struct edge53_service *svc)
 {
 	if (pkt->dport == DOT_PORT)
-		return svc->flags & EDGE53_SERVICE_DOT_DROP ? EDGE53_DOT_DROPPED : EDGE53_NOT_OURS;
-	if (pkt->is_ipv6)
-		return svc->flags & EDGE53_SERVICE_IPV6_DROP ? EDGE53_IPV6_DROPPED : EDGE53_NOT_OURS;
-	return GO_ON;
+		return apply_dot_policy(svc);
+	if (pkt->dport == DOH_PORT)
+		return apply_doh_policy(pkt, svc);
+	if (!pkt->is_ipv6 || svc->flags & EDGE53_SERVICE_IPV6_REDIRECT)
+		return GO_ON;
+	return svc->flags & EDGE53_SERVICE_IPV6_DROP ? EDGE53_IPV6_DROPPED : EDGE53_NOT_OURS;
+}
+
+/* enforce: IPv6 that may be a query, and nobody can tell. */
+static __always_inline enum edge53_reason refuse_hidden(const struct edge53_service *svc)
+{
+	return svc->flags & (EDGE53_SERVICE_IPV6_DROP | EDGE53_SERVICE_IPV6_REDIRECT) ?
+		       EDGE53_HIDDEN_BY_HEADERS :
+		       EDGE53_NOT_OURS;
 }
 
 static __always_inline enum edge53_reason check_query(const struct packet *pkt)
@@ -87,6 +137,8 @@ static __always_inline enum edge53_reason check_query(const struct packet *pkt)
 		return EDGE53_BAD_LENGTH;
 	if (pkt->l4proto != IPPROTO_UDP)
 		return GO_ON;
+	if (pkt->is_ipv6 && !pkt->l4_check)
+		return EDGE53_NO_CHECKSUM;
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return EDGE53_SHORT_DNS;
 	return dns_check_query(&pkt->dns);

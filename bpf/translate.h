@@ -7,8 +7,10 @@
 #ifndef EDGE53_TRANSLATE_H
 #define EDGE53_TRANSLATE_H
 
+#include "fragment.h"
 #include "maps.h"
 #include "packet.h"
+#include "rewrite.h"
 #include "ring.h"
 #include "service.h"
 #include "tcp.h"
@@ -28,6 +30,7 @@ static __always_inline enum edge53_reason open_flow(const struct packet *pkt,
 	enum edge53_reason why;
 	__u32 token;
 
+	query->dns_id = 0;
 	if (pkt->l4proto == IPPROTO_TCP)
 		return tcp_flow_of_client(pkt, svc, now_ns, &query->flow, &query->snat_port,
 					  &query->is_new_connection);
@@ -38,6 +41,76 @@ static __always_inline enum edge53_reason open_flow(const struct packet *pkt,
 	query->snat_port = knobs.port_base + (token >> TOKEN_ID_BITS);
 	query->dns_id = token;
 	return GO_ON;
+}
+
+static __always_inline bool has_syn(const struct packet *pkt)
+{
+	return pkt->l4proto == IPPROTO_TCP && pkt->tcp_flags & TCP_SYN;
+}
+
+/* TCP payload that fits into one packet on a device. */
+static __always_inline int segment_room(__u32 mtu, bool is_ipv6)
+{
+	return (int)mtu - (is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) - (int)sizeof(struct tcphdr);
+}
+
+/* What both ends' segments must fit into: the way to the client and that to the backend. */
+static __always_inline __u16 max_segment(const struct edge53_backend *backend,
+					 const struct edge53_device *device, bool client_is_ipv6)
+{
+	int there = segment_room(backend->mtu, !addr_is_ipv4(&backend->address));
+	int back = segment_room(device->mtu, client_is_ipv6);
+	int least = there < back ? there : back;
+
+	return least > 0 ? least : 0;
+}
+
+/*
+ * Whether the packet fits through the device it is to leave by. What may not be fragmented is
+ * refused, and so is on Ethernet what may be, as nobody would do it there; a tunnel is left to see for
+ * itself.
+ */
+static __always_inline enum edge53_reason check_mtu(const struct packet *pkt, struct rewrite *rw,
+						    __u32 mtu)
+{
+	int growth = growth_of(pkt, rw);
+
+	if ((int)pkt->segment_len + growth <= (int)mtu ||
+	    (!pkt->dont_fragment && !rw->to_ethernet))
+		return GO_ON;
+	rw->mtu = (int)mtu > growth ? mtu - growth : 0;
+	return EDGE53_TOO_BIG;
+}
+
+static __always_inline enum edge53_reason check_ttl(const struct packet *pkt, struct rewrite *rw)
+{
+	rw->decrement_ttl = true;
+	return pkt->ttl <= 1 ? EDGE53_TTL_EXPIRED : GO_ON;
+}
+
+/* The way to a backend that is not on this host. */
+static __always_inline enum edge53_reason route_query(const struct packet *pkt,
+						      const struct edge53_backend *backend,
+						      struct rewrite *rw)
+{
+	if (!backend->ifindex)
+		return EDGE53_NO_BACKEND;
+	rw->ifindex = backend->ifindex;
+	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
+	rw->nexthop = &backend->nexthop;
+	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
+	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
+	return check_ttl(pkt, rw) ?: check_mtu(pkt, rw, backend->mtu);
+}
+
+static __always_inline void clamp_query(const struct packet *pkt,
+					const struct edge53_backend *backend, struct rewrite *rw)
+{
+	__u32 id = pkt->device;
+	const struct edge53_device *device = bpf_map_lookup_elem(&devices, &id);
+
+	if (device)
+		rw->max_segment = max_segment(backend, device, pkt->is_ipv6);
 }
 
 static __always_inline enum edge53_reason translate_query(const struct packet *pkt,
@@ -54,21 +127,17 @@ static __always_inline enum edge53_reason translate_query(const struct packet *p
 	rw->sport = query->snat_port;
 	rw->dport = pkt->l4proto == IPPROTO_TCP ? backend->tcp_port : backend->udp_port;
 	rw->dns_id = query->dns_id;
+	rw->is_ipv6 = !addr_is_ipv4(&backend->address);
+	rw->max_segment = 0;
 	rw->ifindex = 0;
+	rw->nexthop = NULL;
+	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
 	if (backend->flags & EDGE53_BACKEND_LOCAL)
 		return GO_ON;
-	if (!backend->ifindex)
-		return EDGE53_NO_BACKEND;
-	if (pkt->ttl <= 1)
-		return EDGE53_TTL_EXPIRED;
-	rw->decrement_ttl = true;
-	rw->ifindex = backend->ifindex;
-	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
-	rw->nexthop = &backend->nexthop;
-	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
-	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
-	return GO_ON;
+	if (has_syn(pkt))
+		clamp_query(pkt, backend, rw);
+	return route_query(pkt, backend, rw);
 }
 
 /*
@@ -86,10 +155,9 @@ struct reply_flow {
 static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 now_ns,
 						    struct reply_flow *reply)
 {
+	reply->backend = NULL;
 	reply->match.slot = NULL;
 	reply->conn = NULL;
-	if (pkt->is_first_fragment)
-		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->has_bad_length)
 		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->l4proto == IPPROTO_TCP)
@@ -119,8 +187,21 @@ static __always_inline enum edge53_reason translate_reply(const struct edge53_fl
 	rw->sport = EDGE53_DNS_PORT;
 	rw->dport = flow->client_port;
 	rw->dns_id = flow->client_id;
+	rw->is_ipv6 = !addr_is_ipv4(&flow->client);
+	rw->max_segment = 0;
 	rw->ifindex = 0;
+	rw->nexthop = NULL;
+	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
+	return GO_ON;
+}
+
+/* The later fragments of a reply come without ports. */
+static __always_inline enum edge53_reason remember_fragment(const struct packet *pkt,
+							    const struct edge53_flow *flow)
+{
+	if (pkt->is_first_fragment)
+		remember_first_fragment(pkt, flow);
 	return GO_ON;
 }
 
@@ -151,14 +232,27 @@ static __always_inline enum edge53_reason route_reply(const struct packet *pkt,
 
 	if (!device || !device->ifindex)
 		return EDGE53_CLIENT_DEVICE_GONE;
-	if (pkt->ttl <= 1)
-		return EDGE53_TTL_EXPIRED;
-	rw->decrement_ttl = true;
 	rw->xdp_target = device->flags & EDGE53_DEVICE_XDP_TARGET;
 	rw->ifindex = device->ifindex;
 	rw->to_ethernet = device->flags & EDGE53_DEVICE_ETHERNET;
 	__builtin_memcpy(rw->dmac, flow->client_mac, ETH_ALEN);
 	__builtin_memcpy(rw->smac, device->mac, ETH_ALEN);
+	return check_ttl(pkt, rw) ?: check_mtu(pkt, rw, device->mtu);
+}
+
+/* edge: the backend's SYN-ACK tells the client how much it may send at once. */
+static __always_inline enum edge53_reason clamp_reply(const struct packet *pkt,
+						      const struct reply_flow *reply,
+						      struct rewrite *rw)
+{
+	__u32 id = reply->flow.device;
+	const struct edge53_device *device;
+
+	if (!has_syn(pkt))
+		return GO_ON;
+	device = bpf_map_lookup_elem(&devices, &id);
+	if (device)
+		rw->max_segment = max_segment(reply->backend, device, rw->is_ipv6);
 	return GO_ON;
 }
 
