@@ -142,11 +142,14 @@ static __always_inline bool check_rst(const struct packet *pkt, struct tcphdr *t
 	return true;
 }
 
-static __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pkt)
+__weak __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pkt)
 {
-	__u32 header_len = pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
+	__u32 header_len;
 	struct tcphdr tcp;
 
+	if (!pkt)
+		return TC_ACT_SHOT;
+	header_len = pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
 	if (!make_rst(skb, pkt, &tcp) || !check_rst(pkt, &tcp) ||
 	    bpf_skb_change_tail(skb, pkt->l3_off + header_len + sizeof(tcp), 0) ||
 	    !store_ip(skb, pkt, sizeof(tcp), IPPROTO_TCP) ||
@@ -192,17 +195,21 @@ static __always_inline int sum_of_quote(struct __sk_buff *skb, const struct pack
 	return csum_fold(sum + (__u16)~pkt->l4_check);
 }
 
-static __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pkt,
-				  enum answer answer, __u32 mtu)
+__weak __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pkt,
+				  __u32 answer, __u32 mtu)
 {
-	__u32 header_len = pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
-	__u32 max_len = pkt->is_ipv6 ? IPV6_MAX_ERROR_LEN : IPV4_MAX_ERROR_LEN;
-	__u8 l4proto = pkt->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	__u32 header_len, max_len, len;
 	struct icmp_header icmp;
-	__u32 len = pkt->ip_len;
+	__u8 l4proto;
 	__u64 sum;
 	int quoted;
 
+	if (!pkt)
+		return TC_ACT_SHOT;
+	header_len = pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
+	max_len = pkt->is_ipv6 ? IPV6_MAX_ERROR_LEN : IPV4_MAX_ERROR_LEN;
+	l4proto = pkt->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
+	len = pkt->ip_len;
 	make_icmp(pkt->is_ipv6, answer, mtu, &icmp);
 	if (len > max_len - header_len - sizeof(icmp))
 		len = max_len - header_len - sizeof(icmp);

@@ -168,10 +168,10 @@ static __always_inline __u32 latency_bucket(__u32 latency_us)
 	return bucket < EDGE53_LATENCY_BUCKETS ? bucket : EDGE53_LATENCY_BUCKETS - 1;
 }
 
-/* Counts a reply that was sent, and says what it was. */
-static __always_inline enum edge53_reason count_reply(const struct packet *pkt,
-						      const struct edge53_flow *flow,
-						      __u32 latency_us, __u64 now_ns)
+/* Counts a reply that was sent, and says what it was. Of its own, for the stack of the caller. */
+static __noinline enum edge53_reason count_reply(const struct packet *pkt,
+						 const struct edge53_flow *flow,
+						 __u32 latency_us, __u64 now_ns)
 {
 	__u32 backend = flow->backend;
 	struct edge53_backend_counters *counters = bpf_map_lookup_elem(&backend_counters, &backend);

@@ -74,11 +74,10 @@ static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reas
 }
 
 /*
- * tc programs come to a verdict, or to one of these, which take a function of their own: by then the
- * stack of the first one is free again.
+ * A chain at tc comes to a verdict, or to this: the sender is to be told, which is done when the stack
+ * of the chain is free again.
  */
-#define OUTCOME_ICMP_ERROR 0x100
-#define OUTCOME_ANSWER 0x200 /* | enum answer | MTU << 16 */
+#define OUTCOME_ANSWER 0x100 /* | enum answer | MTU << 16 */
 
 static __always_inline int finish_skb(const struct packet *pkt, enum edge53_reason why, int sent)
 {
@@ -142,23 +141,28 @@ static __always_inline enum edge53_reason is_rewrite_for_xdp(const struct packet
 									   EDGE53_HANDED_TO_TC;
 }
 
-static __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
+__weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	const struct edge53_service *svc;
 	struct query_flow query;
 	struct rewrite rw;
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns;
 	int verdict = XDP_PASS;
-	enum edge53_reason why = find_edge_service(pkt, &svc)
-			      ?: check_query(pkt)
-			      ?: admit_client(pkt, now_ns)
-			      ?: is_for_xdp(pkt, svc)
-			      ?: open_flow(pkt, svc, now_ns, &query)
-			      ?: translate_query(pkt, &query, &rw)
-			      ?: is_rewrite_for_xdp(pkt, &rw)
-			      ?: rewrite_xdp(ctx, pkt, &rw)
-			      ?: send_xdp(&rw, &verdict)
-			      ?: count_query(pkt, &query, now_ns);
+	enum edge53_reason why;
+
+	if (!pkt)
+		return XDP_PASS;
+	now_ns = bpf_ktime_get_ns();
+	why = find_edge_service(pkt, &svc)
+	   ?: check_query(pkt)
+	   ?: admit_client(pkt, now_ns)
+	   ?: is_for_xdp(pkt, svc)
+	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: translate_query(pkt, &query, &rw)
+	   ?: is_rewrite_for_xdp(pkt, &rw)
+	   ?: rewrite_xdp(ctx, pkt, &rw)
+	   ?: send_xdp(&rw, &verdict)
+	   ?: count_query(pkt, &query, now_ns);
 
 	return finish_xdp(pkt, why, verdict);
 }
@@ -171,22 +175,27 @@ static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *
 		       EDGE53_HANDED_TO_TC;
 }
 
-static __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
+__weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	struct reply_flow reply;
 	struct rewrite rw;
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns;
 	int verdict = XDP_PASS;
-	enum edge53_reason why = find_flow(pkt, now_ns, &reply)
-			      ?: check_origin(pkt, &reply)
-			      ?: translate_reply(&reply.flow, &rw)
-			      ?: route_reply(pkt, &reply.flow, &rw)
-			      ?: clamp_reply(pkt, &reply, &rw)
-			      ?: is_reply_for_xdp(pkt, &rw)
-			      ?: take_reply(pkt, now_ns, &reply)
-			      ?: rewrite_xdp(ctx, pkt, &rw)
-			      ?: send_xdp(&rw, &verdict)
-			      ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	enum edge53_reason why;
+
+	if (!pkt)
+		return XDP_PASS;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(pkt, now_ns, &reply)
+	   ?: check_origin(pkt, &reply)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: route_reply(pkt, &reply.flow, &rw)
+	   ?: clamp_reply(pkt, &reply, &rw)
+	   ?: is_reply_for_xdp(pkt, &rw)
+	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: rewrite_xdp(ctx, pkt, &rw)
+	   ?: send_xdp(&rw, &verdict)
+	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 
 	return finish_xdp(pkt, why, verdict);
 }
@@ -199,7 +208,7 @@ int edge_xdp(struct xdp_md *ctx)
 		.data_end = (void *)(long)ctx->data_end,
 		.xdp = ctx,
 	};
-	struct packet pkt;
+	struct packet pkt = {};
 
 	b.len = b.data_end - b.data;
 	if (parse_packet(&b, ETH_HLEN, 0, &pkt))
@@ -222,40 +231,50 @@ static __always_inline enum edge53_reason check_and_admit(const struct packet *p
 	    ?: (is_counted && !is_beyond_xdp(pkt) ? GO_ON : admit_client(pkt, now_ns));
 }
 
-static __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, bool is_counted)
+__weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32 is_counted)
 {
 	const struct edge53_service *svc;
 	struct query_flow query;
 	struct rewrite rw;
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns;
 	int verdict = TC_GO_ON;
-	enum edge53_reason why = find_edge_service(pkt, &svc)
-			      ?: check_and_admit(pkt, now_ns, is_counted)
-			      ?: open_flow(pkt, svc, now_ns, &query)
-			      ?: translate_query(pkt, &query, &rw)
-			      ?: rewrite_skb(skb, pkt, &rw)
-			      ?: send_query_skb(skb, pkt, &rw, &verdict)
-			      ?: count_query(pkt, &query, now_ns);
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_edge_service(pkt, &svc)
+	   ?: check_and_admit(pkt, now_ns, is_counted)
+	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: translate_query(pkt, &query, &rw)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: send_query_skb(skb, pkt, &rw, &verdict)
+	   ?: count_query(pkt, &query, now_ns);
 
 	return finish_query_skb(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }
 
-static __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
+__weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct reply_flow reply;
 	struct rewrite rw;
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns;
 	int verdict = TC_GO_ON;
-	enum edge53_reason why = find_flow(pkt, now_ns, &reply)
-			      ?: check_origin(pkt, &reply)
-			      ?: translate_reply(&reply.flow, &rw)
-			      ?: route_reply(pkt, &reply.flow, &rw)
-			      ?: clamp_reply(pkt, &reply, &rw)
-			      ?: take_reply(pkt, now_ns, &reply)
-			      ?: remember_fragment(pkt, &reply.flow)
-			      ?: rewrite_skb(skb, pkt, &rw)
-			      ?: send_reply_skb(skb, pkt, &rw, &verdict)
-			      ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(pkt, now_ns, &reply)
+	   ?: check_origin(pkt, &reply)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: route_reply(pkt, &reply.flow, &rw)
+	   ?: clamp_reply(pkt, &reply, &rw)
+	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: remember_fragment(pkt, &reply.flow)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
+	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 
 	return finish_or_answer(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }
@@ -275,18 +294,23 @@ find_fragment(struct packet *pkt, __u64 now_ns, struct edge53_flow *flow)
 	return GO_ON;
 }
 
-static __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
+__weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct edge53_flow flow;
 	struct rewrite rw;
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns;
 	int verdict = TC_GO_ON;
-	enum edge53_reason why = find_fragment(pkt, now_ns, &flow)
-			      ?: translate_reply(&flow, &rw)
-			      ?: route_reply(pkt, &flow, &rw)
-			      ?: rewrite_fragment_skb(skb, pkt, &rw)
-			      ?: send_reply_skb(skb, pkt, &rw, &verdict)
-			      ?: count_fragment(pkt, &flow, now_ns);
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_fragment(pkt, now_ns, &flow)
+	   ?: translate_reply(&flow, &rw)
+	   ?: route_reply(pkt, &flow, &rw)
+	   ?: rewrite_fragment_skb(skb, pkt, &rw)
+	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
+	   ?: count_fragment(pkt, &flow, now_ns);
 
 	return finish_skb(pkt, why, verdict);
 }
@@ -300,16 +324,16 @@ static __always_inline bool is_of_a_vlan(const struct __sk_buff *skb)
 	return skb->vlan_present && skb->vlan_tci & 0xfff;
 }
 
-static __always_inline enum edge53_reason parse_skb(struct __sk_buff *skb, __u32 l3_off,
-						    struct packet *pkt)
+/* l3_off: ETH_HLEN, or 0. */
+__weak __noinline int parse_skb(struct __sk_buff *skb, __u32 l3_off, struct packet *pkt)
 {
 	struct bytes b;
 	enum edge53_reason why;
 
-	if (is_of_a_vlan(skb))
+	if (!pkt || is_of_a_vlan(skb))
 		return EDGE53_NOT_OURS;
-	b = bytes_of_skb(skb, l3_off);
-	why = parse_packet(&b, l3_off, skb->protocol, pkt);
+	b = bytes_of_skb(skb, l3_off ? ETH_HLEN : 0);
+	why = parse_packet(&b, l3_off ? ETH_HLEN : 0, skb->protocol, pkt);
 	pkt->ifindex = skb->ifindex;
 	/* A bundle of datagrams has one header here; translated, only its first would be right. */
 	if (pkt->l4proto == IPPROTO_UDP && skb->gso_size)
@@ -317,46 +341,33 @@ static __always_inline enum edge53_reason parse_skb(struct __sk_buff *skb, __u32
 	return why;
 }
 
-static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
-{
-	struct packet pkt;
+/* --- tc: packets that are neither query nor reply ---------------------------------------------- */
 
-	if (parse_skb(skb, l3_off, &pkt))
-		return TC_GO_ON;
-	if (pkt.is_icmp_error)
-		return OUTCOME_ICMP_ERROR;
-	if (pkt.is_later_fragment)
-		return fragment_skb(skb, &pkt);
-	if (pkt.dport == EDGE53_DNS_PORT)
-		return query_skb(skb, &pkt, is_counted);
-	if (is_edge_port(pkt.dport))
-		return reply_skb(skb, &pkt);
-	return TC_GO_ON;
-}
-
-/* --- what tc programs come to, besides verdicts ----------------------------------------------- */
-
-/* Tells the sender of a packet that ends here; outcome: OUTCOME_ANSWER and what is in it. */
-__weak __noinline int answer_skb(struct __sk_buff *skb, __u32 l3_off, __u32 outcome)
+/* Tells the sender of a packet that ends here. */
+static __always_inline int answer_skb(struct __sk_buff *skb, const struct packet *pkt, int outcome)
 {
 	enum answer answer = outcome & 0xff;
-	struct packet pkt;
 
-	/* It came to an answer before, so it parses. */
-	if ((l3_off && l3_off != ETH_HLEN) || parse_skb(skb, l3_off ? ETH_HLEN : 0, &pkt) ||
-	    !is_within_budget())
+	if (!is_within_budget())
 		return TC_ACT_SHOT;
-	if (answer == ANSWER_REFUSED && pkt.l4proto == IPPROTO_TCP)
-		return answer_rst(skb, &pkt);
-	return answer_icmp(skb, &pkt, answer, outcome >> 16);
+	if (answer == ANSWER_REFUSED && pkt->l4proto == IPPROTO_TCP)
+		return answer_rst(skb, pkt);
+	return answer_icmp(skb, pkt, answer, outcome >> 16);
 }
 
-static __noinline enum edge53_reason
-translate_error(struct packet *pkt, enum icmp_side side, struct rewrite *rw)
+static __always_inline int conclude(struct __sk_buff *skb, const struct packet *pkt, int outcome)
+{
+	return outcome < OUTCOME_ANSWER ? outcome : answer_skb(skb, pkt, outcome);
+}
+
+/* Whom an ICMP error is for: fills *rw, as for the reply that the error stands for. */
+__weak __noinline int translate_error(struct packet *pkt, __u32 side, struct rewrite *rw)
 {
 	const struct edge53_service *svc;
 	enum edge53_reason why;
 
+	if (!pkt || !rw)
+		return EDGE53_NOT_OURS;
 	if (is_edge_port(pkt->dport) && side != ICMP_OF_ENFORCED_CLIENT)
 		return find_client_of_error(pkt, side == ICMP_OF_EDGE, rw);
 	if (pkt->dport != EDGE53_DNS_PORT || side == ICMP_TO_ENFORCED_CLIENT)
@@ -370,52 +381,62 @@ translate_error(struct packet *pkt, enum icmp_side side, struct rewrite *rw)
 	return find_backend_of_error(pkt, rw) ? EDGE53_ICMP_DROPPED : GO_ON;
 }
 
-__weak __noinline int icmp_error_skb(struct __sk_buff *skb, __u32 l3_off, __u32 side)
+__weak __noinline int icmp_error_skb(struct __sk_buff *skb, struct packet *pkt, __u32 side)
 {
-	struct icmp_quote quote;
-	struct packet pkt;
-	struct rewrite rw;
+	struct icmp_quote quote = {};
+	struct rewrite rw = {};
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;
 
-	if ((l3_off && l3_off != ETH_HLEN) || parse_skb(skb, l3_off ? ETH_HLEN : 0, &pkt) ||
-	    !pkt.is_icmp_error || !parse_quote(skb, &pkt, &quote))
+	if (!pkt || !parse_quote(skb, pkt, &quote))
 		return TC_GO_ON;
-	why = translate_error(&pkt, side, &rw);
+	why = translate_error(pkt, side, &rw);
 	if (why)
-		return finish_skb(&pkt, why, TC_GO_ON);
-	if (!rewrite_error(skb, &pkt, &quote, &rw))
-		return finish_skb(&pkt, EDGE53_NOT_WRITABLE, TC_GO_ON);
+		return finish_skb(pkt, why, TC_GO_ON);
+	if (!rewrite_error(skb, pkt, &quote, &rw))
+		return finish_skb(pkt, EDGE53_NOT_WRITABLE, TC_GO_ON);
 	if (rw.ifindex)
-		why = rw.nexthop ? send_query_skb(skb, &pkt, &rw, &verdict) :
-				   send_reply_skb(skb, &pkt, &rw, &verdict);
-	return finish_skb(&pkt, why ?: EDGE53_ICMP_SENT, verdict);
+		why = rw.backend ? send_query_skb(skb, pkt, &rw, &verdict) :
+				   send_reply_skb(skb, pkt, &rw, &verdict);
+	return finish_skb(pkt, why ?: EDGE53_ICMP_SENT, verdict);
 }
 
-static __always_inline int conclude(struct __sk_buff *skb, __u32 l3_off, enum icmp_side side,
-				    int outcome)
+/* --- edge, tc: programs ------------------------------------------------------------------------ */
+
+static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
 {
-	if (outcome < OUTCOME_ICMP_ERROR)
-		return outcome;
-	return outcome == OUTCOME_ICMP_ERROR ? icmp_error_skb(skb, l3_off, side) :
-					       answer_skb(skb, l3_off, outcome);
+	struct packet pkt = {};
+
+	if (parse_skb(skb, l3_off, &pkt))
+		return TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return icmp_error_skb(skb, &pkt, ICMP_OF_EDGE);
+	if (pkt.is_later_fragment)
+		return fragment_skb(skb, &pkt);
+	if (pkt.dport == EDGE53_DNS_PORT)
+		return conclude(skb, &pkt, query_skb(skb, &pkt, is_counted));
+	if (is_edge_port(pkt.dport))
+		return conclude(skb, &pkt, reply_skb(skb, &pkt));
+	return TC_GO_ON;
 }
 
-/* A tc program: its chain in a function, and what comes after. */
-#define TC_PROGRAM(name, l3_off, side, chain)                                    \
-	static __noinline int name##_chain(struct __sk_buff *skb)                \
-	{                                                                        \
-		return chain;                                                    \
-	}                                                                        \
-	SEC("tc")                                                                \
-	int name(struct __sk_buff *skb)                                          \
-	{                                                                        \
-		return conclude(skb, l3_off, side, name##_chain(skb));           \
-	}
+SEC("tc")
+int edge_tc_l2(struct __sk_buff *skb)
+{
+	return edge_tc(skb, ETH_HLEN, false);
+}
 
-TC_PROGRAM(edge_tc_l2, ETH_HLEN, ICMP_OF_EDGE, edge_tc(skb, ETH_HLEN, false))
-TC_PROGRAM(edge_tc_l2_checked, ETH_HLEN, ICMP_OF_EDGE, edge_tc(skb, ETH_HLEN, true))
-TC_PROGRAM(edge_tc_l3, 0, ICMP_OF_EDGE, edge_tc(skb, 0, false))
+SEC("tc")
+int edge_tc_l2_checked(struct __sk_buff *skb)
+{
+	return edge_tc(skb, ETH_HLEN, true);
+}
+
+SEC("tc")
+int edge_tc_l3(struct __sk_buff *skb)
+{
+	return edge_tc(skb, 0, false);
+}
 
 /* --- enforce --------------------------------------------------------------------------------- */
 
@@ -424,98 +445,147 @@ static __always_inline bool is_enforced_port(__u16 port)
 	return port == EDGE53_DNS_PORT || port == DOT_PORT || port == DOH_PORT;
 }
 
-/* IPv6 that hides what it is. */
-static __always_inline int enforce_hidden(struct packet *pkt)
+__weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 {
 	const struct edge53_service *svc;
-	enum edge53_reason why = find_enforce_service(pkt, &svc) ?: refuse_hidden(svc);
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
 
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_enforce_service(pkt, &svc)
+	   ?: apply_policy(pkt, svc)
+	   ?: check_query(pkt)
+	   ?: admit_client(pkt, now_ns)
+	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: translate_query(pkt, &query, &rw)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: count_query(pkt, &query, now_ns);
+	return finish_query_skb(pkt, why, TC_GO_ON, 0);
+}
+
+/* IPv6 that hides what it is. */
+__weak __noinline int enforce_hidden(struct packet *pkt)
+{
+	const struct edge53_service *svc;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	why = find_enforce_service(pkt, &svc) ?: refuse_hidden(svc);
 	return finish_query_skb(pkt, why, TC_GO_ON, 0);
 }
 
 /* Of what was refused; the rest of anything else passes. */
-static __always_inline int enforce_fragment(struct packet *pkt)
+__weak __noinline int enforce_fragment(struct packet *pkt)
 {
-	struct edge53_flow flow;
-	enum edge53_reason why = find_fragment(pkt, bpf_ktime_get_ns(), &flow);
+	const struct edge53_fragment *fragment;
+	enum edge53_reason why = EDGE53_NOT_OURS;
 
-	return finish_skb(pkt, why ?: EDGE53_NOT_OURS, TC_GO_ON);
+	if (!pkt)
+		return TC_GO_ON;
+	fragment = recall_fragment(pkt, bpf_ktime_get_ns());
+	if (fragment && fragment->is_refused) {
+		pkt->service = fragment->flow.service;
+		why = EDGE53_FRAGMENT_REFUSED;
+	}
+	return finish_skb(pkt, why, TC_GO_ON);
 }
 
 static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
 {
-	const struct edge53_service *svc;
-	struct query_flow query;
-	struct packet pkt;
-	struct rewrite rw;
-	__u64 now_ns;
+	struct packet pkt = {};
 	enum edge53_reason why = parse_skb(skb, l3_off, &pkt);
 
 	if (why)
 		return why == EDGE53_HIDDEN_BY_HEADERS ? enforce_hidden(&pkt) : TC_GO_ON;
 	if (pkt.is_icmp_error)
-		return OUTCOME_ICMP_ERROR;
+		return icmp_error_skb(skb, &pkt, ICMP_OF_ENFORCED_CLIENT);
 	if (pkt.is_later_fragment)
 		return enforce_fragment(&pkt);
-	if (!is_enforced_port(pkt.dport))
-		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
-	why = find_enforce_service(&pkt, &svc)
-	   ?: apply_policy(&pkt, svc)
-	   ?: check_query(&pkt)
-	   ?: admit_client(&pkt, now_ns)
-	   ?: open_flow(&pkt, svc, now_ns, &query)
-	   ?: translate_query(&pkt, &query, &rw)
-	   ?: rewrite_skb(skb, &pkt, &rw)
-	   ?: count_query(&pkt, &query, now_ns);
-	return finish_query_skb(&pkt, why, TC_GO_ON, 0);
+	if (is_enforced_port(pkt.dport))
+		return conclude(skb, &pkt, enforce_query(skb, &pkt));
+	return TC_GO_ON;
 }
 
-TC_PROGRAM(enforce_in_l2, ETH_HLEN, ICMP_OF_ENFORCED_CLIENT, enforce_in(skb, ETH_HLEN))
-TC_PROGRAM(enforce_in_l3, 0, ICMP_OF_ENFORCED_CLIENT, enforce_in(skb, 0))
+SEC("tc")
+int enforce_in_l2(struct __sk_buff *skb)
+{
+	return enforce_in(skb, ETH_HLEN);
+}
 
-static __always_inline int restore_fragment(struct __sk_buff *skb, struct packet *pkt)
+SEC("tc")
+int enforce_in_l3(struct __sk_buff *skb)
+{
+	return enforce_in(skb, 0);
+}
+
+__weak __noinline int enforce_reply(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(pkt, now_ns, &reply)
+	   ?: check_client_device(pkt, &reply.flow)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: remember_fragment(pkt, &reply.flow)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	return finish_skb(pkt, why, TC_GO_ON);
+}
+
+__weak __noinline int enforce_reply_fragment(struct __sk_buff *skb, struct packet *pkt)
 {
 	struct edge53_flow flow;
 	struct rewrite rw;
-	__u64 now_ns = bpf_ktime_get_ns();
-	enum edge53_reason why = find_fragment(pkt, now_ns, &flow)
-			      ?: translate_reply(&flow, &rw)
-			      ?: rewrite_fragment_skb(skb, pkt, &rw)
-			      ?: count_fragment(pkt, &flow, now_ns);
+	__u64 now_ns;
+	enum edge53_reason why;
 
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_fragment(pkt, now_ns, &flow)
+	   ?: translate_reply(&flow, &rw)
+	   ?: rewrite_fragment_skb(skb, pkt, &rw)
+	   ?: count_fragment(pkt, &flow, now_ns);
 	return finish_skb(pkt, why, TC_GO_ON);
 }
 
 static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 {
-	struct reply_flow reply;
-	struct packet pkt;
-	struct rewrite rw;
-	__u64 now_ns;
-	enum edge53_reason why;
+	struct packet pkt = {};
 
 	if (parse_skb(skb, l3_off, &pkt))
 		return TC_GO_ON;
 	if (pkt.is_icmp_error)
-		return OUTCOME_ICMP_ERROR;
+		return icmp_error_skb(skb, &pkt, ICMP_TO_ENFORCED_CLIENT);
 	if (pkt.is_later_fragment)
-		return restore_fragment(skb, &pkt);
-	if (pkt.sport != EDGE53_DNS_PORT || !is_edge_port(pkt.dport))
-		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
-	why = find_flow(&pkt, now_ns, &reply)
-	   ?: check_client_device(&pkt, &reply.flow)
-	   ?: translate_reply(&reply.flow, &rw)
-	   ?: take_reply(&pkt, now_ns, &reply)
-	   ?: remember_fragment(&pkt, &reply.flow)
-	   ?: rewrite_skb(skb, &pkt, &rw)
-	   ?: count_reply(&pkt, &reply.flow, reply.match.latency_us, now_ns);
-	return finish_skb(&pkt, why, TC_GO_ON);
+		return enforce_reply_fragment(skb, &pkt);
+	if (pkt.sport == EDGE53_DNS_PORT && is_edge_port(pkt.dport))
+		return enforce_reply(skb, &pkt);
+	return TC_GO_ON;
 }
 
-TC_PROGRAM(enforce_out_l2, ETH_HLEN, ICMP_TO_ENFORCED_CLIENT, enforce_out(skb, ETH_HLEN))
-TC_PROGRAM(enforce_out_l3, 0, ICMP_TO_ENFORCED_CLIENT, enforce_out(skb, 0))
+SEC("tc")
+int enforce_out_l2(struct __sk_buff *skb)
+{
+	return enforce_out(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int enforce_out_l3(struct __sk_buff *skb)
+{
+	return enforce_out(skb, 0);
+}
 
 /* --- guard ----------------------------------------------------------------------------------- */
 

@@ -116,8 +116,8 @@ static __noinline int change_family(struct __sk_buff *skb, const struct packet *
 }
 
 /* Ones' complement sum of len bytes, folded; -1 when there are too many to look at. */
-#define SUM_CHUNK 128
-#define SUM_MAX_CHUNKS 72
+#define SUM_CHUNK 64
+#define SUM_MAX_CHUNKS 144
 
 __weak __noinline int sum_of_bytes(struct __sk_buff *skb, __u32 off, __u32 len)
 {

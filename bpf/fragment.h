@@ -24,12 +24,14 @@ static __always_inline void make_fragment_key(const struct packet *pkt,
 }
 
 /* flow: NULL when the packet was refused. A function of its own, for the stack it needs. */
-static __noinline int remember_first_fragment(const struct packet *pkt,
-					      const struct edge53_flow *flow)
+__weak __noinline int remember_first_fragment(const struct packet *pkt,
+					       const struct edge53_flow *flow)
 {
 	struct edge53_fragment fragment = { .seen_ns = bpf_ktime_get_ns(), .is_refused = !flow };
 	struct edge53_fragment_key key;
 
+	if (!pkt)
+		return 0;
 	make_fragment_key(pkt, &key);
 	if (flow)
 		fragment.flow = *flow;

@@ -20,16 +20,6 @@ enum icmp_side {
 	ICMP_TO_ENFORCED_CLIENT, /* tc egress */
 };
 
-/* Where things are in the frame. */
-struct icmp_quote {
-	__u32 icmp_off;
-	__u32 ip_off; /* of the quoted packet */
-	__u32 l4_off;
-	__u32 end;
-	__u16 sum; /* see note_sum() */
-	__u16 pad;
-};
-
 /* ICMPv4 and ICMPv6 headers of errors are alike. */
 struct icmp_header {
 	__u8 type;
@@ -37,6 +27,16 @@ struct icmp_header {
 	__u16 check;
 	__be16 unused;
 	__be16 mtu; /* the lower half of ICMPv6's */
+};
+
+/* Where things are in the frame. */
+struct icmp_quote {
+	__u32 icmp_off;
+	__u32 ip_off; /* of the quoted packet */
+	__u32 l4_off;
+	__u32 end;
+	__u32 sum; /* see note_sum() */
+	struct icmp_header icmp;
 };
 
 /* The quoted IP header; the packet's addresses become those of the reply. */
@@ -243,12 +243,15 @@ static __always_inline void patch_ttl(struct __sk_buff *skb, const struct packet
 		patch_check(skb, pkt->l3_off + offsetof(struct iphdr, check), diff, false);
 }
 
-static __noinline int patch_error(struct __sk_buff *skb, const struct packet *pkt,
+__weak __noinline int patch_error(struct __sk_buff *skb, const struct packet *pkt,
 				  const struct icmp_quote *quote, const struct rewrite *rw)
 {
-	bool is_ipv6 = pkt->is_ipv6;
 	__u64 outer, quoted, diff;
+	bool is_ipv6;
 
+	if (!pkt || !quote || !rw)
+		return 0;
+	is_ipv6 = pkt->is_ipv6;
 	patch_ip(skb, pkt->l3_off, is_ipv6, &rw->saddr, &rw->daddr, &outer);
 	diff = patch_ip(skb, quote->ip_off, is_ipv6, &rw->daddr, &rw->saddr, &quoted);
 	diff = csum_fold(diff) + patch_quoted_l4(skb, pkt, quote, rw, csum_fold(quoted));
@@ -453,7 +456,7 @@ static __always_inline void make_quoted_ipv6(const struct quoted_ip *from, const
  * checksum, the quoted IP header and, in ICMPv6, the pseudo header.
  */
 static __always_inline bool note_sum(struct __sk_buff *skb, const struct packet *pkt,
-				     struct icmp_quote *quote, const struct icmp_header *icmp)
+				     struct icmp_quote *quote)
 {
 	int headers = sum_of_bytes(skb, quote->icmp_off, quote->l4_off - quote->icmp_off);
 	struct edge53_addr outer[2];
@@ -461,7 +464,7 @@ static __always_inline bool note_sum(struct __sk_buff *skb, const struct packet 
 
 	if (headers < 0)
 		return false;
-	sum = csum_sub16(headers, icmp->check);
+	sum = csum_sub16(headers, quote->icmp.check);
 	if (pkt->is_ipv6) {
 		if (bpf_skb_load_bytes(skb, pkt->l3_off + offsetof(struct ipv6hdr, saddr), outer,
 				       sizeof(outer)))
@@ -473,71 +476,80 @@ static __always_inline bool note_sum(struct __sk_buff *skb, const struct packet 
 	return true;
 }
 
-static __noinline int error_from_ipv6(struct __sk_buff *skb, struct packet *pkt,
-				      const struct icmp_quote *quote, const struct rewrite *rw,
-				      struct icmp_header *icmp)
+__weak __noinline int error_from_ipv6(struct __sk_buff *skb, struct packet *pkt,
+				      const struct icmp_quote *quote, const struct rewrite *rw)
 {
-	__u32 l3_off = pkt->l3_off;
 	struct ipv4_error error = {};
 	struct quoted_ip from;
-	__u16 check = icmp->check;
 	__u64 after;
 
-	if (!load_quoted_ip(skb, pkt, quote, &from) || !error_to_ipv4(icmp))
+	if (!pkt || !quote || !rw)
+		return 0;
+	error.icmp = quote->icmp;
+	if (!load_quoted_ip(skb, pkt, quote, &from) || !error_to_ipv4(&error.icmp))
 		return 0;
 	make_quoted_ipv4(&from, pkt, rw, &error.quoted);
 	describe_error(pkt, quote, sizeof(error.icmp) + sizeof(error.quoted), IPPROTO_ICMP);
 	make_ipv4(pkt, rw, &error.ip);
-	error.icmp = *icmp;
 	error.icmp.check = 0;
 	after = sum_of_words(&error.icmp, (sizeof(error.icmp) + sizeof(error.quoted)) / 4);
-	error.icmp.check = csum_replace(check, csum_sub16(after, quote->sum));
-	return resize_headers(skb, quote, l3_off, bpf_htons(ETH_P_IP), sizeof(error)) &&
-	       !bpf_skb_store_bytes(skb, l3_off, &error, sizeof(error), BPF_F_RECOMPUTE_CSUM);
+	error.icmp.check = csum_replace(quote->icmp.check, csum_sub16(after, quote->sum));
+	return resize_headers(skb, quote, pkt->l3_off, bpf_htons(ETH_P_IP), sizeof(error)) &&
+	       !bpf_skb_store_bytes(skb, pkt->l3_off, &error, sizeof(error), BPF_F_RECOMPUTE_CSUM);
 }
 
-static __noinline int error_from_ipv4(struct __sk_buff *skb, struct packet *pkt,
-				      const struct icmp_quote *quote, const struct rewrite *rw,
-				      struct icmp_header *icmp)
+__weak __noinline int error_from_ipv4(struct __sk_buff *skb, struct packet *pkt,
+				      const struct icmp_quote *quote, const struct rewrite *rw)
 {
-	__u32 l3_off = pkt->l3_off;
 	struct ipv6_error error = {};
 	struct quoted_ip from;
-	__u16 check = icmp->check;
 	__u64 after;
 
-	if (!load_quoted_ip(skb, pkt, quote, &from) || !error_to_ipv6(icmp))
+	if (!pkt || !quote || !rw)
+		return 0;
+	error.icmp = quote->icmp;
+	if (!load_quoted_ip(skb, pkt, quote, &from) || !error_to_ipv6(&error.icmp))
 		return 0;
 	make_quoted_ipv6(&from, pkt, rw, &error.quoted);
 	describe_error(pkt, quote, sizeof(error.icmp) + sizeof(error.quoted), IPPROTO_ICMPV6);
 	make_ipv6(pkt, rw, &error.ip);
-	error.icmp = *icmp;
 	error.icmp.check = 0;
 	after = sum_of_words(&error.icmp, (sizeof(error.icmp) + sizeof(error.quoted)) / 4) +
 		addr_sum(&rw->saddr, true) + addr_sum(&rw->daddr, true) +
 		bpf_htons(IPPROTO_ICMPV6) + error.ip.payload_len;
-	error.icmp.check = csum_replace(check, csum_sub16(after, quote->sum));
-	return resize_headers(skb, quote, l3_off, bpf_htons(ETH_P_IPV6), sizeof(error)) &&
-	       !bpf_skb_store_bytes(skb, l3_off, &error, sizeof(error), BPF_F_RECOMPUTE_CSUM);
+	error.icmp.check = csum_replace(quote->icmp.check, csum_sub16(after, quote->sum));
+	return resize_headers(skb, quote, pkt->l3_off, bpf_htons(ETH_P_IPV6), sizeof(error)) &&
+	       !bpf_skb_store_bytes(skb, pkt->l3_off, &error, sizeof(error), BPF_F_RECOMPUTE_CSUM);
+}
+
+/*
+ * Between families: the quoted transport is translated first, where it is; *quote notes what the
+ * headers summed up to. 0 when the kernel refused.
+ */
+__weak __noinline int prepare_error(struct __sk_buff *skb, const struct packet *pkt,
+				    struct icmp_quote *quote, const struct rewrite *rw)
+{
+	__u64 diff;
+
+	if (!pkt || !quote || !rw)
+		return 0;
+	diff = patch_quoted_l4(skb, pkt, quote, rw, csum_fold(diff_addresses(pkt, rw)));
+	patch_check(skb, quote->icmp_off + offsetof(struct icmp_header, check), diff, false);
+	return !bpf_skb_load_bytes(skb, quote->icmp_off, &quote->icmp, sizeof(quote->icmp)) &&
+	       note_sum(skb, pkt, quote);
 }
 
 /* Rewrites the error for whom rw says it is for. 0 when it cannot be said in the other family. */
 static __always_inline int rewrite_error(struct __sk_buff *skb, struct packet *pkt,
 					 struct icmp_quote *quote, const struct rewrite *rw)
 {
-	struct icmp_header icmp;
-	__u64 diff;
-
 	bpf_set_hash_invalid(skb);
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		return patch_error(skb, pkt, quote, rw);
-	diff = patch_quoted_l4(skb, pkt, quote, rw, csum_fold(diff_addresses(pkt, rw)));
-	patch_check(skb, quote->icmp_off + offsetof(struct icmp_header, check), diff, false);
-	if (bpf_skb_load_bytes(skb, quote->icmp_off, &icmp, sizeof(icmp)) ||
-	    !note_sum(skb, pkt, quote, &icmp))
+	if (!prepare_error(skb, pkt, quote, rw))
 		return 0;
-	return pkt->is_ipv6 ? error_from_ipv6(skb, pkt, quote, rw, &icmp) :
-			      error_from_ipv4(skb, pkt, quote, rw, &icmp);
+	return pkt->is_ipv6 ? error_from_ipv6(skb, pkt, quote, rw) :
+			      error_from_ipv4(skb, pkt, quote, rw);
 }
 
 #endif

@@ -66,10 +66,9 @@ struct rewrite {
 	bool xdp_target; /* replies: XDP may redirect to ifindex */
 	__u32 ifindex; /* device to send to; 0: on into the host's stack */
 	__u32 mtu;     /* where TOO_BIG: what the sender may be told */
-	__u8 dmac[ETH_ALEN]; /* of nexthop; XDP sends only where it is known, tc resolves */
+	__u8 dmac[ETH_ALEN]; /* of the next hop; XDP sends only where it is known, tc resolves */
 	__u8 smac[ETH_ALEN];
-	/* Towards a backend; may be IPv6 for IPv4 (RFC 5549). NULL towards a client, and into the host. */
-	const struct edge53_addr *nexthop;
+	__u32 backend; /* index in `backends`; 0 towards a client */
 };
 
 #define IPV4_HEADER_LEN 20

@@ -10,6 +10,7 @@
 #include <linux/pkt_cls.h>
 
 #include "family.h"
+#include "maps.h"
 #include "mss.h"
 #include "rewrite.h"
 
@@ -111,14 +112,17 @@ static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
 	return GO_ON;
 }
 
-static __always_inline enum edge53_reason rewrite_skb(struct __sk_buff *skb,
-						      const struct packet *pkt,
-						      const struct rewrite *rw)
+__weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pkt,
+				  const struct rewrite *rw)
 {
-	__u64 addresses = diff_addresses(pkt, rw), ports = diff_ports(pkt, rw), flags = 0;
 	__u32 l4_off, check_off = offsetof(struct tcphdr, check);
+	__u64 addresses, ports, flags = 0;
 	enum edge53_reason why;
 
+	if (!pkt || !rw)
+		return EDGE53_NOT_WRITABLE;
+	addresses = diff_addresses(pkt, rw);
+	ports = diff_ports(pkt, rw);
 	if (rw->max_segment && !clamp_mss_skb(skb, pkt->l4_off, rw->max_segment))
 		return EDGE53_NOT_WRITABLE;
 	why = rewrite_ip_skb(skb, pkt, rw, addresses, &l4_off)
@@ -159,6 +163,26 @@ static __always_inline enum edge53_reason make_ethernet(struct __sk_buff *skb,
 	return bpf_skb_change_head(skb, ETH_HLEN, 0) ? EDGE53_NO_HEADROOM : GO_ON;
 }
 
+/* It may be IPv6 for an IPv4 packet (RFC 5549). */
+static __always_inline enum edge53_reason find_nexthop(const struct rewrite *rw,
+						       struct bpf_redir_neigh *nexthop)
+{
+	__u32 id = rw->backend;
+	const struct edge53_backend *backend = bpf_map_lookup_elem(&backends, &id);
+
+	if (!backend)
+		return EDGE53_NO_BACKEND;
+	if (addr_is_ipv4(&backend->nexthop)) {
+		nexthop->nh_family = AF_INET;
+		nexthop->ipv4_nh = addr_ipv4(&backend->nexthop);
+	} else {
+		nexthop->nh_family = AF_INET6;
+		__builtin_memcpy(nexthop->ipv6_nh, backend->nexthop.bytes,
+				 sizeof(nexthop->ipv6_nh));
+	}
+	return GO_ON;
+}
+
 /* Towards a backend: the kernel resolves the neighbour when there is one. */
 static __always_inline enum edge53_reason send_query_skb(struct __sk_buff *skb,
 							 const struct packet *pkt,
@@ -167,20 +191,10 @@ static __always_inline enum edge53_reason send_query_skb(struct __sk_buff *skb,
 	struct bpf_redir_neigh nexthop = {};
 	enum edge53_reason why;
 
-	if (!rw->nexthop)
-		return EDGE53_NO_BACKEND;
-	if (addr_is_ipv4(rw->nexthop)) {
-		nexthop.nh_family = AF_INET;
-		nexthop.ipv4_nh = addr_ipv4(rw->nexthop);
-	} else {
-		nexthop.nh_family = AF_INET6;
-		__builtin_memcpy(nexthop.ipv6_nh, rw->nexthop->bytes, sizeof(nexthop.ipv6_nh));
-	}
-
 	if (!rw->to_ethernet) {
 		*verdict = bpf_redirect(rw->ifindex, 0);
 	} else {
-		why = make_ethernet(skb, pkt);
+		why = find_nexthop(rw, &nexthop) ?: make_ethernet(skb, pkt);
 		if (why)
 			return why;
 		*verdict = bpf_redirect_neigh(rw->ifindex, &nexthop, sizeof(nexthop), 0);

@@ -97,7 +97,6 @@ static __always_inline enum edge53_reason route_query(const struct packet *pkt,
 		return EDGE53_NO_BACKEND;
 	rw->ifindex = backend->ifindex;
 	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
-	rw->nexthop = &backend->nexthop;
 	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
 	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
 	return check_ttl(pkt, rw) ?: check_mtu(pkt, rw, backend->mtu);
@@ -130,7 +129,7 @@ static __always_inline enum edge53_reason translate_query(const struct packet *p
 	rw->is_ipv6 = !addr_is_ipv4(&backend->address);
 	rw->max_segment = 0;
 	rw->ifindex = 0;
-	rw->nexthop = NULL;
+	rw->backend = id;
 	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
 	if (backend->flags & EDGE53_BACKEND_LOCAL)
@@ -190,7 +189,7 @@ static __always_inline enum edge53_reason translate_reply(const struct edge53_fl
 	rw->is_ipv6 = !addr_is_ipv4(&flow->client);
 	rw->max_segment = 0;
 	rw->ifindex = 0;
-	rw->nexthop = NULL;
+	rw->backend = 0;
 	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
 	return GO_ON;
