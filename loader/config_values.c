@@ -301,10 +301,18 @@ bool read_address(const struct place *at, const char *text, struct edge53_addr *
 	return !why;
 }
 
-/* IPv4 addresses are stored mapped: what contains ::ffff:0:0/96 contains all of them. */
+/*
+ * IPv4 addresses are stored mapped: what contains ::ffff:0:0/96 contains all of them. That is ::/0
+ * to ::/80, and those with the first of its 16 ones: ::8000:0:0/81 to ::fffe:0:0/95.
+ */
 static bool contains_ipv4(const struct edge53_prefix *prefix)
 {
-	return prefix->length_bits <= 80 && addr_is_zero(&prefix->address);
+	if (prefix->length_bits >= 96)
+		return false;
+	for (unsigned int bit = 0; bit < prefix->length_bits; bit++)
+		if ((prefix->address.bytes[bit / 8] >> (7 - bit % 8) & 1) != (bit >= 80))
+			return false;
+	return true;
 }
 
 const char *why_no_prefix(const char *text, struct edge53_prefix *ret)

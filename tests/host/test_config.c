@@ -522,6 +522,9 @@ static const struct {
 	{ ENFORCE_HEAD "  exempt: ['::/0', '::/80']\n",
 	  { "5: enforce[0].exempt[0]: \"::/0\" contains the IPv4-mapped addresses...2000::/3",
 	    "5: enforce[0].exempt[1]: \"::/80\" contains the IPv4-mapped addresses" } },
+	{ ENFORCE_HEAD "  exempt: ['::8000:0:0/81', '::fffe:0:0/95', '::/81', '::fffe:0:0/96']\n",
+	  { "5: enforce[0].exempt[0]: \"::8000:0:0/81\" contains the IPv4-mapped addresses",
+	    "5: enforce[0].exempt[1]: \"::fffe:0:0/95\" contains the IPv4-mapped addresses" } },
 
 	/* DoH. */
 	{ ENFORCE_HEAD "  doh: {}\n", { "5: enforce[0].doh: neither addresses nor file" } },
