@@ -14,6 +14,7 @@
 #
 #   "tun": two tun devices without Ethernet header; "wireguard": wg0 instead, with the cable eth1 - eth0
 #   below it; "ethernet": only that cable, $TUNNEL is eth1 on the edge. The edge does not forward.
+#   With UPLINK=br0 the edge's eth0 is a port of that bridge, which has its addresses and no native XDP.
 #   behind_backend MTU adds a server behind the backend, which then is a router.
 
 FRONTEND6=2001:db8:e::53
@@ -25,6 +26,7 @@ TUNNEL_SOURCE6=fd10:172:90::2
 BACKEND6=fd10:172:90::1
 FAR=10.172.91.1
 FAR6=fd10:172:91::1
+UPLINK=eth0                     # the edge's device towards the clients; br0: a bridge over it
 TUNNEL=                         # the edge's device towards the backend
 FAR_TUNNEL=                     # and the backend's towards the edge
 
@@ -47,8 +49,13 @@ lab_network() {
 	on router ip addr add 2001:db8:c::1/64 dev lan nodad
 	on router ip addr add $ROUTER/24 dev wan
 	on router ip addr add $ROUTER6/64 dev wan nodad
-	on edge ip addr add $FRONTEND/24 dev eth0
-	on edge ip addr add $FRONTEND6/64 dev eth0 nodad
+	if [ "$UPLINK" = br0 ]; then
+		on edge ip link add br0 type bridge 2>/dev/null || skip "the kernel has no bridge"
+		on edge ip link set eth0 master br0
+		on edge ip link set br0 up
+	fi
+	on edge ip addr add "$FRONTEND/24" dev "$UPLINK"
+	on edge ip addr add $FRONTEND6/64 dev "$UPLINK" nodad
 	on client ip route add default via 203.0.113.1
 	on client ip -6 route add default via 2001:db8:c::1
 	on edge ip route add default via $ROUTER
@@ -64,7 +71,7 @@ lab_network() {
 	start_knot backend knot 192.0.2.80 "$BACKEND@31053" "$BACKEND@31054" "$BACKEND6@31053" "$BACKEND6@31054"
 	wait_until 20 on edge ping -c 1 -W 1 "$BACKEND" || fail "the edge does not reach the backend"
 	wait_until 20 on edge ping -c 1 -W 1 $BACKEND6 || fail "the edge does not reach the backend over IPv6"
-	wait_until 20 on client ping -c 1 -W 1 $FRONTEND || fail "the client does not reach the edge"
+	wait_until 20 on client ping -c 1 -W 1 "$FRONTEND" || fail "the client does not reach the edge"
 	wait_until 20 on client ping -c 1 -W 1 $FRONTEND6 || fail "the client does not reach the edge over IPv6"
 }
 
@@ -132,31 +139,40 @@ behind_backend() {
 	wait_until 20 on edge ping -c 1 -W 1 $FAR6 || fail "the edge does not reach it over IPv6"
 }
 
-# network_config BACKEND...: an edge service of both families with these backends; each is an address, or
-# ADDRESS,PORT with one port for UDP and TCP.
+# network_config BACKEND...: an edge service of both families with these backends: ADDRESS (knot's ports),
+# ADDRESS,PORT (the same for UDP and TCP) or ADDRESS,UDP,TCP.
 network_config() {
-	local backend port
+	local backend address udp tcp
 	write_config <<-YAML
 		edge:
 		  - name: public-dns
-		    interface: eth0
+		    interface: $UPLINK
 		    address: [$FRONTEND, "$FRONTEND6"]
 		    tunnel: $TUNNEL
 		    backends:
 		$(for backend in "$@"; do
-			port=${backend#*,}
-			[ "$port" != "$backend" ] || port=
-			echo "      - { address: \"${backend%,*}\", udp: ${port:-31053}, tcp: ${port:-31054} }"
+			IFS=, read -r address udp tcp <<<"$backend"
+			echo "      - { address: \"$address\", udp: ${udp:-31053}, tcp: ${tcp:-${udp:-31054}} }"
 		done)
 		limits:
 		  udp_slots: 65536
 	YAML
 }
 
-# reload_network BACKEND...: the same for a running loader.
+# reload_edge53: HUP, and wait until the new configuration is at work.
+reload_edge53() {
+	local before
+	[ "$LAB_NAT" != nft ] || return 0
+	before=$(count_ready)
+	kill -HUP "$EDGE53_PID"
+	wait_until 20 more_ready_than "$before" || fail "edge53 is not ready again after HUP"
+	! grep -q 'not reloaded' "$LAB_TMP/edge53.log" || fail "edge53 does not take the new configuration"
+}
+
+# reload_network BACKEND...: network_config for a running loader.
 reload_network() {
 	network_config "$@"
-	[ "$LAB_NAT" = nft ] || kill -HUP "$EDGE53_PID"
+	reload_edge53
 }
 
 # frontend_of 4 | 6, client_of, backend_of: the addresses of a family
@@ -164,6 +180,50 @@ frontend_of() { if [ "$1" = 4 ]; then echo $FRONTEND; else echo $FRONTEND6; fi; 
 client_of() { if [ "$1" = 4 ]; then echo $CLIENT; else echo $CLIENT6; fi; }
 backend_of() { if [ "$1" = 4 ]; then echo "$BACKEND"; else echo $BACKEND6; fi; }
 source_of() { if [ "$1" = 4 ]; then echo "$TUNNEL_SOURCE"; else echo $TUNNEL_SOURCE6; fi; }
+
+# ---------------------------------------------------------------- checks
+# seen_by_backend CLIENT_FAMILY BACKEND_FAMILY TRANSPORT: the address the backend takes for the client.
+seen_by_backend() {
+	local type=A
+	[ "$2" = 4 ] || type=AAAA
+	ask client "$(frontend_of "$1")" whoami.test $type "$3" 2>/dev/null
+}
+backend_is() { [ "$(seen_by_backend 6 "$1" +notcp)" = "$(source_of "$1")" ]; }
+
+# pair_works FROM TO HOW: a client of family FROM is served by a backend of family TO.
+pair_works() {
+	local from=$1 to=$2 frontend source what="IPv$1 client, IPv$2 backend, $3"
+	frontend=$(frontend_of "$from") source=$(client_of "$from")
+	for transport in +notcp +tcp; do
+		expect "dig $transport, $what" \
+			equal "$(ask client "$frontend" www.example.com $transport -b "$source")" 192.0.2.80
+		expect "kdig $transport, $what" \
+			equal "$(on client kdig "@$frontend" www.example.com +short $transport)" 192.0.2.80
+		expect "the backend sees the edge, $transport, $what" \
+			equal "$(seen_by_backend "$from" "$to" $transport)" "$(source_of "$to")"
+	done
+	expect "A and AAAA from one port, $what" netpeer client pair "$frontend"
+	expect "3 kB over TCP, $what" \
+		equal "$(on client dig "@$frontend" big.example.com TXT +tcp +short +time=5 +tries=1 | wc -l)" 40
+	expect "router and edge are one hop each, $what" \
+		equal "$(netpeer client udp "$frontend" 53 | awk '{ print $1, $3 }')" "answer 62"
+	[ "$from" = 6 ] || expect "a query without UDP checksum, $what" \
+		contains "$(netpeer client udp "$frontend" 53 --no-checksum)" answer
+}
+
+# all_pairs_work HOW: clients of both families, backends of both.
+all_pairs_work() {
+	local from to
+	for to in 4 6; do
+		reload_network "$(backend_of $to)"
+		wait_until 20 backend_is $to || fail "no answer from the IPv$to backend, $1"
+		for from in 4 6; do
+			pair_works $from $to "$1"
+		done
+	done
+}
+
+# ---------------------------------------------------------------- helpers
 
 # netpeer NAME VERB...
 netpeer() {
@@ -201,10 +261,10 @@ nft_edge() {
 		table inet lab {
 			chain pre {
 				type nat hook prerouting priority dstnat
-				iifname eth0 ip daddr $FRONTEND udp dport 53 dnat ip to $BACKEND:${LAB_NFT_PORT:-31053}
-				iifname eth0 ip daddr $FRONTEND tcp dport 53 dnat ip to $BACKEND:${LAB_NFT_PORT:-31054}
-				iifname eth0 ip6 daddr $FRONTEND6 udp dport 53 dnat ip6 to [$BACKEND6]:${LAB_NFT_PORT:-31053}
-				iifname eth0 ip6 daddr $FRONTEND6 tcp dport 53 dnat ip6 to [$BACKEND6]:${LAB_NFT_PORT:-31054}
+				iifname $UPLINK ip daddr $FRONTEND udp dport 53 dnat ip to $BACKEND:${LAB_NFT_PORT:-31053}
+				iifname $UPLINK ip daddr $FRONTEND tcp dport 53 dnat ip to $BACKEND:${LAB_NFT_PORT:-31054}
+				iifname $UPLINK ip6 daddr $FRONTEND6 udp dport 53 dnat ip6 to [$BACKEND6]:${LAB_NFT_PORT:-31053}
+				iifname $UPLINK ip6 daddr $FRONTEND6 tcp dport 53 dnat ip6 to [$BACKEND6]:${LAB_NFT_PORT:-31054}
 			}
 			chain post {
 				type nat hook postrouting priority srcnat
@@ -284,7 +344,7 @@ network_enforce_config() {
 # reload_enforce LINE...: the same for a running loader.
 reload_enforce() {
 	network_enforce_config "$@"
-	kill -HUP "$EDGE53_PID"
+	reload_edge53
 }
 
 # tells NAME SERVER ANSWER DIG-OPTIONS...: does SERVER's answer hold this address?

@@ -25,6 +25,7 @@ Clients:
                                 A DNS query: "answer BYTES TTL" or "error NAME TYPE CODE MTU OFFENDER".
       --size N                  with a padding option up to N bytes of payload
       --ttl N --df --no-checksum --ip-option --extension hop|dest     as they say
+      --frame DEVICE,MAC        in a frame made by hand, to MAC; with tags (--vlan ID) and bytes behind the packet (--pad N)
   pair SERVER [PORT]            A and AAAA with one ID from one port, as stub resolvers do.
   refused udp|tcp SERVER PORT   A DNS query: "works", or the name of the error and the milliseconds until it came, or
                                 "silence".
@@ -317,6 +318,29 @@ def make_query(args):
     return message
 
 
+def send_frame(args, s, payload):
+    """The query in an Ethernet frame made by hand; its answer comes to the socket."""
+    device, mac = args.frame.split(",")
+    source, sport = s.getsockname()[:2]
+    source, destination = (socket.inet_pton(s.family, a) for a in (source, args.server))
+    size = 8 + len(payload)
+    header = struct.pack("!HHHH", sport, args.port, size, 0)
+    pseudo = source + destination + struct.pack("!HH", socket.IPPROTO_UDP, size)
+    header = header[:6] + struct.pack("!H", checksum(pseudo + header + payload) or 0xffff)
+    if s.family == socket.AF_INET:
+        ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + size, 1, 0, 64, socket.IPPROTO_UDP, 0, source, destination)
+        ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
+        ethertype = 0x0800
+    else:
+        ip = struct.pack("!IHBB16s16s", 6 << 28, size, socket.IPPROTO_UDP, 64, source, destination)
+        ethertype = 0x86dd
+    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+    link.bind((device, 0))
+    tags = b"".join(struct.pack("!HH", 0x8100, tag) for tag in args.vlan)
+    addresses = bytes.fromhex(mac.replace(":", "")) + link.getsockname()[4]
+    link.send(addresses + tags + struct.pack("!H", ethertype) + ip + header + payload + b"\xa5" * args.pad)
+
+
 def udp(args):
     is_v6 = family_of(args.server) == socket.AF_INET6
     s = new_socket(args, socket.SOCK_DGRAM)
@@ -339,7 +363,10 @@ def udp(args):
         s.setsockopt(level, socket.IPV6_HOPOPTS if args.extension == "hop" else socket.IPV6_DSTOPTS, header)
     query = make_query(args)
     s.connect(socket.getaddrinfo(args.server, args.port, type=socket.SOCK_DGRAM)[0][4])
-    s.send(query.to_wire())
+    if args.frame:
+        send_frame(args, s, query.to_wire())
+    else:
+        s.send(query.to_wire())
     waiting = select.poll()
     waiting.register(s, select.POLLIN | select.POLLERR)
     if not waiting.poll(args.wait * 1000):
@@ -424,6 +451,9 @@ query_verb.add_argument("qname", nargs="?", default="www.example.com")
 query_verb.add_argument("qtype", nargs="?", default="A")
 query_verb.add_argument("--size", type=int, default=0)
 query_verb.add_argument("--ttl", type=int, default=0)
+query_verb.add_argument("--frame")
+query_verb.add_argument("--vlan", type=int, action="append", default=[])
+query_verb.add_argument("--pad", type=int, default=0)
 query_verb.add_argument("--extension", choices=["hop", "dest"])
 for flag in ("df", "no-checksum", "ip-option"):
     query_verb.add_argument("--" + flag, action="store_true")

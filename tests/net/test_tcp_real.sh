@@ -58,7 +58,7 @@ done
 
 # A client device of a smaller MTU than the tunnel's.
 on edge ip link set eth0 mtu 1380
-kill -HUP "$EDGE53_PID"
+reload_edge53
 for from in 4 6; do
 	[ $from = 4 ] && wanted=1340 || wanted=1320
 	mss $from 6 $wanted "uplink of MTU 1380"
