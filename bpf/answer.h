@@ -52,7 +52,7 @@ static __always_inline bool is_unicast(const struct edge53_addr *addr, bool is_i
 
 static __always_inline bool may_be_answered(const struct packet *pkt)
 {
-	return !pkt->is_icmp_error && !pkt->is_later_fragment && !(pkt->tcp_flags & TCP_RST) &&
+	return !pkt->has_bad_length && !pkt->is_icmp_error && !pkt->is_later_fragment && !(pkt->tcp_flags & TCP_RST) &&
 	       is_unicast(&pkt->saddr, pkt->is_ipv6) && is_unicast(&pkt->daddr, pkt->is_ipv6);
 }
 

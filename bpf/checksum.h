@@ -11,6 +11,9 @@
 
 #include <linux/types.h>
 
+/* The sum of data that bears a right checksum. */
+#define CSUM_OF_SOUND 0xffff
+
 static inline __u16 csum_fold(__u64 sum)
 {
 	sum = (sum & 0xffffffff) + (sum >> 32);

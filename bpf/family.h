@@ -22,7 +22,6 @@ static __always_inline void make_ipv4(const struct packet *pkt, const struct rew
 				      struct iphdr *ip)
 {
 	__u32 len = sizeof(*ip) + l4_len_of(pkt);
-	const __u32 *words = (const __u32 *)ip;
 
 	ip->version = 4;
 	ip->ihl = 5;
@@ -30,7 +29,7 @@ static __always_inline void make_ipv4(const struct packet *pkt, const struct rew
 	ip->tot_len = bpf_htons(len);
 	ip->id = 0;
 	ip->frag_off = 0;
-	if (is_fragment(pkt)) {
+	if (pkt->has_fragment_id) {
 		ip->id = bpf_htons(pkt->fragment_id);
 		ip->frag_off = bpf_htons(pkt->fragment_field);
 	} else if (len > MAY_BE_FRAGMENTED_LEN) {
@@ -43,7 +42,7 @@ static __always_inline void make_ipv4(const struct packet *pkt, const struct rew
 	ip->check = 0;
 	ip->saddr = addr_ipv4(&rw->saddr);
 	ip->daddr = addr_ipv4(&rw->daddr);
-	ip->check = ~csum_fold((__u64)words[0] + words[1] + words[2] + words[3] + words[4]);
+	ip->check = ~sum_of_words(ip, sizeof(*ip) / 4);
 }
 
 /* Its payload begins with a fragment header when the packet is a fragment. */

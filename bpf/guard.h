@@ -32,7 +32,6 @@ static __always_inline int ipv6_dport(struct __sk_buff *skb, __u32 l3_off)
 	if (bpf_skb_load_bytes(skb, l3_off + offsetof(struct ipv6hdr, nexthdr), &walk.next, 1))
 		return -1;
 	if (is_extension(walk.next)) {
-		walk.next = 0;
 		if (!ipv6_walk(skb, l3_off, &walk) || walk.fragment_field & IP_OFFSET)
 			return -1;
 	}

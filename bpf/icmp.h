@@ -65,7 +65,6 @@ static __always_inline bool parse_quoted_ip(struct __sk_buff *skb, struct packet
 			       sizeof(walk.next)))
 		return false;
 	if (is_extension(walk.next)) {
-		walk.next = 0;
 		if (!ipv6_walk(skb, quote->ip_off, &walk) || walk.fragment_field & IP_OFFSET)
 			return false;
 	}
@@ -84,6 +83,7 @@ static __always_inline bool parse_quoted_l4(struct __sk_buff *skb, struct packet
 		if (quote->l4_off + sizeof(words) > quote->end ||
 		    bpf_skb_load_bytes(skb, quote->l4_off, words, sizeof(words)))
 			return false;
+		pkt->l4_check = words[3];
 		pkt->dns.id = bpf_ntohs(words[4]);
 		pkt->dns.flags = DNS_FLAG_QR;
 		pkt->payload_len = DNS_HEADER_LEN;
@@ -365,19 +365,9 @@ static __always_inline void describe_error(struct packet *pkt, const struct icmp
 {
 	pkt->fragment_field = 0;
 	pkt->is_first_fragment = false;
+	pkt->has_fragment_id = false;
 	pkt->l4proto = l4proto;
 	pkt->ip_len = pkt->l4_off - pkt->l3_off + quoted_len + quote->end - quote->l4_off;
-}
-
-/* Words of a header block, as many as there are. */
-static __always_inline __u64 sum_of_words(const void *block, __u32 n)
-{
-	const __u32 *words = block;
-	__u64 sum = 0;
-
-	for (__u32 i = 0; i < n; i++)
-		sum += words[i];
-	return csum_fold(sum);
 }
 
 /* Sets the size of all headers together; l4_off of the quote afterwards is known from there. */

@@ -23,7 +23,8 @@ struct ipv6_walk {
 	__u16 fragment_field; /* as in IPv4 */
 	__u32 fragment_id;
 	__u8 next;
-	__u8 pad[3];
+	__u8 has_fragment;
+	__u8 pad[2];
 };
 
 static __always_inline bool is_extension(__u8 next)
@@ -62,7 +63,7 @@ __weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6
 		if (bpf_skb_load_bytes(skb, l3_off + len, ext, sizeof(ext)))
 			return 0;
 		if (next == IPPROTO_AH || (next == IPPROTO_ROUTING && ext[3]) ||
-		    (next == IPPROTO_FRAGMENT && walk->next))
+		    (next == IPPROTO_FRAGMENT && walk->has_fragment))
 			return 0;
 		if (next == IPPROTO_FRAGMENT) {
 			__u32 field = ext[2] << 8 | ext[3];
@@ -70,7 +71,7 @@ __weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6
 			/* Offset in units of 8 bytes, 2 bits reserved, M. */
 			walk->fragment_field = field >> 3 | (field & 1) << 13;
 			walk->fragment_id = (__u32)ext[4] << 24 | ext[5] << 16 | ext[6] << 8 | ext[7];
-			walk->next = IPPROTO_FRAGMENT;
+			walk->has_fragment = 1;
 			len += FRAGMENT_HEADER_LEN;
 		} else {
 			len += (ext[1] + 1) * 8;

@@ -39,6 +39,7 @@ struct packet {
 	bool is_later_fragment; /* has no ports */
 	bool is_icmp_error;	/* has none either; see icmp.h */
 	bool dont_fragment;
+	bool has_fragment_id; /* a fragment, or IPv6 with a fragment header all the same (RFC 6946) */
 	bool has_bad_length;
 	bool is_scattered; /* XDP: over several buffers */
 	__u8 service; /* set by find_service() or find_flow() */

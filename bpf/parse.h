@@ -129,8 +129,9 @@ static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct
 		return parse_icmp(b, pkt);
 	if (pkt->l4proto != IPPROTO_UDP && pkt->l4proto != IPPROTO_TCP)
 		return EDGE53_NOT_OURS;
-	if ((void *)(ports + 2) > b->data_end)
-		return EDGE53_NOT_OURS;
+	if ((void *)(ports + 2) > b->data_end) /* IPv6 may continue the headers later (RFC 7112) */
+		return pkt->is_ipv6 && pkt->is_first_fragment ? EDGE53_HIDDEN_BY_HEADERS :
+								EDGE53_NOT_OURS;
 	pkt->sport = bpf_ntohs(ports[0]);
 	pkt->dport = bpf_ntohs(ports[1]);
 	pkt->segment_len = pkt->ip_len;
@@ -158,6 +159,7 @@ static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, stru
 		pkt->is_first_fragment = !pkt->is_later_fragment;
 		pkt->fragment_field = fragment & (IP_OFFSET | IP_MF);
 		pkt->fragment_id = bpf_ntohs(ip->id);
+		pkt->has_fragment_id = true;
 	}
 	pkt->dont_fragment = fragment & IP_DF;
 	pkt->l4proto = ip->protocol;
@@ -184,6 +186,7 @@ static __always_inline enum edge53_reason parse_extensions(struct bytes *b, stru
 	pkt->l4proto = walk.next;
 	pkt->l4_off = pkt->l3_off + (walk.len & L4_OFF_MASK);
 	pkt->fragment_id = walk.fragment_id;
+	pkt->has_fragment_id = walk.has_fragment;
 	pkt->fragment_field = walk.fragment_field;
 	pkt->is_later_fragment = walk.fragment_field & IP_OFFSET;
 	pkt->is_first_fragment = walk.fragment_field == IP_MF;

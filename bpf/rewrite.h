@@ -13,6 +13,17 @@
 #include "packet.h"
 #include "parse.h"
 
+/* Words of a header block, as many as there are. */
+static __always_inline __u64 sum_of_words(const void *block, __u32 n)
+{
+	const __u32 *words = block;
+	__u64 sum = 0;
+
+	for (__u32 i = 0; i < n; i++)
+		sum += words[i];
+	return csum_fold(sum);
+}
+
 /* The part of the change that the pseudo header sees. */
 static __always_inline __u64 diff_addresses(const struct packet *pkt, const struct rewrite *rw)
 {

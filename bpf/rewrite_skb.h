@@ -69,6 +69,9 @@ static __always_inline enum edge53_reason rewrite_ip_skb(struct __sk_buff *skb,
 	*l4_off = pkt->l4_off;
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		return write_ip_skb(skb, pkt, rw, addresses);
+	if (!pkt->is_ipv6 &&
+	    sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off) != CSUM_OF_SOUND)
+		return EDGE53_BAD_CHECKSUM;
 	if (!change_family(skb, pkt, rw))
 		return EDGE53_NOT_WRITABLE;
 	*l4_off = pkt->l4_off + growth_of(pkt, rw);

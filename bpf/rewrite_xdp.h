@@ -42,11 +42,16 @@ static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx,
 static __always_inline enum edge53_reason
 change_family_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
 {
+	void *data_end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = (void *)(long)ctx->data;
 	int shrink = rw->is_ipv6 ? IPV4_HEADER_LEN - IPV6_HEADER_LEN :
 				   IPV6_HEADER_LEN - IPV4_HEADER_LEN;
-	struct ethhdr *eth;
-	void *data_end;
 
+	if ((void *)(eth + 1) + sizeof(struct iphdr) > data_end)
+		return EDGE53_NOT_WRITABLE;
+	if (!pkt->is_ipv6 &&
+	    sum_of_words(eth + 1, sizeof(struct iphdr) / 4) != CSUM_OF_SOUND)
+		return EDGE53_BAD_CHECKSUM;
 	if (bpf_xdp_adjust_head(ctx, shrink))
 		return EDGE53_NO_HEADROOM;
 	eth = (void *)(long)ctx->data;

@@ -329,7 +329,8 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 {
 	conn->seen_ns = now_ns;
 	if (pkt->tcp_flags & TCP_RST) {
-		set_flag(conn, EDGE53_CONN_CLIENT_RST);
+		if (conn->state != EDGE53_CONN_CLOSING)
+			set_flag(conn, EDGE53_CONN_CLIENT_RST);
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}

@@ -162,7 +162,7 @@ static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 no
 	if (pkt->l4proto == IPPROTO_TCP)
 		return tcp_flow_of_backend(pkt, &reply->flow, &reply->backend,
 					   &reply->conn);
-	if (pkt->payload_len < DNS_HEADER_LEN)
+	if (pkt->payload_len < DNS_HEADER_LEN || (pkt->is_ipv6 && !pkt->l4_check))
 		return EDGE53_REPLY_UNKNOWN;
 	return ring_find(pkt, now_ns, &reply->flow, &reply->backend, &reply->match);
 }

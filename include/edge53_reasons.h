@@ -42,6 +42,7 @@
 	R(ICMP_SENT, SEND, "ICMP error translated and sent to the client or backend it is for")    \
 	R(ICMP_DROPPED, DROP, "ICMP error of an enforced client about an answer no longer known")  \
 	R(TOO_BIG, DROP, "longer than the MTU on its way; the sender is told by ICMP")             \
+	R(BAD_CHECKSUM, DROP, "wrong IPv4 header checksum, and IPv6 has none to keep it wrong")      \
 	R(NO_CHECKSUM, DROP, "UDP over IPv6 without a checksum")                                   \
 	R(HIDDEN_BY_HEADERS, DROP, "IPv6 extension headers that hide what the packet is")          \
 	R(IPV6_DROPPED, DROP, "IPv6 to port 53 of an enforced client, refused (ipv6: drop)")       \

@@ -272,8 +272,7 @@ static void expect_reason(struct model *model, const struct step *step, enum tes
 	if (step->why == EDGE53_NOT_OURS ||
 	    (program == EDGE_XDP && fate_of(step->why) == EDGE53_PASS))
 		return;
-	if (step->of_nobody || step->why == EDGE53_REPLY_UNKNOWN ||
-	    step->why == EDGE53_REPLY_FRAGMENT)
+	if (step->of_nobody || step->why == EDGE53_REPLY_UNKNOWN)
 		service = SERVICE_NONE;
 	model->counters.reasons[service][step->why]++;
 }
