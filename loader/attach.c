@@ -568,16 +568,22 @@ static int attach_guard(struct attachments *at, const struct plan_device *device
 			 programs);
 }
 
-static bool is_recreated(const struct attachments *at, const struct attachment *gone)
+/* Whether a device's successor of the same name has hooks: any, or one at the same place. */
+static bool has_successor(const struct attachments *at, const struct attachment *gone,
+			  bool at_same_place)
 {
-	for (size_t i = 0; i < at->n_entries; i++)
-		if (&at->entries[i] != gone && at->entries[i].wanted_in == at->generation &&
-		    !strcmp(at->entries[i].name, gone->name))
+	for (size_t i = 0; i < at->n_entries; i++) {
+		const struct attachment *other = &at->entries[i];
+
+		if (other->wanted_in == at->generation && other->ifindex != gone->ifindex &&
+		    !strcmp(other->name, gone->name) &&
+		    (!at_same_place || other->place == gone->place))
 			return true;
+	}
 	return false;
 }
 
-/* A device's successor of the same name has taken over the records; its own hooks go with them. */
+/* A successor has taken over the records, which bear its name. */
 static void remove_attachment(const struct attachments *at, const struct attachment *entry)
 {
 	if (entry->program < 0)
@@ -585,10 +591,9 @@ static void remove_attachment(const struct attachments *at, const struct attachm
 	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
 	if (entry->is_clsact)
 		remove_filter(entry->ifindex, places[entry->place].clsact);
-	if (is_recreated(at, entry))
-		return;
-	remove_record(pin_of(entry), entry->name);
-	if (entry->is_clsact)
+	if (!has_successor(at, entry, true))
+		remove_record(pin_of(entry), entry->name);
+	if (entry->is_clsact && !has_successor(at, entry, false))
 		remove_qdisc(entry->ifindex, entry->name);
 }
 
