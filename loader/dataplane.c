@@ -156,7 +156,9 @@ static int read_geometry(struct edge53_geometry *ret)
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &zero, ret) || ret->layout_version != EDGE53_LAYOUT_VERSION)
+	if (bpf_map_lookup_elem(fd, &zero, ret))
+		return -errno;
+	if (ret->layout_version != EDGE53_LAYOUT_VERSION)
 		return -EPROTO;
 	return 0;
 }
@@ -187,7 +189,8 @@ static bool may_adopt(struct edge53_geometry *geometry)
 	if (r == -ENOENT)
 		return false;
 	if (r == -EPROTO) {
-		log_warning("the pinned state is of another version: starting anew, queries under way are lost");
+		log_warning("the pinned state has another layout than that of this version (%u): starting anew, queries under way and TCP connections are lost",
+			    EDGE53_LAYOUT_VERSION);
 		return false;
 	}
 	if (r < 0) {
