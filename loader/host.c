@@ -33,6 +33,7 @@ int host_read(const struct host_question *questions, size_t n_questions, struct 
 	r = netlink_open(NETLINK_ROUTE, &route)
 	    ?: host_read_links(route, host)
 	    ?: host_read_xdp_features(host)
+	    ?: host_read_offloads(host)
 	    ?: host_read_addresses(route, host)
 	    ?: host_read_default_routes(route, host)
 	    ?: host_answer(route, host, questions);

@@ -23,6 +23,7 @@ struct host_link {
 	bool is_default_route; /* carries a default route of the main table, of either family */
 	bool knows_xdp_features; /* the kernel has netdev genetlink (6.3) and answered for this link */
 	unsigned long long xdp_features; /* NETDEV_XDP_ACT_* of linux/netdev.h */
+	const char *bundles_udp; /* the offload that makes one packet of several queries, or NULL */
 };
 
 struct host_address {

@@ -8,6 +8,7 @@
 
 int host_read_links(struct netlink *route, struct host *host);
 int host_read_xdp_features(struct host *host);
+int host_read_offloads(struct host *host);
 int host_read_addresses(struct netlink *route, struct host *host);
 
 /* Sets is_default_route of the links. */

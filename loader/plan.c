@@ -375,6 +375,16 @@ static int check_mtu(struct plan *plan, size_t service, const struct plan_device
 		   s->name, widest->mtu, device->name, device->mtu);
 }
 
+/* A bundle of queries has one length and many DNS headers: the dataplane refuses it. */
+static int check_bundling(struct plan *plan, const char *service, const struct host_link *link)
+{
+	if (!link->bundles_udp)
+		return 0;
+	return say(plan, FINDING_WARNING,
+		   "%s: %s bundles UDP packets of one sender (%s), and what is bundled is dropped: ethtool -K %s %s off",
+		   service, link->name, link->bundles_udp, link->name, link->bundles_udp);
+}
+
 static int plan_edge(struct plan *plan, const struct config_edge *edge, const struct host *host,
 		     const struct host_route *routes)
 {
@@ -395,6 +405,8 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 			r = add_frontends(plan, edge, host, device, service);
 		if (r >= 0)
 			r = check_mtu(plan, service, &plan->devices[device]);
+		if (r >= 0)
+			r = check_bundling(plan, edge->name, &host->links[i]);
 	}
 	if (r < 0)
 		return r;
@@ -512,6 +524,8 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 			continue;
 		found++;
 		r = plan_enforce_device(plan, enforce, host, &host->links[i], index);
+		if (r >= 0)
+			r = check_bundling(plan, enforce->name, &host->links[i]);
 	}
 	if (r >= 0 && !found)
 		r = say(plan, FINDING_NOTE, "%s: no device matches \"%s\" yet", enforce->name,

@@ -186,6 +186,8 @@ static void change(struct lab *lab, const char *how)
 		link_of(lab, link)->xdp_features = XDP_BASIC;
 	else if (strstr(how, " carries the default route") && sscanf(how, "%31s", link))
 		link_of(lab, link)->is_default_route = true;
+	else if (strstr(how, " bundles UDP") && sscanf(how, "%31s", link))
+		link_of(lab, link)->bundles_udp = "rx-gro-list";
 	else if (sscanf(how, "%31s has an MTU of %u", link, &mtu) == 2)
 		link_of(lab, link)->mtu = mtu;
 	else if (sscanf(how, "%63s is tentative", address) && strstr(how, " is tentative"))
@@ -526,6 +528,12 @@ static const struct row uplinks_rows[] = {
 	  "2001:db8::9 on eth0 is dns\n"
 	  "warning: dns: address 2001:db8::9 is not on this host; nobody will answer neighbour "
 	  "solicitations for it\n" },
+	{ "queries may not come in bundles",
+	  EDGE(WG),
+	  { "eth0 bundles UDP" },
+	  DNS BY_WG0 WG0 ETH0 FRONTEND
+	  "warning: dns: eth0 bundles UDP packets of one sender (rx-gro-list), and what is bundled "
+	  "is dropped: ethtool -K eth0 rx-gro-list off\n" },
 	{ "replies may not be longer than the clients' device takes",
 	  EDGE(WG),
 	  { "wg0 has an MTU of 9000" },
