@@ -192,23 +192,16 @@ backend_is() { [ "$(seen_by_backend 6 "$1" +notcp)" = "$(source_of "$1")" ]; }
 
 # pair_works FROM TO HOW: a client of family FROM is served by a backend of family TO.
 pair_works() {
-	local from=$1 to=$2 frontend source what="IPv$1 client, IPv$2 backend, $3"
-	frontend=$(frontend_of "$from") source=$(client_of "$from")
+	local from=$1 to=$2 frontend transport what="IPv$1 client, IPv$2 backend, $3"
+	frontend=$(frontend_of "$from")
 	for transport in +notcp +tcp; do
-		expect "dig $transport, $what" \
-			equal "$(ask client "$frontend" www.example.com $transport -b "$source")" 192.0.2.80
-		expect "kdig $transport, $what" \
-			equal "$(on client kdig "@$frontend" www.example.com +short $transport)" 192.0.2.80
-		expect "the backend sees the edge, $transport, $what" \
+		expect "the backend's answer says that the edge asked, $transport, $what" \
 			equal "$(seen_by_backend "$from" "$to" $transport)" "$(source_of "$to")"
 	done
-	expect "A and AAAA from one port, $what" netpeer client pair "$frontend"
 	expect "3 kB over TCP, $what" \
-		equal "$(on client dig "@$frontend" big.example.com TXT +tcp +short +time=5 +tries=1 | wc -l)" 40
-	expect "router and edge are one hop each, $what" \
-		equal "$(netpeer client udp "$frontend" 53 | awk '{ print $1, $3 }')" "answer 62"
-	[ "$from" = 6 ] || expect "a query without UDP checksum, $what" \
-		contains "$(netpeer client udp "$frontend" 53 --no-checksum)" answer
+		equal "$(on client kdig "@$frontend" big.example.com TXT +tcp +short +time=5 +retry=0 | wc -l)" 40
+	expect "A and AAAA from one port, without UDP checksum where that is allowed; router and edge are one hop each, $what" \
+		equal "$(netpeer client pair "$frontend" --no-checksum)" 62
 }
 
 # all_pairs_work HOW: clients of both families, backends of both.
@@ -253,6 +246,18 @@ start_capture() {
 
 # count_packets NAME COUNTER: how many packets the nft counter of table inet lab has seen.
 count_packets() { on "$1" nft list counter inet lab "$2" | awk '/packets/ { print $2 }'; }
+
+# reasons NAME: every reason with its packets, for comparing.
+reasons() {
+	e53 "$1" status --json | "$LAB_PYTHON" -c '
+import collections, json, sys
+d = json.load(sys.stdin)
+sums = collections.Counter()
+for reasons in [s["reasons"] for s in d["services"]] + [d["reasons_without_service"]]:
+    for r in reasons:
+        sums[r["reason"]] += r["packets"]
+print(*sorted(f"{reason}={n}" for reason, n in sums.items() if n))'
+}
 
 # In place of edge53 (LAB_NAT=nft), for what nftables can do: backends of the client's family.
 nft_edge() {

@@ -26,7 +26,8 @@ Clients:
       --size N                  with a padding option up to N bytes of payload
       --ttl N --df --no-checksum --ip-option --extension hop|dest     as they say
       --frame DEVICE,MAC        in a frame made by hand, to MAC; with tags (--vlan ID) and bytes behind the packet (--pad N)
-  pair SERVER [PORT]            A and AAAA with one ID from one port, as stub resolvers do.
+  pair SERVER [PORT]            A and AAAA from one port, as stub resolvers do. Prints the TTL of the answers.
+      --no-checksum             the second over IPv4 without UDP checksum
   refused udp|tcp SERVER PORT   A DNS query: "works", or the name of the error and the milliseconds until it came, or
                                 "silence".
 
@@ -389,20 +390,28 @@ def udp(args):
 
 
 def pair(args):
+    is_v6 = family_of(args.server) == socket.AF_INET6
     s = new_socket(args, socket.SOCK_DGRAM)
+    if is_v6:
+        s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+    else:
+        s.setsockopt(socket.IPPROTO_IP, IP_RECVTTL, 1)
     queries = [dns.message.make_query(args.qname, kind) for kind in ("A", "AAAA")]
     destination = socket.getaddrinfo(args.server, args.port, type=socket.SOCK_DGRAM)[0][4]
     for query in queries:
         s.sendto(query.to_wire(), destination)
-    for _ in queries:
-        wire, sender = s.recvfrom(4096)
+        if args.no_checksum and not is_v6:
+            s.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+    hops = set()
+    for _ in range(2):
+        wire, ancillary, _, sender = s.recvmsg(4096, 512)
+        hops.add(struct.unpack("i", ancillary[0][2])[0])
         answer = dns.message.from_wire(wire)
         asked = [q for q in queries if q.id == answer.id and q.question == answer.question]
         if sender[:2] != destination[:2] or not asked:
             sys.exit(f"from {sender}, asked {destination}: {answer}")
-        queries = [q for q in queries if q is not asked[0]]
-    if queries:
-        sys.exit("one answer twice")
+        queries.remove(asked[0])
+    print(*hops)
 
 
 def refused(args):
@@ -459,6 +468,7 @@ for flag in ("df", "no-checksum", "ip-option"):
     query_verb.add_argument("--" + flag, action="store_true")
 pair_verb = verb(pair, "server")
 pair_verb.add_argument("port", nargs="?", type=int, default=53)
+pair_verb.add_argument("--no-checksum", action="store_true")
 pair_verb.add_argument("--qname", default="www.example.com")
 verb(refused, "protocol", "server", "port")
 arguments = parser.parse_args()

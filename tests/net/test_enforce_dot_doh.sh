@@ -50,8 +50,8 @@ expect "it is told as an administrative one, by the address asked" \
 expect "the same over IPv6" equal "$(netpeer vpn1 udp $GOOGLE6 443)" "error EACCES 1 1 0 $GOOGLE6"
 fate vpn2 853 "8.8.8.8 $GOOGLE6" works
 fate vpn2 443 "8.8.8.8 $GOOGLE6" works
-expect "each refusal has its reason (dot)" test "$(reason_count host DOT_REJECTED)" -ge 16
-expect "each refusal has its reason (doh)" test "$(reason_count host DOH_REJECTED)" -ge 8
+expect "each refusal has its reason (dot)" test "$(reason_count host dot_rejected)" -ge 16
+expect "each refusal has its reason (doh)" test "$(reason_count host doh_rejected)" -ge 8
 
 reload_enforce 'dot: drop' "doh: { addresses: $LISTED, action: drop }" "$EXEMPT"
 for ns in vpn1 lan; do

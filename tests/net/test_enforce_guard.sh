@@ -32,13 +32,13 @@ network_enforce_config 'ipv6: redirect' "resolver6: \"$RESOLVER6\"" 'guard: drop
 start_edge53 host
 before=$(leaked)
 asks vpn1 $OURS "attached"
-expect "the guard has nothing to do where all is attached" equal "$(reason_count host GUARD_DROPPED)" 0
+expect "the guard has nothing to do where all is attached" equal "$(reason_count host guard_dropped)" 0
 
 kill -STOP "$EDGE53_PID"
 late_client 2
 asks vpn3 "" "guard: drop"
 expect "guard: drop lets nothing out" equal "$(leaked)" "$before"
-expect "what it drops is counted" is_counted GUARD_DROPPED 4
+expect "what it drops is counted" is_counted guard_dropped 4
 expect "ping of the new client passes" pings_both vpn3
 for port in 853 5353; do
 	for server in 8.8.8.8 $GOOGLE6; do
@@ -59,12 +59,12 @@ round() {
 	end_process "$EDGE53_PID"
 	network_enforce_config 'ipv6: redirect' "resolver6: \"$RESOLVER6\"" "guard: $1"
 	start_edge53 host
-	counted=$(reason_count host GUARD_COUNTED) dropped=$(reason_count host GUARD_DROPPED)
+	counted=$(reason_count host guard_counted) dropped=$(reason_count host guard_dropped)
 	kill -STOP "$EDGE53_PID"
 	late_client "$2"
 	asks "vpn$(($2 + 1))" $FOREIGN "guard: $1"
-	counted=$(($(reason_count host GUARD_COUNTED) - counted))
-	expect "guard: $1 drops nothing" equal "$(reason_count host GUARD_DROPPED)" "$dropped"
+	counted=$(($(reason_count host guard_counted) - counted))
+	expect "guard: $1 drops nothing" equal "$(reason_count host guard_dropped)" "$dropped"
 	kill -CONT "$EDGE53_PID"
 	wait_until 20 tells "vpn$(($2 + 1))" 8.8.8.8 $OURS || fail "the new device is not attached when the loader goes on"
 }

@@ -46,8 +46,8 @@ for kind in tun ethernet; do
 		done
 	done
 	expect "no part of a query in fragments reaches the backend, $kind" equal "$(count_packets backend fragments)" 0
-	expect "each query in fragments is counted, $kind" equal "$(reason_count edge FRAGMENTED_QUERY)" 4
-	expect "each later fragment is counted, $kind" equal "$(reason_count edge FRAGMENT_REFUSED)" 4
+	expect "each query in fragments is counted, $kind" equal "$(reason_count edge fragmented_query)" 4
+	expect "each later fragment is counted, $kind" equal "$(reason_count edge fragment_refused)" 4
 
 	for to in 4 6; do
 		for port in $ORDERED $SWAPPED; do

@@ -51,8 +51,8 @@ for ns in vpn1 lan; do
 done
 expect "no part of a query in fragments got past edge53" equal "$(count_packets host fragments)" 0
 # Three sizes to four addresses from two clients; of 1500 bytes 1 later fragment, of 2900 and 4000 bytes 2.
-expect "each query in fragments is counted" equal "$(reason_count host FRAGMENTED_QUERY)" 24
-expect "each later fragment is counted" equal "$(reason_count host FRAGMENT_REFUSED)" 40
+expect "each query in fragments is counted" equal "$(reason_count host fragmented_query)" 24
+expect "each later fragment is counted" equal "$(reason_count host fragment_refused)" 40
 
 # Fragments of other traffic, and of exempt clients, are nobody's business.
 for ns in vpn1 lan; do

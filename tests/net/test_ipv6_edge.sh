@@ -17,6 +17,6 @@ for kind in tun wireguard; do
 		on router ethtool -K wan tx $offload >/dev/null
 		all_pairs_work "$kind, tx checksums of the client $offload"
 	done
-	expect "no reply was unknown" equal "$(reason_count edge REPLY_UNKNOWN)" 0
+	expect "no reply was unknown" equal "$(reason_count edge reply_unknown)" 0
 	lab_take_down
 done

@@ -30,6 +30,6 @@ for UPLINK in eth0 br0; do
 	for from in 4 6; do
 		wait_until 10 answers client "$(frontend_of $from)" || fail "no answer after neighbours were forgotten, $UPLINK"
 	done
-	expect "no reply was unknown" equal "$(reason_count edge REPLY_UNKNOWN)" 0
+	expect "no reply was unknown" equal "$(reason_count edge reply_unknown)" 0
 	lab_take_down
 done

@@ -40,11 +40,11 @@ headers() {
 		done
 	done
 	# A frame with a tag is another device's.
-	before=$(reason_count edge)
+	before=$(reasons edge)
 	expect "tagged for a VLAN, $1" equal "$(LAB_WAIT=0.5 framed 4 --vlan 100)" silence
 	expect "tagged for a VLAN, IPv6, $1" equal "$(LAB_WAIT=0.5 framed 6 --vlan 100)" silence
 	expect "two tags, $1" equal "$(LAB_WAIT=0.5 framed 4 --vlan 0 --vlan 100)" silence
-	expect "nothing of it was counted, $1" equal "$(reason_count edge)" "$before"
+	expect "nothing of it was counted, $1" equal "$(reasons edge)" "$before"
 }
 
 # jumbo HOW: whatever edge53 makes of an uplink of MTU 9000, it serves, and no error is logged.
