@@ -107,8 +107,8 @@ static void print_service(const struct plan *plan, size_t index)
 		if (frontend->service != index)
 			continue;
 		printf("  clients on %s ask %s port 53\n", plan->devices[frontend->device].name,
-		       addr_is_zero(&frontend->address) ? "any address" :
-							  addr_format(&frontend->address, text));
+		       addr_is_zero(&frontend->address) ? "any address"
+							: addr_format(&frontend->address, text));
 	}
 	for (size_t i = 0; i < service->n_backends; i++)
 		print_backend(&service->backends[i]);

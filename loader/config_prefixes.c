@@ -6,7 +6,7 @@
 #include "config_values.h"
 #include "log.h"
 
-#define MAX_ERRORS 20  /* an operator repairs these first */
+#define MAX_ERRORS 20 /* an operator repairs these first */
 #define MAX_LINE_LEN 255
 
 /* The value in a line without comment and white space; too long a one is cut, and then no prefix. */

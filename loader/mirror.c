@@ -104,9 +104,7 @@ static int walk(const struct mirror *m, const char *wanted, size_t n, enum step 
 
 	while ((at < n || now < m->n) && !r) {
 		const char *want = wanted + at * size, *have = m->entries + now * size;
-		int order = at == n	  ? 1 :
-			    now == m->n ? -1 :
-					  memcmp(want, have, m->key_size);
+		int order = at == n ? 1 : now == m->n ? -1 : memcmp(want, have, m->key_size);
 		bool differs = order < 0 || (!order && memcmp(want, have, size));
 
 		n_new += order < 0;

@@ -12,28 +12,30 @@ static inline const char *on_down_word(__u32 flags)
 
 static inline const char *ipv6_word(__u32 flags)
 {
-	return flags & EDGE53_SERVICE_IPV6_REDIRECT ? "redirect" :
-	       flags & EDGE53_SERVICE_IPV6_DROP	    ? "drop" :
-						      "pass";
+	return flags & EDGE53_SERVICE_IPV6_REDIRECT ? "redirect"
+	       : flags & EDGE53_SERVICE_IPV6_DROP   ? "drop"
+						    : "pass";
 }
 
 static inline const char *dot_word(__u32 flags)
 {
-	return flags & EDGE53_SERVICE_DOT_REJECT ? "reject" :
-	       flags & EDGE53_SERVICE_DOT_DROP	 ? "drop" :
-						   "pass";
+	return flags & EDGE53_SERVICE_DOT_REJECT ? "reject"
+	       : flags & EDGE53_SERVICE_DOT_DROP ? "drop"
+						 : "pass";
 }
 
 static inline const char *doh_word(__u32 flags)
 {
-	return flags & EDGE53_SERVICE_DOH_REJECT ? "reject" :
-	       flags & EDGE53_SERVICE_DOH_DROP	 ? "drop" :
-						   "pass";
+	return flags & EDGE53_SERVICE_DOH_REJECT ? "reject"
+	       : flags & EDGE53_SERVICE_DOH_DROP ? "drop"
+						 : "pass";
 }
 
 static inline const char *guard_word(unsigned int policy)
 {
-	return policy == EDGE53_GUARD_DROP ? "drop" : policy == EDGE53_GUARD_COUNT ? "count" : "off";
+	return policy == EDGE53_GUARD_DROP    ? "drop"
+	       : policy == EDGE53_GUARD_COUNT ? "count"
+					      : "off";
 }
 
 #endif

@@ -181,8 +181,7 @@ static json_t *service_json(const struct status *status, unsigned int id)
 	output_put(&o, "id", json_integer(id));
 	output_put(&o, "name", output_text(s->name, sizeof(s->name)));
 	output_put(&o, "kind", json_string(kind_text(s)));
-	output_put(&o, "on_down",
-		   json_string(on_down_word(s->flags)));
+	output_put(&o, "on_down", json_string(on_down_word(s->flags)));
 	output_put(&o, "ipv6", json_string(ipv6_word(s->flags)));
 	output_put(&o, "dot", json_string(dot_word(s->flags)));
 	output_put(&o, "doh", json_string(doh_word(s->flags)));

@@ -305,8 +305,8 @@ static int number_backends(struct tables *t, const struct plan *plan, struct num
 		if (!numbers->backends[i])
 			return -ENOMEM;
 		for (size_t j = 0; j < service->n_backends; j++) {
-			unsigned int id = find_backend(t, &service->backends[j],
-						       numbers->services[i]);
+			unsigned int id =
+				find_backend(t, &service->backends[j], numbers->services[i]);
 
 			numbers->backends[i][j] = (unsigned char)id;
 			taken[id] = true;
