@@ -55,7 +55,7 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	__be16 *dns = (void *)(udp + 1);
 	__u32 l4_len = pkt->l3_off + pkt->ip_len - pkt->l4_off, udp_len;
 
-	if ((void *)(udp + 1) > b->data_end) {
+	if (l4_len < sizeof(*udp) || (void *)(udp + 1) > b->data_end) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
@@ -70,7 +70,8 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	pkt->payload_len = udp_len - sizeof(*udp);
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return GO_ON;
-	if ((void *)dns + DNS_HEADER_LEN > b->data_end) {
+	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN ||
+	    (void *)dns + DNS_HEADER_LEN > b->data_end) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
@@ -84,8 +85,9 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struct packet *pkt)
 {
 	struct tcphdr *tcp = b->data + (pkt->l4_off & L4_OFF_MASK);
+	__u32 l4_len = pkt->l3_off + pkt->ip_len - pkt->l4_off;
 
-	if ((void *)(tcp + 1) > b->data_end) {
+	if (l4_len < sizeof(*tcp) || (void *)(tcp + 1) > b->data_end) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
@@ -212,10 +214,12 @@ static __always_inline enum edge53_reason parse_ipv6(struct bytes *b, struct pac
 	__builtin_memcpy(&pkt->daddr, &ip->daddr, sizeof(pkt->daddr));
 	if (is_extension(pkt->l4proto)) {
 		why = parse_extensions(b, pkt);
-		if (why || pkt->is_later_fragment)
+		if (why)
 			return why;
 		if (pkt->l4_off > pkt->l3_off + pkt->ip_len)
 			return EDGE53_HIDDEN_BY_HEADERS;
+		if (pkt->is_later_fragment)
+			return GO_ON;
 	}
 	return parse_l4(b, pkt);
 }
