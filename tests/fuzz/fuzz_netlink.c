@@ -118,7 +118,7 @@ static void check_host(const struct host *host)
 
 		assert(link->ifindex > 0 && link->ifindex <= INT32_MAX);
 		assert(!i || host->links[i - 1].ifindex <= link->ifindex);
-		assert(link->name[0] && memchr(link->name, 0, sizeof(link->name)));
+		assert(memchr(link->name, 0, sizeof(link->name)));
 		assert(memchr(link->kind, 0, sizeof(link->kind)));
 		assert(!link->has_mac || host_link_is_ethernet(link));
 		assert(host_link_by_name(host, link->name));

@@ -1,136 +1,206 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * parse.h on any bytes: what it says of a packet is in the packet, and nothing outside of it is
- * looked at.
+ * What the parsers of bpf/ say of any bytes: it is in the packet, and nothing outside of the packet
+ * is looked at.
  *
- * Input: a byte of flags, 2 bytes for how much of the packet is in the linear part at tc, and the
+ * Input: a byte of flags; 2 bytes that say how much of the packet lies in its first buffer; the
  * packet.
  */
 #include "fuzz.h"
 
-#include <linux/ipv6.h>
+#include <linux/bpf.h>
 
-#include "knobs.h"
+#include <bpf/bpf_helpers.h>
 
-static struct edge53_knobs knobs = { .port_base = 16384, .port_bits = 14 };
-
-#include "packet.h"
+#include "icmp.h"
 #include "parse.h"
 
-#define IS_L3 0x01
-#define IS_IPV6 0x02
-#define IS_PARTLY_LINEAR 0x04
+enum {
+	IS_L3 = 1 << 0,
+	IS_IPV6 = 1 << 1,
+	IS_SCATTERED = 1 << 2,
+	IS_XDP = 1 << 3,
+};
+
 #define MAX_PACKET 2048
 
 struct view {
 	const uint8_t *bytes;
-	uint32_t linear_len; /* all that `bytes` has */
 	uint32_t len;
+	uint32_t linear_len;
 	uint32_t l3_off;
 	__be16 protocol;
+	bool is_xdp;
 };
 
-static enum edge53_reason parse(const struct view *view, struct packet *pkt)
+/* --- parsing, as edge_xdp() and parse_skb() do it ---------------------------------------------- */
+
+static enum edge53_reason parse_at_xdp(const struct view *view, struct packet *pkt)
 {
-	/* The IP header lies at a multiple of 4 in the kernel, too (NET_IP_ALIGN). */
-	size_t offset = view->l3_off ? 2 : 0;
-	uint8_t *copy = copy_exactly(view->bytes, view->linear_len, offset);
-	struct bytes b = { copy + offset, copy + offset + view->linear_len, view->len };
-	enum edge53_reason why = parse_packet(&b, view->l3_off, view->protocol, pkt);
+	struct host_xdp host;
+	struct bytes b = { .len = view->linear_len, .xdp = &host.xdp };
+
+	host_xdp_fill(&host, view->bytes, view->len, view->linear_len);
+	b.data = (void *)(long)host.xdp.data;
+	b.data_end = (void *)(long)host.xdp.data_end;
+	return parse_packet(&b, view->l3_off, 0, pkt);
+}
+
+static enum edge53_reason parse_at_tc(const struct view *view, struct packet *pkt)
+{
+	enum edge53_reason why;
+	struct host_skb host;
+	struct bytes b;
+
+	host_skb_fill(&host, view->bytes, view->len, view->linear_len);
+	host.skb.protocol = view->protocol;
+	b = bytes_of_skb(&host.skb, view->l3_off);
+	why = parse_packet(&b, view->l3_off, host.skb.protocol, pkt);
 
 	/* Reads; never writes. */
-	assert(!view->linear_len || !memcmp(b.data, view->bytes, view->linear_len));
-	free(copy);
+	assert(b.data_end >= b.data && b.data_end - b.data <= view->len);
+	assert(b.data == b.data_end || !memcmp(b.data, view->bytes, b.data_end - b.data));
 	return why;
 }
 
+static enum edge53_reason parse(const struct view *view, struct packet *pkt)
+{
+	return view->is_xdp ? parse_at_xdp(view, pkt) : parse_at_tc(view, pkt);
+}
+
+/* --- what holds for what goes on --------------------------------------------------------------- */
+
 static unsigned int be16_at(const struct view *view, size_t offset)
 {
-	assert(offset + 2 <= view->linear_len);
+	assert(offset + 2 <= view->len);
 	return view->bytes[offset] << 8 | view->bytes[offset + 1];
 }
 
 static void check_addresses(const struct view *view, const struct packet *pkt)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 	const uint8_t *ip = view->bytes + pkt->l3_off;
+	struct edge53_addr saddr, daddr;
 
 	if (pkt->is_ipv6) {
-		assert(!memcmp(pkt->saddr.bytes, ip + 8, 16));
-		assert(!memcmp(pkt->daddr.bytes, ip + 24, 16));
-		return;
+		memcpy(&saddr, ip + 8, 16);
+		memcpy(&daddr, ip + 24, 16);
+	} else {
+		saddr = daddr = (struct edge53_addr){ .bytes = { [10] = 0xff, [11] = 0xff } };
+		memcpy(saddr.bytes + 12, ip + 12, 4);
+		memcpy(daddr.bytes + 12, ip + 16, 4);
 	}
-	assert(!memcmp(pkt->saddr.bytes, mapped, 12) && !memcmp(pkt->saddr.bytes + 12, ip + 12, 4));
-	assert(!memcmp(pkt->daddr.bytes, mapped, 12) && !memcmp(pkt->daddr.bytes + 12, ip + 16, 4));
+	assert(!memcmp(&pkt->saddr, &saddr, sizeof(saddr)));
+	assert(!memcmp(&pkt->daddr, &daddr, sizeof(daddr)));
 }
 
 static void check_dns(const struct view *view, const struct packet *pkt)
 {
-	size_t dns = pkt->l4_off + 8;
+	size_t dns = pkt->l4_off + sizeof(struct udphdr);
 
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return;
+	assert(dns + DNS_HEADER_LEN <= pkt->l3_off + pkt->ip_len);
 	assert(pkt->dns.id == be16_at(view, dns));
 	assert(pkt->dns.flags == be16_at(view, dns + 2));
 	assert(pkt->dns.questions == be16_at(view, dns + 4));
 	assert(pkt->dns.additionals == be16_at(view, dns + 10));
 }
 
-/* Of a packet that goes on to the next step. */
-static void check_packet(const struct view *view, const struct packet *pkt)
+static void check_transport(const struct view *view, const struct packet *pkt)
 {
 	uint32_t end = pkt->l3_off + pkt->ip_len;
-	uint32_t min_header_len = pkt->is_ipv6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 
-	assert(pkt->l3_off == view->l3_off);
-	assert(view->bytes[pkt->l3_off] >> 4 == (pkt->is_ipv6 ? 6 : 4));
-	assert(pkt->l4_off >= pkt->l3_off + min_header_len);
-	assert(pkt->l4_off <= end);
-	check_addresses(view, pkt);
-	if (pkt->l4proto != IPPROTO_UDP && pkt->l4proto != IPPROTO_TCP)
-		return;
+	assert(pkt->l4proto == IPPROTO_UDP || pkt->l4proto == IPPROTO_TCP);
 	assert(pkt->sport == be16_at(view, pkt->l4_off));
 	assert(pkt->dport == be16_at(view, pkt->l4_off + 2));
 	if (pkt->has_bad_length)
 		return;
 	assert(end <= view->len);
-	assert(pkt->l4_off + pkt->payload_len <= end);
+	assert(pkt->is_scattered == (end > view->linear_len && view->is_xdp));
+	if (!pkt->is_first_fragment)
+		assert(pkt->l4_off + pkt->payload_len <= end);
 	if (pkt->l4proto == IPPROTO_UDP)
 		check_dns(view, pkt);
 }
 
-/* The padding behind a short frame, whatever is in it, is none of the packet. */
+static void check_packet(const struct view *view, const struct packet *pkt)
+{
+	assert(pkt->l3_off == view->l3_off);
+	assert(view->bytes[pkt->l3_off] >> 4 == (pkt->is_ipv6 ? 6 : 4));
+	assert(pkt->l4_off >= pkt->l3_off + (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN));
+	assert(pkt->l4_off <= L4_OFF_MASK && pkt->l4_off <= pkt->l3_off + pkt->ip_len);
+	assert(!pkt->is_first_fragment || !pkt->is_later_fragment);
+	check_addresses(view, pkt);
+	if (pkt->is_later_fragment)
+		assert(pkt->fragment_field & IP_OFFSET);
+	else if (pkt->is_icmp_error)
+		assert(pkt->l4proto == (pkt->is_ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP));
+	else
+		check_transport(view, pkt);
+}
+
+/* What is behind the packet in the frame, padding or anything else, is none of it. */
 static void check_padding(const struct view *view, const struct packet *pkt)
 {
-	uint8_t padded[MAX_PACKET + 32];
-	struct view with_padding = *view;
+	struct view without = *view;
 	struct packet again;
 
-	if (view->linear_len < view->len || pkt->has_bad_length)
+	without.len = pkt->l3_off + pkt->ip_len;
+	if (without.len >= view->len)
 		return;
-	memcpy(padded, view->bytes, view->linear_len);
-	memset(padded + view->linear_len, 0x45, 32);
-	with_padding.bytes = padded;
-	with_padding.linear_len += 32;
-	with_padding.len += 32;
-	assert(parse(&with_padding, &again) == EDGE53_GO_ON);
+	if (without.linear_len > without.len)
+		without.linear_len = without.len;
+	/* By its ports a packet is still known when they are behind its end, and refused. */
+	if (parse(&without, &again) != EDGE53_GO_ON) {
+		assert(pkt->has_bad_length || pkt->is_icmp_error);
+		return;
+	}
 	assert(!memcmp(pkt, &again, sizeof(again)));
 }
+
+/* --- what an ICMP error quotes ---------------------------------------------------------------- */
+
+static void check_quote(const struct view *view, struct packet *pkt)
+{
+	struct edge53_addr sender = pkt->daddr;
+	struct icmp_quote quote = {};
+	struct host_skb host;
+
+	host_skb_fill(&host, view->bytes, view->len, view->linear_len);
+	if (!parse_quote(&host.skb, pkt, &quote))
+		return;
+	assert(quote.end <= view->len && quote.end == pkt->l3_off + pkt->ip_len);
+	assert(quote.ip_off == quote.icmp_off + 8);
+	assert(quote.l4_off >= quote.ip_off + (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN));
+	assert(quote.l4_off + 8 <= quote.end);
+	/* It is the reply to what is quoted: turned round. */
+	assert(pkt->dport == be16_at(view, quote.l4_off));
+	assert(pkt->sport == be16_at(view, quote.l4_off + 2));
+	assert(!memcmp(&pkt->daddr, &sender, sizeof(sender)));
+	assert(pkt->l4proto == IPPROTO_UDP || pkt->l4proto == IPPROTO_TCP);
+	if (pkt->l4proto == IPPROTO_UDP)
+		assert(pkt->dns.id == be16_at(view, quote.l4_off + 8));
+}
+
+/* --- the target ------------------------------------------------------------------------------- */
 
 static struct view take_view(struct input *in)
 {
 	uint8_t flags = input_u8(in);
 	uint16_t linear_len = input_u16(in);
-	struct view view = { .bytes = in->bytes };
+	struct view view = { .bytes = in->bytes, .is_xdp = flags & IS_XDP };
 
 	view.len = in->len < MAX_PACKET ? in->len : MAX_PACKET;
 	view.linear_len = view.len;
-	if ((flags & IS_PARTLY_LINEAR) && linear_len < view.len)
+	if ((flags & IS_SCATTERED) && linear_len < view.len)
 		view.linear_len = linear_len;
-	if (flags & IS_L3)
-		view.protocol = flags & IS_IPV6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-	else
+	if (!(flags & IS_L3) || view.is_xdp) {
 		view.l3_off = ETH_HLEN;
+		if (view.len >= ETH_HLEN)
+			memcpy(&view.protocol, view.bytes + 12, sizeof(view.protocol));
+	} else {
+		view.protocol = flags & IS_IPV6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
+	}
 	return view;
 }
 
@@ -140,9 +210,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct view view = take_view(&in);
 	struct packet pkt;
 
-	if (parse(&view, &pkt) == EDGE53_GO_ON) {
-		check_packet(&view, &pkt);
-		check_padding(&view, &pkt);
-	}
+	if (parse(&view, &pkt) != EDGE53_GO_ON)
+		return 0;
+	check_packet(&view, &pkt);
+	check_padding(&view, &pkt);
+	if (pkt.is_icmp_error)
+		check_quote(&view, &pkt);
 	return 0;
 }
