@@ -81,26 +81,65 @@ void mirror_clear(struct mirror *mirror)
 }
 
 enum step {
-	COUNT_NEW, /* returns how many keys are not there yet */
+	COUNT_NEW, /* walk() returns how many keys are not there yet */
 	WRITE,
 	REMOVE,
 };
 
-static int write_entry(const struct mirror *m, const char *entry)
+#define BATCH_ENTRIES 1024
+
+/* Entries on their way to the kernel: one system call for each would take four times as long. */
+struct batch {
+	const struct mirror *mirror;
+	enum step step;
+	char *keys;
+	char *values;
+	__u32 n;
+};
+
+static int batch_open(struct batch *batch, const struct mirror *m, enum step step)
 {
-	return bpf_map_update_elem(m->fd, entry, entry + m->key_size, BPF_ANY) ? -errno : 0;
+	*batch = (struct batch){ .mirror = m, .step = step };
+	batch->keys = calloc(BATCH_ENTRIES, m->key_size);
+	batch->values = calloc(BATCH_ENTRIES, m->value_size);
+	return batch->keys && batch->values ? 0 : -ENOMEM;
 }
 
-static int remove_entry(const struct mirror *m, const char *entry)
+static void batch_clear(struct batch *batch)
 {
-	return bpf_map_delete_elem(m->fd, entry) && errno != ENOENT ? -errno : 0;
+	free(batch->keys);
+	free(batch->values);
+}
+
+static int batch_flush(struct batch *batch)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	__u32 n = batch->n;
+	int fd = batch->mirror->fd;
+
+	batch->n = 0;
+	if (!n)
+		return 0;
+	if (batch->step == WRITE)
+		return bpf_map_update_batch(fd, batch->keys, batch->values, &n, &opts) ? -errno : 0;
+	return bpf_map_delete_batch(fd, batch->keys, &n, &opts) ? -errno : 0;
+}
+
+static int batch_add(struct batch *batch, const char *entry)
+{
+	const struct mirror *m = batch->mirror;
+
+	memcpy(batch->keys + batch->n * m->key_size, entry, m->key_size);
+	memcpy(batch->values + batch->n * m->value_size, entry + m->key_size, m->value_size);
+	return ++batch->n == BATCH_ENTRIES ? batch_flush(batch) : 0;
 }
 
 /* Walks both sorted lists at once. */
 static int walk(const struct mirror *m, const char *wanted, size_t n, enum step step)
 {
+	_cleanup_(batch_clear) struct batch batch = {};
 	size_t size = entry_size(m), at = 0, now = 0;
-	int r = 0, n_new = 0;
+	int r = batch_open(&batch, m, step), n_new = 0;
 
 	while ((at < n || now < m->n) && !r) {
 		const char *want = wanted + at * size, *have = m->entries + now * size;
@@ -109,12 +148,14 @@ static int walk(const struct mirror *m, const char *wanted, size_t n, enum step 
 
 		n_new += order < 0;
 		if (step == WRITE && differs)
-			r = write_entry(m, want);
+			r = batch_add(&batch, want);
 		else if (step == REMOVE && order > 0)
-			r = remove_entry(m, have);
+			r = batch_add(&batch, have);
 		at += order <= 0;
 		now += order >= 0;
 	}
+	if (!r)
+		r = batch_flush(&batch);
 	return r < 0 || step != COUNT_NEW ? r : n_new;
 }
 
@@ -126,7 +167,10 @@ int mirror_sync(struct mirror *m, void *entries, size_t n)
 	if (r < 0)
 		return r;
 	n = sort(m, entries, n);
-	has_room = m->n + (size_t)walk(m, entries, n, COUNT_NEW) <= m->max_entries;
+	r = walk(m, entries, n, COUNT_NEW);
+	if (r < 0)
+		return r;
+	has_room = m->n + (size_t)r <= m->max_entries;
 	r = walk(m, entries, n, has_room ? WRITE : REMOVE);
 	if (!r)
 		r = walk(m, entries, n, has_room ? REMOVE : WRITE);
