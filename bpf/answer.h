@@ -180,8 +180,9 @@ static __always_inline void make_icmp(bool is_ipv6, enum answer answer, __u32 mt
 }
 
 /*
- * Sum of the quote as the receiver will see it, or -1. A partial checksum will be completed before,
- * and then the transport's words and its pseudo header cancel out; but only all of them.
+ * Sum of the quote as the receiver will see it, or -1. A partial checksum will be completed before:
+ * the field becomes the complement of all that there is of the transport, so that together they sum
+ * to the complement of what is in the field now.
  */
 static __always_inline int sum_of_quote(struct __sk_buff *skb, const struct packet *pkt, __u32 len)
 {
@@ -190,7 +191,7 @@ static __always_inline int sum_of_quote(struct __sk_buff *skb, const struct pack
 	if (!has_partial_checksum(pkt))
 		return sum_of_bytes(skb, pkt->l3_off, len);
 	sum = sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off);
-	if (sum < 0 || len < pkt->ip_len)
+	if (sum < 0)
 		return -1;
 	return csum_fold(sum + (__u16)~pkt->l4_check);
 }

@@ -58,14 +58,19 @@ static __always_inline struct edge53_client *insert_client(const struct edge53_a
 	return bpf_map_lookup_elem(&clients, address);
 }
 
-/* The client's counters on this CPU; NULL when there is no room for a new one. */
-static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
-							   __u64 now_ns)
+/*
+ * The client's counters on this CPU; NULL when there is no room for a new one. Of its own, for the
+ * stack of the caller.
+ */
+static __noinline struct edge53_client *touch_client(const struct edge53_addr *address,
+						     __u64 now_ns)
 {
-	struct edge53_client *client = bpf_map_lookup_elem(&clients, address);
+	/* Linux 6.1 takes no key from an argument of a global function. */
+	struct edge53_addr key = *address;
+	struct edge53_client *client = bpf_map_lookup_elem(&clients, &key);
 
 	if (!client)
-		client = insert_client(address, now_ns);
+		client = insert_client(&key, now_ns);
 	if (!client)
 		return NULL;
 	if (!client->first_seen_ns)

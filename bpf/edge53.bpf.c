@@ -134,13 +134,6 @@ static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 		       EDGE53_HANDED_TO_TC;
 }
 
-static __always_inline enum edge53_reason is_rewrite_for_xdp(const struct packet *pkt,
-							     const struct rewrite *rw)
-{
-	return rw->is_ipv6 == pkt->is_ipv6 || can_change_family_xdp(pkt) ? GO_ON :
-									   EDGE53_HANDED_TO_TC;
-}
-
 __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	const struct edge53_service *svc;
@@ -159,7 +152,8 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: is_for_xdp(pkt, svc)
 	   ?: open_flow(pkt, svc, now_ns, &query)
 	   ?: translate_query(pkt, &query, &rw)
-	   ?: is_rewrite_for_xdp(pkt, &rw)
+	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
+	   ?: clamp_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
 	   ?: send_xdp(&rw, &verdict)
 	   ?: count_query(pkt, &query, now_ns);
@@ -171,7 +165,7 @@ static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *
 							   const struct rewrite *rw)
 {
 	return rw->xdp_target && !pkt->is_scattered && !has_partial_checksum(pkt) ?
-		       is_rewrite_for_xdp(pkt, rw) :
+		       GO_ON :
 		       EDGE53_HANDED_TO_TC;
 }
 
@@ -192,7 +186,9 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: route_reply(pkt, &reply.flow, &rw)
 	   ?: clamp_reply(pkt, &reply, &rw)
 	   ?: is_reply_for_xdp(pkt, &rw)
+	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
 	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: clamp_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
 	   ?: send_xdp(&rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
@@ -200,20 +196,30 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	return finish_xdp(pkt, why, verdict);
 }
 
-SEC("xdp.frags")
-int edge_xdp(struct xdp_md *ctx)
+__weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	struct bytes b = {
 		.data = (void *)(long)ctx->data,
 		.data_end = (void *)(long)ctx->data_end,
 		.xdp = ctx,
 	};
+	enum edge53_reason why;
+
+	if (!pkt)
+		return EDGE53_NOT_OURS;
+	b.len = b.data_end - b.data;
+	why = parse_packet(&b, ETH_HLEN, 0, pkt);
+	pkt->ifindex = ctx->ingress_ifindex;
+	return why;
+}
+
+SEC("xdp.frags")
+int edge_xdp(struct xdp_md *ctx)
+{
 	struct packet pkt = {};
 
-	b.len = b.data_end - b.data;
-	if (parse_packet(&b, ETH_HLEN, 0, &pkt))
+	if (parse_xdp(ctx, &pkt))
 		return XDP_PASS;
-	pkt.ifindex = ctx->ingress_ifindex;
 	if (pkt.dport == EDGE53_DNS_PORT)
 		return query_xdp(ctx, &pkt);
 	if (is_edge_port(pkt.dport))
@@ -247,6 +253,8 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 	   ?: check_and_admit(pkt, now_ns, is_counted)
 	   ?: open_flow(pkt, svc, now_ns, &query)
 	   ?: translate_query(pkt, &query, &rw)
+	   ?: check_header_skb(skb, pkt, &rw)
+	   ?: clamp_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_query_skb(skb, pkt, &rw, &verdict)
 	   ?: count_query(pkt, &query, now_ns);
@@ -270,8 +278,10 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: translate_reply(&reply.flow, &rw)
 	   ?: route_reply(pkt, &reply.flow, &rw)
 	   ?: clamp_reply(pkt, &reply, &rw)
+	   ?: check_header_skb(skb, pkt, &rw)
 	   ?: take_reply(pkt, now_ns, &reply)
 	   ?: remember_fragment(pkt, &reply.flow)
+	   ?: clamp_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
@@ -308,6 +318,7 @@ __weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
 	why = find_fragment(pkt, now_ns, &flow)
 	   ?: translate_reply(&flow, &rw)
 	   ?: route_reply(pkt, &flow, &rw)
+	   ?: check_header_skb(skb, pkt, &rw)
 	   ?: rewrite_fragment_skb(skb, pkt, &rw)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_fragment(pkt, &flow, now_ns);
@@ -390,11 +401,9 @@ __weak __noinline int icmp_error_skb(struct __sk_buff *skb, struct packet *pkt, 
 
 	if (!pkt || !parse_quote(skb, pkt, &quote))
 		return TC_GO_ON;
-	why = translate_error(pkt, side, &rw);
+	why = translate_error(pkt, side, &rw) ?: rewrite_error(skb, pkt, &quote, &rw);
 	if (why)
 		return finish_skb(pkt, why, TC_GO_ON);
-	if (!rewrite_error(skb, pkt, &quote, &rw))
-		return finish_skb(pkt, EDGE53_NOT_WRITABLE, TC_GO_ON);
 	if (rw.ifindex)
 		why = rw.backend ? send_query_skb(skb, pkt, &rw, &verdict) :
 				   send_reply_skb(skb, pkt, &rw, &verdict);

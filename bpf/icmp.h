@@ -35,8 +35,9 @@ struct icmp_quote {
 	__u32 ip_off; /* of the quoted packet */
 	__u32 l4_off;
 	__u32 end;
-	__u32 sum; /* see note_sum() */
-	struct icmp_header icmp;
+	struct icmp_header icmp; /* between families: as it will be */
+	__u16 check;		 /* as it was */
+	__u16 sum;		 /* see note_sum() */
 };
 
 /* The quoted IP header; the packet's addresses become those of the reply. */
@@ -304,11 +305,18 @@ static __always_inline bool error_to_ipv6(struct icmp_header *icmp)
 	case ICMP_PREC_CUTOFF:
 		icmp->code = ICMPV6_ADM_PROHIBITED;
 		return true;
-	case ICMP_PREC_VIOLATION:
-		return false;
-	default:
+	case ICMP_NET_UNREACH:
+	case ICMP_HOST_UNREACH:
+	case ICMP_SR_FAILED:
+	case ICMP_NET_UNKNOWN:
+	case ICMP_HOST_UNKNOWN:
+	case ICMP_HOST_ISOLATED:
+	case ICMP_NET_UNR_TOS:
+	case ICMP_HOST_UNR_TOS:
 		icmp->code = ICMPV6_NOROUTE;
 		return true;
+	default:
+		return false;
 	}
 }
 
@@ -454,7 +462,7 @@ static __always_inline bool note_sum(struct __sk_buff *skb, const struct packet 
 
 	if (headers < 0)
 		return false;
-	sum = csum_sub16(headers, quote->icmp.check);
+	sum = csum_sub16(headers, quote->check);
 	if (pkt->is_ipv6) {
 		if (bpf_skb_load_bytes(skb, pkt->l3_off + offsetof(struct ipv6hdr, saddr), outer,
 				       sizeof(outer)))
@@ -476,14 +484,14 @@ __weak __noinline int error_from_ipv6(struct __sk_buff *skb, struct packet *pkt,
 	if (!pkt || !quote || !rw)
 		return 0;
 	error.icmp = quote->icmp;
-	if (!load_quoted_ip(skb, pkt, quote, &from) || !error_to_ipv4(&error.icmp))
+	if (!load_quoted_ip(skb, pkt, quote, &from))
 		return 0;
 	make_quoted_ipv4(&from, pkt, rw, &error.quoted);
 	describe_error(pkt, quote, sizeof(error.icmp) + sizeof(error.quoted), IPPROTO_ICMP);
 	make_ipv4(pkt, rw, &error.ip);
 	error.icmp.check = 0;
 	after = sum_of_words(&error.icmp, (sizeof(error.icmp) + sizeof(error.quoted)) / 4);
-	error.icmp.check = csum_replace(quote->icmp.check, csum_sub16(after, quote->sum));
+	error.icmp.check = csum_replace(quote->check, csum_sub16(after, quote->sum));
 	return resize_headers(skb, quote, pkt->l3_off, bpf_htons(ETH_P_IP), sizeof(error)) &&
 	       !bpf_skb_store_bytes(skb, pkt->l3_off, &error, sizeof(error), BPF_F_RECOMPUTE_CSUM);
 }
@@ -498,7 +506,7 @@ __weak __noinline int error_from_ipv4(struct __sk_buff *skb, struct packet *pkt,
 	if (!pkt || !quote || !rw)
 		return 0;
 	error.icmp = quote->icmp;
-	if (!load_quoted_ip(skb, pkt, quote, &from) || !error_to_ipv6(&error.icmp))
+	if (!load_quoted_ip(skb, pkt, quote, &from))
 		return 0;
 	make_quoted_ipv6(&from, pkt, rw, &error.quoted);
 	describe_error(pkt, quote, sizeof(error.icmp) + sizeof(error.quoted), IPPROTO_ICMPV6);
@@ -507,7 +515,7 @@ __weak __noinline int error_from_ipv4(struct __sk_buff *skb, struct packet *pkt,
 	after = sum_of_words(&error.icmp, (sizeof(error.icmp) + sizeof(error.quoted)) / 4) +
 		addr_sum(&rw->saddr, true) + addr_sum(&rw->daddr, true) +
 		bpf_htons(IPPROTO_ICMPV6) + error.ip.payload_len;
-	error.icmp.check = csum_replace(quote->icmp.check, csum_sub16(after, quote->sum));
+	error.icmp.check = csum_replace(quote->check, csum_sub16(after, quote->sum));
 	return resize_headers(skb, quote, pkt->l3_off, bpf_htons(ETH_P_IPV6), sizeof(error)) &&
 	       !bpf_skb_store_bytes(skb, pkt->l3_off, &error, sizeof(error), BPF_F_RECOMPUTE_CSUM);
 }
@@ -523,23 +531,41 @@ __weak __noinline int prepare_error(struct __sk_buff *skb, const struct packet *
 
 	if (!pkt || !quote || !rw)
 		return 0;
+	if (!note_sum(skb, pkt, quote))
+		return 0;
 	diff = patch_quoted_l4(skb, pkt, quote, rw, csum_fold(diff_addresses(pkt, rw)));
-	patch_check(skb, quote->icmp_off + offsetof(struct icmp_header, check), diff, false);
-	return !bpf_skb_load_bytes(skb, quote->icmp_off, &quote->icmp, sizeof(quote->icmp)) &&
-	       note_sum(skb, pkt, quote);
+	quote->check = csum_replace(quote->check, diff);
+	return 1;
 }
 
-/* Rewrites the error for whom rw says it is for. 0 when it cannot be said in the other family. */
-static __always_inline int rewrite_error(struct __sk_buff *skb, struct packet *pkt,
-					 struct icmp_quote *quote, const struct rewrite *rw)
+/* Whether the other family has such an error; then the quote's header becomes it. */
+static __always_inline bool translate_type(struct __sk_buff *skb, const struct packet *pkt,
+					   struct icmp_quote *quote)
 {
-	bpf_set_hash_invalid(skb);
+	if (bpf_skb_load_bytes(skb, quote->icmp_off, &quote->icmp, sizeof(quote->icmp)))
+		return false;
+	quote->check = quote->icmp.check;
+	return pkt->is_ipv6 ? error_to_ipv4(&quote->icmp) : error_to_ipv6(&quote->icmp);
+}
+
+/* Rewrites the error for whom rw says it is for. */
+static __always_inline enum edge53_reason rewrite_error(struct __sk_buff *skb, struct packet *pkt,
+							struct icmp_quote *quote,
+							const struct rewrite *rw)
+{
+	int written;
+
 	if (rw->is_ipv6 == pkt->is_ipv6)
-		return patch_error(skb, pkt, quote, rw);
-	if (!prepare_error(skb, pkt, quote, rw))
-		return 0;
-	return pkt->is_ipv6 ? error_from_ipv6(skb, pkt, quote, rw) :
-			      error_from_ipv4(skb, pkt, quote, rw);
+		written = patch_error(skb, pkt, quote, rw);
+	else if (!translate_type(skb, pkt, quote))
+		return EDGE53_NOT_OURS;
+	else if (!prepare_error(skb, pkt, quote, rw))
+		written = 0;
+	else
+		written = pkt->is_ipv6 ? error_from_ipv6(skb, pkt, quote, rw) :
+					 error_from_ipv4(skb, pkt, quote, rw);
+	bpf_set_hash_invalid(skb);
+	return written ? GO_ON : EDGE53_NOT_WRITABLE;
 }
 
 #endif

@@ -94,18 +94,19 @@ static __always_inline __u16 diff_of_mss(__be16 before, __be16 after, __u32 off)
 __weak __noinline int clamp_mss_skb(struct __sk_buff *skb, __u32 l4_off, __u32 max_segment)
 {
 	struct mss_search search = {};
-	__u32 len;
+	__u32 last;
 	__be16 before, after = bpf_htons(max_segment);
 	__u8 doff;
 
 	if (bpf_skb_load_bytes(skb, l4_off + 12, &doff, sizeof(doff)))
 		return 0;
-	len = tcp_options_len(doff);
-	if (!len || len > sizeof(search.options)) /* for the verifier: 15 words leave no more */
+	search.len = tcp_options_len(doff);
+	last = search.len - 1;
+	asm volatile("" : "+r"(last)); /* so that Linux 6.1 sees both bounds of last + 1 */
+	if (last >= sizeof(search.options))
 		return 1;
-	search.len = len;
 	if (bpf_skb_load_bytes(skb, l4_off + sizeof(struct tcphdr), search.options,
-			       len))
+			       last + 1))
 		return 0;
 	before = find_mss(&search);
 	if (bpf_ntohs(before) <= max_segment)
@@ -119,18 +120,19 @@ __weak __noinline int clamp_mss_skb(struct __sk_buff *skb, __u32 l4_off, __u32 m
 __weak __noinline int clamp_mss_xdp(struct xdp_md *ctx, __u32 l4_off, __u32 max_segment)
 {
 	struct mss_search search = {};
-	__u32 len;
+	__u32 last;
 	__be16 before, after = bpf_htons(max_segment), check;
 	__u8 doff;
 
 	if (bpf_xdp_load_bytes(ctx, l4_off + 12, &doff, sizeof(doff)))
 		return 0;
-	len = tcp_options_len(doff);
-	if (!len || len > sizeof(search.options)) /* for the verifier: 15 words leave no more */
+	search.len = tcp_options_len(doff);
+	last = search.len - 1;
+	asm volatile("" : "+r"(last)); /* so that Linux 6.1 sees both bounds of last + 1 */
+	if (last >= sizeof(search.options))
 		return 1;
-	search.len = len;
 	if (bpf_xdp_load_bytes(ctx, l4_off + sizeof(struct tcphdr), search.options,
-			       len))
+			       last + 1))
 		return 0;
 	before = find_mss(&search);
 	if (bpf_ntohs(before) <= max_segment)

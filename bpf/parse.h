@@ -61,9 +61,10 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	}
 	pkt->l4_check = udp->check;
 
-	/* A first fragment is shorter than its UDP length says. */
+	/* A first fragment is shorter than its UDP length says, but must have what we look at. */
 	udp_len = bpf_ntohs(udp->len);
-	if (udp_len < sizeof(*udp) || (udp_len > l4_len && !pkt->is_first_fragment)) {
+	if (udp_len < sizeof(*udp) ||
+	    (pkt->is_first_fragment ? l4_len < sizeof(*udp) + DNS_HEADER_LEN : udp_len > l4_len)) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
@@ -95,8 +96,7 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
 	pkt->tcp_seq = bpf_ntohl(tcp->seq);
 	pkt->tcp_ack = bpf_ntohl(tcp->ack_seq);
-	if (tcp->doff < 5 || (pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len &&
-			      !pkt->is_first_fragment))
+	if (tcp->doff < 5 || pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len)
 		pkt->has_bad_length = true;
 	else if (b->skb && b->skb->gso_size)
 		pkt->segment_len = pkt->l4_off - pkt->l3_off + tcp->doff * 4 + b->skb->gso_size;

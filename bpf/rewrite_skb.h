@@ -60,6 +60,17 @@ static __always_inline enum edge53_reason write_ip_skb(struct __sk_buff *skb,
 	return GO_ON;
 }
 
+/* IPv6 has no checksum that would keep a wrong one of IPv4 wrong. */
+static __always_inline enum edge53_reason check_header_skb(struct __sk_buff *skb,
+							   const struct packet *pkt,
+							   const struct rewrite *rw)
+{
+	if (pkt->is_ipv6 || !rw->is_ipv6 ||
+	    sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off) == CSUM_OF_SOUND)
+		return GO_ON;
+	return EDGE53_BAD_CHECKSUM;
+}
+
 /* The IP header, of the old or the new family. *l4_off: where the transport is afterwards. */
 static __always_inline enum edge53_reason rewrite_ip_skb(struct __sk_buff *skb,
 							 const struct packet *pkt,
@@ -69,9 +80,6 @@ static __always_inline enum edge53_reason rewrite_ip_skb(struct __sk_buff *skb,
 	*l4_off = pkt->l4_off;
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		return write_ip_skb(skb, pkt, rw, addresses);
-	if (!pkt->is_ipv6 &&
-	    sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off) != CSUM_OF_SOUND)
-		return EDGE53_BAD_CHECKSUM;
 	if (!change_family(skb, pkt, rw))
 		return EDGE53_NOT_WRITABLE;
 	*l4_off = pkt->l4_off + growth_of(pkt, rw);
@@ -115,6 +123,14 @@ static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
 	return GO_ON;
 }
 
+static __always_inline enum edge53_reason clamp_skb(struct __sk_buff *skb, const struct packet *pkt,
+						    const struct rewrite *rw)
+{
+	return !rw->max_segment || clamp_mss_skb(skb, pkt->l4_off, rw->max_segment) ?
+		       GO_ON :
+		       EDGE53_NOT_WRITABLE;
+}
+
 __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pkt,
 				  const struct rewrite *rw)
 {
@@ -126,8 +142,6 @@ __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pk
 		return EDGE53_NOT_WRITABLE;
 	addresses = diff_addresses(pkt, rw);
 	ports = diff_ports(pkt, rw);
-	if (rw->max_segment && !clamp_mss_skb(skb, pkt->l4_off, rw->max_segment))
-		return EDGE53_NOT_WRITABLE;
 	why = rewrite_ip_skb(skb, pkt, rw, addresses, &l4_off)
 	   ?: write_ports_skb(skb, pkt, rw, l4_off);
 	if (why)

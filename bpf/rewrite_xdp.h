@@ -13,10 +13,22 @@ static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewr
 	__builtin_memcpy(eth->h_source, rw->smac, ETH_ALEN);
 }
 
-/* Whether a change of family is simple enough for XDP: nothing to drop and no checksum to make. */
-static __always_inline bool can_change_family_xdp(const struct packet *pkt)
+/* A change of family is for XDP when there is nothing to drop and no checksum to make. */
+static __always_inline enum edge53_reason
+is_rewrite_for_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
 {
-	return !extra_headers_len(pkt) && (pkt->l4proto == IPPROTO_TCP || pkt->l4_check);
+	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
+	void *ip = data + ETH_HLEN;
+
+	if (rw->is_ipv6 == pkt->is_ipv6)
+		return GO_ON;
+	if (extra_headers_len(pkt) || (pkt->l4proto == IPPROTO_UDP && !pkt->l4_check) ||
+	    ip + sizeof(struct iphdr) > data_end)
+		return EDGE53_HANDED_TO_TC;
+	/* IPv6 has no checksum that would keep a wrong one of IPv4 wrong. */
+	if (!pkt->is_ipv6 && sum_of_words(ip, sizeof(struct iphdr) / 4) != CSUM_OF_SOUND)
+		return EDGE53_BAD_CHECKSUM;
+	return GO_ON;
 }
 
 static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx,
@@ -42,16 +54,11 @@ static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx,
 static __always_inline enum edge53_reason
 change_family_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
 {
-	void *data_end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = (void *)(long)ctx->data;
 	int shrink = rw->is_ipv6 ? IPV4_HEADER_LEN - IPV6_HEADER_LEN :
 				   IPV6_HEADER_LEN - IPV4_HEADER_LEN;
+	struct ethhdr *eth;
+	void *data_end;
 
-	if ((void *)(eth + 1) + sizeof(struct iphdr) > data_end)
-		return EDGE53_NOT_WRITABLE;
-	if (!pkt->is_ipv6 &&
-	    sum_of_words(eth + 1, sizeof(struct iphdr) / 4) != CSUM_OF_SOUND)
-		return EDGE53_BAD_CHECKSUM;
 	if (bpf_xdp_adjust_head(ctx, shrink))
 		return EDGE53_NO_HEADROOM;
 	eth = (void *)(long)ctx->data;
@@ -102,13 +109,22 @@ static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx,
 	return GO_ON;
 }
 
-static __always_inline enum edge53_reason rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
-						      const struct rewrite *rw)
+static __always_inline enum edge53_reason clamp_xdp(struct xdp_md *ctx, const struct packet *pkt,
+						    const struct rewrite *rw)
 {
-	__u64 addresses = diff_addresses(pkt, rw);
+	return !rw->max_segment || clamp_mss_xdp(ctx, pkt->l4_off, rw->max_segment) ?
+		       GO_ON :
+		       EDGE53_NOT_WRITABLE;
+}
 
-	if (rw->max_segment && !clamp_mss_xdp(ctx, pkt->l4_off, rw->max_segment))
+__weak __noinline int rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
+				  const struct rewrite *rw)
+{
+	__u64 addresses;
+
+	if (!pkt || !rw)
 		return EDGE53_NOT_WRITABLE;
+	addresses = diff_addresses(pkt, rw);
 	return (rw->is_ipv6 == pkt->is_ipv6 ? write_ip_xdp(ctx, pkt, rw, addresses) :
 					      change_family_xdp(ctx, pkt, rw))
 	    ?: write_l4_xdp(ctx, pkt, rw, addresses);
