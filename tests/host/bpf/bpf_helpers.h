@@ -18,4 +18,12 @@
 #define bpf_skb_pull_data host_skb_pull_data
 #define bpf_xdp_get_buff_len host_xdp_get_buff_len
 
+#define bpf_loop(n, step, data, flags)                     \
+	({                                                 \
+		__u32 _i = 0;                              \
+		while (_i < (n) && !(step)(_i, (data)))    \
+			_i++;                              \
+		_i;                                        \
+	})
+
 #endif
