@@ -200,13 +200,14 @@ $(BUILD)/tests/model_tests: $(MODEL_OBJS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ $(prog_libs) -o $@
 
-.PHONY: build-host build-prog build-net test test-host test-prog test-net run-tests
+.PHONY: build-host build-prog build-model build-net test test-host test-prog test-model test-net run-tests
 build-host: $(HOST_TESTS)
 build-prog: $(if $(PROG_SRCS),$(BUILD)/tests/prog_tests)
 ifneq ($(PROG_SRCS),)
 	$(Q)set -e; for c in $(matrix_clangs); do \
 		$(MAKE) $(if $(Q),-s) BUILD=$(BUILD)/$$c CLANG=$$c $(BUILD)/$$c/tests/prog_tests; done
 endif
+build-model: $(BUILD)/tests/model_tests
 build-net: all
 
 run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
@@ -223,6 +224,9 @@ test-host: build-host build-corpus ## Run the host tests (no root)
 
 test-prog: build-prog ## Run the packet tests (root)
 	$(run) prog
+
+test-model: build-model ## Put a million random packets through every program and a model (root; MODEL_SEED=, MODEL_PACKETS=)
+	$(run) model
 
 test-net: build-net ## Run the tests in network namespaces (root)
 	$(run) net
@@ -393,5 +397,5 @@ $(BUILD)/.tools-test: | $(BUILD)/.tools
 $(BUILD)/.tools-fuzz: | $(BUILD)/.tools
 	$(call need,$(FUZZ_CLANG) $(AR))
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d \
+-include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d $(BUILD)/tests/model/*.d \
 	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/*/*.d $(BUILD)/fuzz/loader/*.d $(BUILD)/fuzz/tests/*/*.d)

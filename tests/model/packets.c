@@ -84,6 +84,12 @@ static void put_dns(struct recipe *r, unsigned id, unsigned flags, unsigned ques
 	unsigned char *dns = r->l4 + 8;
 	unsigned len = random_payload_len();
 
+	if (one_in(32)) { /* no DNS message at all */
+		r->l4_len = 8 + random_below(12);
+		random_bytes(dns, r->l4_len - 8);
+		put16(r->l4 + 4, r->l4_len);
+		return;
+	}
 	memset(dns, 0, 12);
 	put16(dns, id);
 	put16(dns + 2, flags);

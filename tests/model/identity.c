@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* There and back is the identity. */
+#include <stdio.h>
+#include <string.h>
+
+#include "identity.h"
+
+enum { SYN = 2 };
+
+#define HOPS_OF_AN_ANSWER 64
+
+static void swap(unsigned char *a, unsigned char *b, unsigned len)
+{
+	unsigned char kept[16];
+
+	memcpy(kept, a, len);
+	memcpy(a, b, len);
+	memcpy(b, kept, len);
+}
+
+/* Turns a packet round; a DNS query becomes an answer or the other way, its checksum with it. */
+static void turn_round(unsigned char *ip, const struct seen *seen)
+{
+	unsigned char *l4 = ip + seen->l4, *check = l4 + 6;
+	unsigned len = seen->there - seen->l4, residue;
+
+	if (seen->family == 4)
+		swap(ip + 12, ip + 16, 4);
+	else
+		swap(ip + 8, ip + 24, 16);
+	swap(l4, l4 + 2, 2);
+	if (seen->protocol != PROTO_UDP)
+		return;
+	residue = sum16(l4, len, 0);
+	l4[10] ^= 0x80;
+	if (!get16(check))
+		return;
+	put16(check, 0);
+	put_checksum(check, true, residue, sum16(l4, len, 0));
+}
+
+static void set_hops(unsigned char *ip, const struct seen *seen, unsigned hops)
+{
+	unsigned residue;
+
+	if (seen->family == 6) {
+		ip[7] = hops;
+		return;
+	}
+	residue = sum16(ip, seen->l4, 0);
+	ip[8] = hops;
+	put16(ip + 10, 0);
+	put_checksum(ip + 10, false, residue, sum16(ip, seen->l4, 0));
+}
+
+/* Nothing in the transport header but ports (and checksum) was changed: no MSS. */
+static bool has_kept_options(const unsigned char *query, const struct seen *q,
+			     const unsigned char *sent, const struct seen *s)
+{
+	unsigned len = q->there - q->l4;
+
+	return q->protocol == PROTO_UDP ||
+	       (len == s->there - s->l4 &&
+		!memcmp(query + q->l4 + 18, sent + s->l4 + 18, len - 18));
+}
+
+bool echo(const struct way *way, const struct frame *query, const struct frame *sent,
+	  unsigned query_l3, unsigned sent_l3, struct event *answer)
+{
+	unsigned l3 = way->backend_is_l3 ? 0 : ETH_LEN;
+	unsigned char *ip = answer->frame.bytes + l3;
+	struct seen seen, before;
+
+	look_at(query->bytes + query_l3, query->len - query_l3, &before);
+	look_at(sent->bytes + sent_l3, sent->len - sent_l3, &seen);
+	if (!seen.has_ports || !has_kept_options(query->bytes + query_l3, &before,
+						 sent->bytes + sent_l3, &seen))
+		return false;
+	answer->program = way->reply;
+	answer->device = way->is_enforce ? DEV_PPP : DEV_INNER;
+	answer->older_ns = 0;
+	if (l3) {
+		memcpy(answer->frame.bytes, inner_mac, 6);
+		memcpy(answer->frame.bytes + 6, backend_mac, 6);
+		put16(answer->frame.bytes + 12, seen.family == 4 ? 0x0800 : 0x86dd);
+	}
+	answer->frame.len = l3 + sent->len - sent_l3;
+	memcpy(ip, sent->bytes + sent_l3, sent->len - sent_l3);
+	turn_round(ip, &seen);
+	set_hops(ip, &seen, HOPS_OF_AN_ANSWER);
+	return true;
+}
+
+bool is_turned_round(const struct frame *query, unsigned query_l3, const struct frame *received,
+		     unsigned received_l3)
+{
+	struct frame expected = { .len = query->len - query_l3 };
+	struct frame got = { .len = received->len - received_l3 };
+	struct seen before, after;
+
+	memcpy(expected.bytes, query->bytes + query_l3, expected.len);
+	memcpy(got.bytes, received->bytes + received_l3, got.len);
+	look_at(expected.bytes, expected.len, &before);
+	look_at(got.bytes, got.len, &after);
+	turn_round(expected.bytes, &before);
+	set_hops(expected.bytes, &before, after.ttl);
+	return same_frame(&got, &expected, 0);
+}
