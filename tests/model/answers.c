@@ -28,8 +28,8 @@ static bool may_be_told(const struct turn *t)
 	bool is_tcp = t->seen.protocol == PROTO_TCP;
 
 	return !is_nobody(&t->seen.saddr) && !is_nobody(&t->seen.daddr) &&
-	       !is_later_fragment(&t->seen) &&
-	       !(is_tcp && (t->seen.there < t->seen.l4 + 20 || tcp[13] & RST));
+	       !is_later_fragment(&t->seen) && lengths_are_right(t->ip, &t->seen) &&
+	       !(is_tcp && tcp[13] & RST);
 }
 
 /* --- the headers of an answer ----------------------------------------------------------------- */
@@ -89,6 +89,19 @@ static unsigned ip_header_len(const struct turn *t)
 
 /* --- ICMP and RST ----------------------------------------------------------------------------- */
 
+/* About a packet that is corrupt itself, the error may be as well: its sender would not know it. */
+static bool is_corrupt(const struct turn *t)
+{
+	const unsigned char *ip = t->ip;
+	unsigned len = t->seen.there - t->seen.l4;
+
+	if (t->seen.family == 4 && sum16(ip, t->seen.l4, 0) != 0xffff)
+		return true;
+	if (t->seen.protocol == PROTO_UDP && !get16(ip + t->seen.l4 + 6))
+		return false;
+	return is_first_fragment(&t->seen) || l4_residue(ip, &t->seen, len);
+}
+
 static void write_error(struct turn *t, const struct error *error)
 {
 	bool is_v4 = t->seen.family == 4;
@@ -106,6 +119,8 @@ static void write_error(struct turn *t, const struct error *error)
 	if (!is_v4)
 		sum = pseudo_sum(&t->seen.daddr, &t->seen.saddr, PROTO_ICMP6, 8 + quote);
 	put_checksum(icmp + 2, false, 0, sum16(icmp, 8 + quote, sum));
+	if (is_corrupt(t))
+		memcpy(icmp + 2, got_ip(t) + header + 2, 2);
 	check_hops(t);
 	t->result->out.len += header + 8 + quote;
 }
@@ -147,6 +162,7 @@ static bool begin_telling(struct turn *t, enum edge53_reason why, unsigned servi
 	end(t, why, service);
 	t->result->is_told = may_be_told(t) && !lacks("told");
 	t->model->n_told += t->result->is_told;
+	t->result->is_open = t->hook->is_l3; /* it takes Ethernet for granted when sizes change */
 	return t->result->is_told;
 }
 

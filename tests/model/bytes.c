@@ -112,10 +112,12 @@ static void write_same_ipv6(const struct change *change, unsigned char *out)
 	memcpy(out + 24, &change->daddr, 16);
 }
 
+/* Whether a quoted packet had DF before it was translated, nobody knows. */
 static void write_new_ipv4(const struct seen *seen, const struct change *change,
 			   const unsigned char *got_ip, unsigned char *out)
 {
 	unsigned len = changed_len(seen, 4);
+	bool is_quoted = !change->hops;
 
 	memset(out, 0, 20);
 	out[0] = 0x45;
@@ -128,6 +130,8 @@ static void write_new_ipv4(const struct seen *seen, const struct change *change,
 		put16(out + 6, 0x4000);
 	} else {
 		memcpy(out + 4, got_ip + 4, 2);
+		if (is_quoted)
+			out[6] = got_ip[6] & 0x40;
 	}
 	out[8] = seen->ttl - change->hops;
 	out[9] = seen->protocol;

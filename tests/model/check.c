@@ -287,6 +287,26 @@ static bool same_tuples(const struct model *model)
 	return same & same_number("number", 0, "tuples", count_keys("conn_by_tuple"), n);
 }
 
+static void print_bytes(const char *what, const void *bytes, unsigned len)
+{
+	const unsigned char *p = bytes;
+
+	printf("    %s", what);
+	while (len--)
+		printf("%02x", *p++);
+	printf("\n");
+}
+
+static void print_keys(const struct edge53_fragment_key *expected)
+{
+	struct edge53_fragment_key key;
+
+	print_bytes("expected key: ", expected, sizeof(*expected));
+	for (void *last = NULL; !bpf_map_get_next_key(world_map("fragments"), last, &key);
+	     last = &key)
+		print_bytes("there is:     ", &key, sizeof(key));
+}
+
 static bool same_fragments(const struct model *model)
 {
 	bool same = same_number("number", 0, "fragments", count_keys("fragments"),
@@ -301,6 +321,7 @@ static bool same_fragments(const struct model *model)
 		got.seen_ns = expected->seen_ns;
 		if (memcmp(&got, expected, sizeof(got))) {
 			print_difference("fragment", i, &got, expected, sizeof(got));
+			print_keys(&model->fragments[i].key);
 			same = false;
 		}
 	}

@@ -42,7 +42,11 @@ static bool look_at_quote(const struct turn *t, struct quote *quote)
 	quote->ip = t->ip + s->l4 + 8;
 	quote->bytes = s->there - s->l4 - 8;
 	look_at(quote->ip, quote->bytes, &quote->seen);
+	quote->seen.there = quote->bytes; /* whatever length it says */
 	least = quote->seen.protocol == PROTO_UDP ? 10 : 8;
+	if (s->family == 6 && quote->seen.protocol == PROTO_UDP && quote->seen.has_ports &&
+	    quote->bytes >= quote->seen.l4 + 8 && !get16(quote->ip + quote->seen.l4 + 6))
+		return false; /* nothing of ours: we send no such thing */
 	return quote->seen.family == s->family && quote->seen.has_ports &&
 	       quote->seen.there >= quote->seen.l4 + least;
 }
@@ -60,7 +64,7 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 	if (is_udp) {
 		struct edge53_slot *slot = find_slot(t->model, q->sport, get16(quote->ip + q->l4 + 8));
 
-		if (!slot || slot_is_old(slot, t->got->before_ns))
+		if (!slot || slot->lap & EDGE53_SLOT_ANSWERED || slot_is_old(slot, t->got->before_ns))
 			return NULL;
 		flow = &slot->flow;
 	} else {
@@ -82,17 +86,14 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 	return flow;
 }
 
-static const struct edge53_conn *conn_of_reply(const struct turn *t, const struct quote *quote)
+static const struct edge53_conn *conn_of_reply(const struct turn *t, const struct quote *quote,
+					       unsigned service)
 {
 	const struct seen *q = &quote->seen;
-	const struct edge53_conn *conn = NULL;
 
-	for (unsigned service = 1; service < SERVICE_COUNT && !conn; service++)
-		conn = find_conn(t->model, &q->daddr, &q->saddr, q->dport, service);
-	if (!conn || t->ifindex != t->setup->devices[conn->flow.device].ifindex ||
-	    !same_address(&t->seen.daddr, &q->saddr))
+	if (!same_address(&t->seen.daddr, &q->saddr))
 		return NULL;
-	return conn;
+	return find_conn(t->model, &q->daddr, &q->saddr, q->dport, service);
 }
 
 static struct redirection to_client(const struct edge53_flow *flow, bool is_udp)
@@ -217,8 +218,7 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	unsigned header = family == t->seen.family ? t->seen.l4 : family == 4 ? 20 : 40;
 
 	memcpy(packet, t->ip, t->seen.l4);
-	if (!write_type(t, family, icmp))
-		return;
+	write_type(t, family, icmp);
 	ip = to->to_backend ? begin_query(t, backend, family) : begin_reply(t, to->flow, family);
 	len = 8 + write_changed(quote->ip, quote->bytes, &quote->seen, &to->quoted,
 				got_ip(t) + header + 8, icmp + 8);
@@ -234,12 +234,25 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	end(t, EDGE53_ICMP_SENT, to->flow->service);
 }
 
+static bool has_device(const struct turn *t, unsigned backend)
+{
+	const struct edge53_backend *b = &t->setup->backends[backend];
+
+	return b->ifindex || b->flags & EDGE53_BACKEND_LOCAL;
+}
+
 static void redirect_error(struct turn *t, const struct quote *quote, const struct redirection *to)
 {
+	unsigned char type[8];
+
+	if (!write_type(t, family_of(&to->daddr), type))
+		return;
 	if (left_to_tc(t))
 		end(t, EDGE53_HANDED_TO_TC, to->flow->service);
 	else if (t->hook->place == EDGE_IN && t->seen.ttl <= 1)
 		end(t, EDGE53_TTL_EXPIRED, to->flow->service);
+	else if (to->to_backend && !has_device(t, to->flow->backend))
+		end(t, EDGE53_NO_BACKEND, to->flow->service);
 	else
 		send_error(t, quote, to);
 }
@@ -264,19 +277,27 @@ static void about_a_query(struct turn *t, const struct quote *quote)
 
 static void about_a_reply(struct turn *t, const struct quote *quote)
 {
-	const struct edge53_conn *conn;
+	const struct edge53_frontend *frontend = frontend_of(t, &t->seen.daddr);
+	const struct edge53_conn *conn = NULL;
 	struct redirection to;
 
-	if (quote->seen.protocol == PROTO_UDP)
+	if (!frontend)
 		return;
-	conn = conn_of_reply(t, quote);
-	if (!conn)
+	if (is_exempt(t, frontend->service)) {
+		end(t, EDGE53_EXEMPT, frontend->service);
 		return;
-	to = to_backend(t, conn);
-	redirect_error(t, quote, &to);
+	}
+	if (quote->seen.protocol == PROTO_TCP)
+		conn = conn_of_reply(t, quote, frontend->service);
+	if (conn) {
+		to = to_backend(t, conn);
+		redirect_error(t, quote, &to);
+	} else if (t->hook->place == ENFORCE_IN) {
+		end(t, EDGE53_ICMP_DROPPED, frontend->service);
+	}
 }
 
-void icmp_error(struct turn *t, unsigned enforce_service)
+void icmp_error(struct turn *t)
 {
 	struct quote quote;
 
@@ -286,7 +307,4 @@ void icmp_error(struct turn *t, unsigned enforce_service)
 		about_a_query(t, &quote);
 	else if (t->hook->place != ENFORCE_OUT && quote.seen.sport == EDGE53_DNS_PORT)
 		about_a_reply(t, &quote);
-	if (enforce_service && quote.seen.sport == EDGE53_DNS_PORT &&
-	    t->result->why == EDGE53_NOT_OURS)
-		end(t, EDGE53_ICMP_DROPPED, enforce_service);
 }

@@ -14,6 +14,6 @@ bool echo(const struct way *way, const struct frame *query, const struct frame *
 
 /* Says what is not the same. */
 bool is_turned_round(const struct frame *query, unsigned query_l3, const struct frame *received,
-		     unsigned received_l3);
+		     unsigned received_l3, bool is_translated);
 
 #endif

@@ -162,9 +162,12 @@ void look_at(const unsigned char *ip, unsigned len, struct seen *seen)
 	else if (len && ip[0] >> 4 == 6)
 		look_at_ipv6(ip, len, seen);
 	seen->there = seen->ip_len < len ? seen->ip_len : len;
-	if (!is_udp_or_tcp(seen) || is_later_fragment(seen) || seen->is_hidden ||
-	    seen->l4 + 4 > len)
+	if (!is_udp_or_tcp(seen) || is_later_fragment(seen) || seen->is_hidden)
 		return;
+	if (seen->l4 + 4 > len) {
+		seen->is_hidden = is_first_fragment(seen);
+		return;
+	}
 	seen->has_ports = true;
 	seen->sport = get16(ip + seen->l4);
 	seen->dport = get16(ip + seen->l4 + 2);
@@ -182,5 +185,6 @@ bool lengths_are_right(const unsigned char *ip, const struct seen *seen)
 	if (len < least)
 		return false;
 	says = seen->protocol == PROTO_UDP ? get16(l4 + 4) : (l4[12] >> 4) * 4u;
-	return says >= least && (says <= len || is_first_fragment(seen));
+	return says >= least &&
+	       (says <= len || (seen->protocol == PROTO_UDP && is_first_fragment(seen)));
 }

@@ -102,6 +102,7 @@ struct result {
 	bool is_told;	  /* dropped, and `out` goes back to its sender */
 	struct frame out;
 	unsigned open_link; /* bytes of link header that the kernel writes later */
+	bool is_open;	    /* and what BPF_PROG_TEST_RUN cannot show: the bytes are not compared */
 };
 
 void model_reset(struct model *model, const struct setup *setup);

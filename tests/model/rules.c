@@ -116,22 +116,29 @@ static unsigned lowest_mss(const struct turn *t, const struct edge53_flow *flow)
 	return theirs < ours ? theirs : ours;
 }
 
-/* A router's two questions. True: the turn has ended. */
+/* What is wrong in an IPv4 header nobody would see in an IPv6 one. */
+static bool has_lost_checksum(struct turn *t, unsigned service, unsigned family)
+{
+	if (t->seen.family == family || family == 4 || sum16(t->ip, t->seen.l4, 0) == 0xffff)
+		return false;
+	end(t, EDGE53_BAD_CHECKSUM, service);
+	return true;
+}
+
+/* A router's questions. True: the turn has ended. */
 static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hops, unsigned mtu,
 				  unsigned family, bool to_ethernet)
 {
 	unsigned len = changed_len(&t->seen, family);
-	bool is_v4 = t->seen.family == 4 && family == 4;
+	bool may_be_fragmented = t->seen.family == 4 && !t->seen.dont_fragment;
 
 	if (hops && t->seen.ttl <= 1) {
 		end_with_error(t, EDGE53_TTL_EXPIRED, service, 0);
 		return true;
 	}
-	if (!hops || len <= mtu)
-		return false;
-	if (is_v4 && !t->seen.dont_fragment && !to_ethernet)
-		return false;
-	if (is_v4 && !t->seen.dont_fragment)
+	if (!hops || len <= mtu || (may_be_fragmented && !to_ethernet))
+		return has_lost_checksum(t, service, family);
+	if (may_be_fragmented)
 		end(t, EDGE53_TOO_BIG, service);
 	else
 		end_with_error(t, EDGE53_TOO_BIG, service,
@@ -246,8 +253,9 @@ static bool xdp_leaves_query(const struct turn *t, unsigned service, unsigned ba
 						 t->seen.family;
 
 	return t->hook->is_xdp && (!(t->setup->services[service].flags & EDGE53_SERVICE_XDP) ||
-				   has_partial_checksum(t->ip, &t->seen) ||
-				   (changes_family && !is_plain(t)));
+				   t->seen.ip_len > t->setup->services[service].query_mtu ||
+				   t->seen.ttl <= 1 || has_partial_checksum(t->ip, &t->seen) ||
+				   (!is_plain(t) && (changes_family || left_to_tc(t))));
 }
 
 static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow)
@@ -372,11 +380,21 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 			conn->snat_port, 0);
 }
 
+/* XDP does not follow extension headers; what is behind them is looked at in tc, and counted there. */
+static bool xdp_cannot_see(const struct turn *t)
+{
+	return t->seen.family == 6 && t->seen.l4 > 40;
+}
+
 static void query(struct turn *t, unsigned device, unsigned service)
 {
 	bool is_udp = t->seen.protocol == PROTO_UDP;
 	enum edge53_reason why;
 
+	if (is_first_fragment(&t->seen) && left_to_tc(t)) {
+		end(t, EDGE53_HANDED_TO_TC, service);
+		return;
+	}
 	if (is_first_fragment(&t->seen)) {
 		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
 				  &(struct edge53_flow){ .service = service }, true);
@@ -390,7 +408,7 @@ static void query(struct turn *t, unsigned device, unsigned service)
 		end(t, why, service);
 		return;
 	}
-	if (!t->hook->is_behind_xdp)
+	if (!t->hook->is_behind_xdp || xdp_cannot_see(t))
 		count_client(t->model, &t->seen);
 	if (is_udp)
 		udp_query(t, device, service);
@@ -478,6 +496,7 @@ static void udp_reply(struct turn *t)
 	enum edge53_reason why;
 
 	if (get16(t->ip + t->seen.l4 + 4) < 8 + DNS_HEADER ||
+	    (t->seen.family == 6 && !get16(t->ip + t->seen.l4 + 6)) ||
 	    t->seen.there < t->seen.l4 + 8 + DNS_HEADER) {
 		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
 		return;
@@ -541,7 +560,8 @@ static void take_later_fragment(struct turn *t)
 	const struct fragment *first = find_fragment(t->model, &t->seen, t->ifindex,
 						     t->got->before_ns);
 
-	if (!first)
+	if (!first || left_to_tc(t) ||
+	    (t->hook->place == ENFORCE_IN && !first->value.is_refused))
 		end(t, EDGE53_NOT_OURS, SERVICE_NONE);
 	else if (first->value.is_refused)
 		end(t, EDGE53_FRAGMENT_REFUSED, first->value.flow.service);
@@ -565,7 +585,7 @@ static bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, uns
 	return false;
 }
 
-static bool is_exempt(const struct turn *t, unsigned service)
+bool is_exempt(const struct turn *t, unsigned service)
 {
 	return t->setup->services[service].flags & EDGE53_SERVICE_EXEMPT &&
 	       matches_prefix(t->setup->exempt, t->setup->n_exempt, service, &t->seen.saddr);
@@ -612,8 +632,7 @@ static void refuse(struct turn *t, enum edge53_reason why, unsigned service)
 
 /* --- the entries ------------------------------------------------------------------------------ */
 
-static const struct edge53_frontend *frontend_of(const struct turn *t,
-						 const struct edge53_addr *address)
+const struct edge53_frontend *frontend_of(const struct turn *t, const struct edge53_addr *address)
 {
 	static const struct edge53_addr any;
 
@@ -668,19 +687,6 @@ static void enforce_out(struct turn *t)
 		reply(t);
 }
 
-/* Exempt clients' errors pass, like all of theirs. */
-static void icmp(struct turn *t)
-{
-	const struct edge53_frontend *frontend = NULL;
-
-	if (t->hook->place == ENFORCE_IN) {
-		frontend = frontend_of(t, NULL);
-		if (!frontend || is_exempt(t, frontend->service))
-			return;
-	}
-	icmp_error(t, frontend ? frontend->service : SERVICE_NONE);
-}
-
 static bool has_ip_inside(const struct turn *t)
 {
 	unsigned type = get16(t->in->bytes + 12); /* BPF_PROG_TEST_RUN reads it there, always */
@@ -700,15 +706,16 @@ void model_run(struct model *model, const struct hook *hook, unsigned ifindex,
 	result->service = SERVICE_NONE;
 	result->is_told = false;
 	result->open_link = 0;
+	result->is_open = false;
 	result->out = *in;
 	model->objection = NULL;
 	look_at(t.ip, t.ip_bytes, &t.seen);
-	if (!t.seen.family || !has_ip_inside(&t))
+	if (!t.seen.family || !has_ip_inside(&t) || (hook->is_xdp && xdp_cannot_see(&t)))
 		return;
 	if (is_later_fragment(&t.seen))
 		take_later_fragment(&t);
 	else if (t.seen.protocol == PROTO_ICMP || t.seen.protocol == PROTO_ICMP6)
-		icmp(&t);
+		icmp_error(&t);
 	else if (hook->place == EDGE_IN)
 		edge_in(&t);
 	else if (hook->place == ENFORCE_IN)

@@ -175,7 +175,8 @@ void client_sends(struct edge53_conn *conn, const unsigned char *tcp)
 	unsigned flags = tcp[13];
 
 	if (flags & RST) {
-		conn->flags |= EDGE53_CONN_CLIENT_RST;
+		if (conn->state != EDGE53_CONN_CLOSING)
+			conn->flags |= EDGE53_CONN_CLIENT_RST;
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
@@ -212,11 +213,12 @@ void backend_sends(struct edge53_conn *conn, const unsigned char *tcp)
 
 /* --- fragments -------------------------------------------------------------------------------- */
 
+/* RFC 8200 4.5: over IPv6 the protocol is none of what fragments have in common. */
 static struct edge53_fragment_key key_of(const struct seen *seen, unsigned ifindex)
 {
 	return (struct edge53_fragment_key){ .saddr = seen->saddr, .daddr = seen->daddr,
 					     .ifindex = ifindex, .id = seen->id,
-					     .l4proto = seen->fragment_protocol };
+					     .l4proto = seen->family == 4 ? seen->protocol : 0 };
 }
 
 static struct fragment *lookup_fragment(struct model *model, const struct edge53_fragment_key *key)

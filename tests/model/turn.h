@@ -34,7 +34,10 @@ unsigned char *begin_query(struct turn *t, const struct edge53_backend *backend,
 /* What the program made of the IP header, where ours will be. */
 const unsigned char *got_ip(const struct turn *t);
 
-/* enforce_service: of the device that a client's packet came in by; 0: not from there. */
-void icmp_error(struct turn *t, unsigned enforce_service);
+bool is_exempt(const struct turn *t, unsigned service);
+/* By which a client's packet to this address came in, if it is for this host; enforce: any. */
+const struct edge53_frontend *frontend_of(const struct turn *t, const struct edge53_addr *address);
+
+void icmp_error(struct turn *t);
 
 #endif
