@@ -131,10 +131,11 @@ struct model {
 	__u64 next_slot;
 };
 
-/* What the model needs to know of an IPv4 packet. */
+/* What the model needs to know of an IP packet. */
 struct seen {
 	struct edge53_addr saddr, daddr;
 	unsigned ip_len, protocol, sport, dport, dns_id, dns_flags;
+	bool is_beyond_xdp; /* a fragment, or IPv6 with extension headers: XDP does not look at it */
 };
 
 static unsigned get16(const unsigned char *p)
@@ -142,15 +143,40 @@ static unsigned get16(const unsigned char *p)
 	return p[0] << 8 | p[1];
 }
 
+static const unsigned char *look_at_ip4(const unsigned char *p, struct seen *seen)
+{
+	seen->saddr = seen->daddr = test_addr("0.0.0.0");
+	seen->ip_len = get16(p + 2);
+	seen->protocol = p[9];
+	seen->is_beyond_xdp = get16(p + 6) & 0x3fff;
+	memcpy(&seen->saddr.bytes[12], p + 12, 4);
+	memcpy(&seen->daddr.bytes[12], p + 16, 4);
+	return p + (p[0] & 15) * 4;
+}
+
+static const unsigned char *look_at_ip6(const unsigned char *p, struct seen *seen)
+{
+	const unsigned char *next = p + 40;
+
+	memcpy(seen->saddr.bytes, p + 8, 16);
+	memcpy(seen->daddr.bytes, p + 24, 16);
+	seen->ip_len = 40 + get16(p + 4);
+	seen->protocol = p[6];
+	while (next < p + 512 && (seen->protocol == 0 || seen->protocol == 43 || seen->protocol == 44 ||
+				  seen->protocol == 60)) {
+		seen->is_beyond_xdp = true;
+		seen->protocol = next[0];
+		next += next[1] * 8 + 8; /* reserved, and 0, in a fragment header */
+	}
+	return next;
+}
+
 static struct seen look_at(const struct frame *frame, unsigned l3)
 {
-	const unsigned char *p = frame->bytes + l3, *l4 = p + (p[0] & 15) * 4;
-	struct seen seen = { .saddr = test_addr("0.0.0.0"), .daddr = test_addr("0.0.0.0") };
+	const unsigned char *p = frame->bytes + l3, *l4;
+	struct seen seen = {};
 
-	seen.ip_len = get16(p + 2);
-	seen.protocol = p[9];
-	memcpy(&seen.saddr.bytes[12], p + 12, 4);
-	memcpy(&seen.daddr.bytes[12], p + 16, 4);
+	l4 = p[0] >> 4 == 6 ? look_at_ip6(p, &seen) : look_at_ip4(p, &seen);
 	seen.sport = get16(l4);
 	seen.dport = get16(l4 + 2);
 	seen.dns_id = get16(l4 + 8);
@@ -176,7 +202,8 @@ static struct edge53_traffic *client_traffic(struct model *model, const struct e
 		model->clients[c->n_clients++] = *addr;
 	return &c->clients[same_addr(addr, CLIENT)     ? 0 :
 			   same_addr(addr, CLIENT_2)   ? 1 :
-			   same_addr(addr, FRONTEND) ? 2 : 3];
+			   same_addr(addr, FRONTEND)   ? 2 :
+			   same_addr(addr, CLIENT6)    ? 4 : 3];
 }
 
 static unsigned backend_of(const struct edge53_addr *addr)
@@ -184,7 +211,9 @@ static unsigned backend_of(const struct edge53_addr *addr)
 	return same_addr(addr, BACKEND)	   ? 1 :
 	       same_addr(addr, BACKEND_2)  ? 2 :
 	       same_addr(addr, RESOLVER)   ? 3 :
-	       same_addr(addr, RESOLVER_2) ? 4 : 0;
+	       same_addr(addr, RESOLVER_2) ? 4 :
+	       same_addr(addr, BACKEND6)   ? 5 :
+	       same_addr(addr, RESOLVER6)  ? 6 : 0;
 }
 
 /* Reasons of a query that was good, whatever became of it. */
@@ -197,8 +226,16 @@ static bool is_admitted(enum edge53_reason why)
 	case EDGE53_NOT_A_QUERY:
 	case EDGE53_BAD_COUNTS:
 	case EDGE53_FRAGMENTED_QUERY:
+	case EDGE53_FRAGMENT_REFUSED:
+	case EDGE53_NO_CHECKSUM:
+	case EDGE53_HIDDEN_BY_HEADERS:
+	case EDGE53_ICMP_SENT:
+	case EDGE53_ICMP_DROPPED:
 	case EDGE53_IPV6_DROPPED:
 	case EDGE53_DOT_DROPPED:
+	case EDGE53_DOT_REJECTED:
+	case EDGE53_DOH_DROPPED:
+	case EDGE53_DOH_REJECTED:
 	case EDGE53_EXEMPT:
 		return false;
 	default:
@@ -213,12 +250,12 @@ static void expect_query(struct model *model, const struct step *step, const str
 			      *client;
 	bool is_udp = in->protocol == 17;
 
-	if (is_admitted(step->why) && model->path->bit != TC_L2_CHECKED) {
+	if (is_admitted(step->why) && (model->path->bit != TC_L2_CHECKED || in->is_beyond_xdp)) {
 		client = client_traffic(model, &in->saddr);
 		client->queries += is_udp;
 		client->bytes_in += in->ip_len;
 	}
-	if (fate_of(step->why) != EDGE53_SEND)
+	if (fate_of(step->why) != EDGE53_SEND || step->why == EDGE53_ICMP_SENT)
 		return;
 	backend->queries += is_udp;
 	backend->bytes_in += in->ip_len;
@@ -258,8 +295,13 @@ static void expect_reply(struct model *model, const struct step *step, const str
 {
 	unsigned backend = backend_of(&in->saddr);
 
-	if (fate_of(step->why) != EDGE53_SEND)
+	if (fate_of(step->why) != EDGE53_SEND || step->why == EDGE53_ICMP_SENT)
 		return;
+	if (step->why == EDGE53_FRAGMENT_SENT) {
+		model->counters.backends[backend].bytes_out += in->ip_len;
+		client_traffic(model, &out->daddr)->bytes_out += in->ip_len;
+		return;
+	}
 	add_reply(&model->counters.backends[backend], in);
 	add_reply(client_traffic(model, &out->daddr), in);
 	model->counters.latencies[backend] += in->protocol == 17;
@@ -306,13 +348,24 @@ static void expect_answer(struct model *model, const struct seen *in)
 			model->slots[n % SLOTS_PER_CPU].lap |= EDGE53_SLOT_ANSWERED;
 }
 
+/* Where IP starts in the frame of a step, before and after. */
+static unsigned l3_of_incoming(const struct path *path, const struct step *step)
+{
+	return (step->query ? path->client_is_l3 : path->backend_is_l3) ? 0 : ETH_LEN;
+}
+
+static unsigned l3_of_outgoing(const struct path *path, const struct step *step)
+{
+	bool gets_ethernet = step->query ? path->bit == TC_L3_L2 : !path->client_is_l3;
+
+	return step->becomes && gets_ethernet ? ETH_LEN : l3_of_incoming(path, step);
+}
+
 static void expect(struct model *model, const struct step *step, enum test_program program,
 		   const struct frame *in_frame, const struct frame *out_frame)
 {
-	bool in_is_l3 = step->query ? model->path->client_is_l3 : model->path->backend_is_l3;
-	bool out_is_l3 = in_is_l3 && out_frame->len < in_frame->len + ETH_LEN;
-	struct seen in = look_at(in_frame, in_is_l3 ? 0 : ETH_LEN);
-	struct seen out = look_at(out_frame, out_is_l3 ? 0 : ETH_LEN);
+	struct seen in = look_at(in_frame, l3_of_incoming(model->path, step));
+	struct seen out = look_at(out_frame, l3_of_outgoing(model->path, step));
 
 	expect_reason(model, step, program);
 	if (step->query)
@@ -322,7 +375,7 @@ static void expect(struct model *model, const struct step *step, enum test_progr
 	if (in.protocol != 17)
 		return;
 	if (step->query && (step->why == EDGE53_QUERY_SENT || step->why == EDGE53_TTL_EXPIRED ||
-			    step->takes_slot))
+			    step->why == EDGE53_TOO_BIG || step->takes_slot))
 		expect_slot(model, &in, in_frame->bytes + 6);
 	else if (step->why == EDGE53_REPLY_SENT)
 		expect_answer(model, &in);
@@ -359,7 +412,8 @@ static bool same_traffic(const char *who, const struct edge53_traffic *got,
 static bool same_counters(const struct counters *expected)
 {
 	static const char *const clients[] = { "client " CLIENT, "client " CLIENT_2,
-					       "client " FRONTEND, "other clients" };
+					       "client " FRONTEND, "other clients",
+					       "client " CLIENT6 };
 	struct counters got;
 	bool same = true;
 	char what[80];
@@ -375,7 +429,7 @@ static bool same_counters(const struct counters *expected)
 		same &= same_traffic(what, &got.backends[i], &expected->backends[i]);
 		same &= complain("latencies", got.latencies[i], expected->latencies[i]);
 	}
-	for (unsigned i = 0; i < 4; i++)
+	for (unsigned i = 0; i < 5; i++)
 		same &= same_traffic(clients[i], &got.clients[i], &expected->clients[i]);
 	return same & complain("number of clients", got.n_clients, expected->n_clients);
 }
@@ -441,6 +495,12 @@ static void frames_of_step(const struct path *path, const struct step *step, str
 	else
 		frame_of_reply(path, before, in);
 	*expected = *in;
+	if (step->told && step->query)
+		frame_around(path->client_is_l3 ? NULL : client_mac, uplink_mac, step->told,
+			     expected);
+	else if (step->told)
+		frame_around(path->backend_is_l3 ? NULL : backend_mac, inner_mac, step->told,
+			     expected);
 	if (!step->becomes)
 		return;
 	step->becomes->pad = before->pad;
@@ -450,25 +510,51 @@ static void frames_of_step(const struct path *path, const struct step *step, str
 		frame_of_sent_reply(path, step->becomes, expected);
 }
 
+/* An ID drawn at random is taken over; all that depends on it is computed anew. */
+static void take_id(const struct path *path, const struct step *step, const struct frame *out,
+		    struct frame *expected)
+{
+	struct layer_of *ip = step->becomes ?: step->told;
+	struct frame in;
+
+	if (!ip || !ip->any_id)
+		return;
+	ip->id = get16(out->bytes + l3_of_outgoing(path, step) + 4);
+	frames_of_step(path, step, &in, expected);
+}
+
 /*
  * BPF_PROG_TEST_RUN refuses to begin with fewer bytes than an IPv4 header behind what it takes for
  * the Ethernet header, so the shortest packets of devices without one cannot be tried.
  */
 static bool can_be_run(enum test_program program, const struct frame *frame)
 {
-	bool looks_like_ip = frame->bytes[12] == 8 && !frame->bytes[13];
+	unsigned ethertype = get16(frame->bytes + 12);
 
-	return program == EDGE_XDP || frame->len >= ETH_LEN + 20 || !looks_like_ip;
+	return program == EDGE_XDP ||
+	       frame->len >= ETH_LEN + (ethertype == 0x86dd ? 40 : ethertype == 0x0800 ? 20 : 0);
+}
+
+static bool passes_xdp(const struct frame *in, enum test_device device)
+{
+	struct frame out;
+	int verdict = world_run(EDGE_XDP, device, in, &out);
+
+	return complain("verdict of XDP", verdict, XDP_PASS) & same_frame(&out, in, ETH_LEN);
 }
 
 static bool run_step(struct model *model, const struct step *step)
 {
-	const struct path *path = model->path;
-	enum test_program program = step->query ? path->query : path->reply;
-	enum test_device device = step->query ? client_device(path) : backend_device(path);
+	bool is_left_to_tc = model->path->bit == XDP && step->by_tc;
+	const struct path *path = is_left_to_tc ? &paths[1] : model->path;
+	enum test_program program = is_left_to_tc ? EDGE_TC_L2_CHECKED :
+				    step->query ? path->query : path->reply;
+	enum test_device device = step->device ?: step->query ? client_device(path) :
+								backend_device(path);
+	const struct surroundings around = { .gso_size = step->gso_size };
 	struct frame in, out, expected;
 	int verdict;
-	bool good;
+	bool good = true;
 
 	if (step->before) {
 		step->before();
@@ -478,12 +564,15 @@ static bool run_step(struct model *model, const struct step *step)
 	frames_of_step(path, step, &in, &expected);
 	if (!can_be_run(program, &in))
 		return true;
-	verdict = world_run(program, step->device ?: device, &in, &out);
+	if (is_left_to_tc)
+		good = passes_xdp(&in, device);
+	verdict = world_run_in(program, device, &around, &in, &out);
+	take_id(path, step, &out, &expected);
 	expect(model, step, program, &in, &expected);
 
-	good = complain("verdict", verdict, verdict_of(program, step->why));
-	good &= same_frame(&out, &expected, expected.len > ETH_LEN && expected.bytes[0] >> 4 == 4 &&
-			   (step->query ? path->client_is_l3 : path->backend_is_l3) ? 0 : ETH_LEN);
+	good &= complain("verdict", verdict,
+			 step->told ? TC_ACT_REDIRECT : verdict_of(program, step->why));
+	good &= same_frame(&out, &expected, l3_of_outgoing(path, step));
 	good &= same_counters(&model->counters);
 	good &= same_slots(model);
 	good &= same_conns(model, step);

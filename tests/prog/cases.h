@@ -39,11 +39,14 @@ extern const struct path paths[8];
 struct step {
 	struct layer_of *query; /* towards the service; or ... */
 	struct layer_of *reply; /* ... coming back. From the IP header on, or a whole frame */
-	struct layer_of *becomes; /* NULL: stays as it is */
+	struct layer_of *becomes; /* NULL: stays as it is; or ... */
+	struct layer_of *told; /* ... what its sender is answered, though the packet ends here */
 	enum edge53_reason why;
 	enum test_device device; /* where it is seen, if not where it should */
 	bool of_nobody; /* counted for no service */
 	bool takes_slot; /* although it is not sent */
+	bool by_tc;	 /* XDP leaves it as it is, to edge_tc_l2_checked behind it */
+	unsigned gso_size; /* tc: it is a bundle of segments or datagrams */
 	unsigned conn;	/* TCP: the entry that this is about ... */
 	enum edge53_conn_state state; /* ... and its state afterwards; 0: not looked at */
 	void (*before)(void); /* what happens in between */
@@ -80,10 +83,15 @@ struct table {
 	enum test_path paths;
 };
 
+#define RUN(path, cases) run_cases(path, cases, sizeof(cases) / sizeof(*(cases)))
+
 #define EDGE_PATHS (XDP | TC_L2 | TC_L2_CHECKED | TC_L2_L3 | TC_L3 | TC_L3_L2)
 #define ENFORCE_PATHS (ENFORCE_L2 | ENFORCE_L3)
 
 extern const struct table edge_udp_tables[], edge_tcp_tables[], enforce_tables[], random_tables[],
 	race_tables[], count_tables[];
+extern const struct table ipv6_tables[], family_tables[], fragment_tables[], icmp_tables[],
+	icmp_family_tables[], mss_tables[], policy_tables[], answer_tables[], link_tables[],
+	guard_tables[];
 
 #endif

@@ -25,7 +25,8 @@ static struct layer_of *new_layer(enum layer kind, struct layer_of *inner)
 
 	if (used == POOL)
 		abort();
-	*l = (struct layer_of){ .layer = kind, .inner = inner, .ttl = 64 };
+	*l = (struct layer_of){ .layer = kind, .inner = inner, .ttl = 64,
+				.id = 0x4d2 };
 	return l;
 }
 
@@ -86,6 +87,19 @@ struct layer_of *ip6_fragment(unsigned offset_and_flags, struct layer_of *inner)
 	return l;
 }
 
+struct layer_of *ip6_long_ext(unsigned protocol, unsigned more, struct layer_of *inner)
+{
+	return options(more, ip6_ext(protocol, inner));
+}
+
+struct layer_of *ip6_routing(unsigned segments_left, struct layer_of *inner)
+{
+	struct layer_of *l = ip6_ext(43, inner);
+
+	l->segments_left = segments_left;
+	return l;
+}
+
 struct layer_of *udp(unsigned sport, unsigned dport, struct layer_of *payload)
 {
 	struct layer_of *l = new_layer(L_UDP, payload);
@@ -107,15 +121,47 @@ struct layer_of *tcp(unsigned sport, unsigned dport, const char *flags, struct l
 	return l;
 }
 
+struct layer_of *reset(unsigned sport, unsigned dport, const char *flags, unsigned seq,
+		       unsigned ack)
+{
+	struct layer_of *l = tcp(sport, dport, flags, nothing());
+
+	l->has_numbers = true;
+	l->seq = seq;
+	l->ack = ack;
+	return l;
+}
+
+struct layer_of *icmp(unsigned type, unsigned code, unsigned rest, struct layer_of *quoted)
+{
+	struct layer_of *l = new_layer(L_ICMP, quoted);
+
+	l->flags = type << 8 | code;
+	l->rest = rest;
+	return l;
+}
+
 struct layer_of *icmp_echo(void)
 {
-	return new_layer(L_ICMP, text("ping"));
+	return icmp(8, 0, 0, text("ping"));
+}
+
+struct layer_of *quoting(unsigned bytes, struct layer_of *l)
+{
+	l->cut = bytes;
+	return l;
 }
 
 static void put16(unsigned char *p, unsigned value)
 {
 	p[0] = value >> 8;
 	p[1] = value;
+}
+
+static void put32(unsigned char *p, unsigned value)
+{
+	put16(p, value >> 16);
+	put16(p + 2, value);
 }
 
 static unsigned get16(const unsigned char *p)
@@ -134,6 +180,18 @@ struct layer_of *text(const char *bytes)
 
 	l->data_len = strlen(bytes);
 	memcpy(l->data, bytes, l->data_len);
+	return l;
+}
+
+struct layer_of *raw(unsigned protocol, const unsigned char *bytes, unsigned len)
+{
+	struct layer_of *l = nothing();
+
+	if (len > DATA_MAX)
+		abort();
+	l->sport = protocol;
+	l->data_len = len;
+	memcpy(l->data, bytes, len);
 	return l;
 }
 
@@ -166,6 +224,15 @@ struct layer_of *dns_reply(unsigned id, const char *name)
 	return dns(id, 0x8180, 1, 0, name);
 }
 
+struct layer_of *longer(unsigned bytes, struct layer_of *payload)
+{
+	if (payload->data_len + bytes > DATA_MAX)
+		abort();
+	for (unsigned i = 0; i < bytes; i++)
+		payload->data[payload->data_len++] = i * 7;
+	return payload;
+}
+
 /* --- modifiers -------------------------------------------------------------------------------- */
 
 struct layer_of *with_tail(unsigned tail, struct layer_of *payload)
@@ -190,6 +257,50 @@ struct layer_of *ttl(unsigned hops, struct layer_of *l)
 struct layer_of *forwarded(struct layer_of *l)
 {
 	return ttl(63, l);
+}
+
+struct layer_of *tos(unsigned value, struct layer_of *l)
+{
+	l->tos = value;
+	return l;
+}
+
+struct layer_of *flow_label(unsigned value, struct layer_of *l)
+{
+	l->flow_label = value;
+	return l;
+}
+
+struct layer_of *dont_fragment(struct layer_of *l)
+{
+	l->frag |= 0x4000;
+	return l;
+}
+
+struct layer_of *ip_id(unsigned id, struct layer_of *l)
+{
+	l->id = id;
+	return l;
+}
+
+struct layer_of *any_id(struct layer_of *l)
+{
+	l->any_id = true;
+	return l;
+}
+
+struct layer_of *option(const char *bytes, unsigned len, struct layer_of *l)
+{
+	memcpy(l->data + l->data_len, bytes, len);
+	l->data_len += len;
+	return l;
+}
+
+struct layer_of *mss(unsigned bytes, struct layer_of *l)
+{
+	const char text[4] = { 2, 4, bytes >> 8, bytes };
+
+	return option(text, sizeof(text), l);
 }
 
 struct layer_of *options(unsigned words, struct layer_of *l)
@@ -352,8 +463,13 @@ static unsigned protocol_of(const struct layer_of *l)
 	case L_IP6_EXT:
 		return l->sport;
 	default:
-		return 59;
+		return l->sport ?: 59;
 	}
+}
+
+static unsigned protocol_in_ip6(const struct layer_of *l)
+{
+	return l->layer == L_ICMP ? 58 : protocol_of(l);
 }
 
 static unsigned ethertype_of(const struct layer_of *l)
@@ -389,14 +505,13 @@ static unsigned make_vlan(const struct layer_of *l, unsigned char *p)
 	return 4 + make(l->inner, p + 4);
 }
 
-/* Lengths and checksum of the transport header at l4, now that the addresses are known. */
-static void finish_l4(const struct layer_of *l, unsigned char *l4, unsigned len,
-		      const unsigned char *addresses, unsigned address_bytes)
+/* Checksum of the transport header at l4, now that the addresses are known; none: no pseudo header. */
+static void finish_l4(const struct layer_of *l, unsigned char *l4, unsigned len, unsigned pseudo)
 {
-	unsigned char *check = l4 + (l->layer == L_UDP ? 6 : 16);
-	unsigned pseudo = pseudo_sum(addresses, address_bytes, protocol_of(l), len), sum;
+	unsigned char *check = l4 + (l->layer == L_UDP ? 6 : l->layer == L_TCP ? 16 : 2);
+	unsigned sum;
 
-	if (l->layer != L_UDP && l->layer != L_TCP)
+	if (l->layer != L_UDP && l->layer != L_TCP && l->layer != L_ICMP)
 		return;
 	put16(check, 0);
 	sum = 0xffff - sum16(l4, len, pseudo);
@@ -425,7 +540,8 @@ static unsigned make_ip4(const struct layer_of *l, unsigned char *p)
 	memset(p, 0, 20);
 	memset(p + 20, 1, l->option_words * 4); /* NOP */
 	p[0] = (l->version ?: 4) << 4 | (l->ihl ?: header / 4);
-	put16(p + 4, 0x4d2);
+	p[1] = l->tos;
+	put16(p + 4, l->id);
 	put16(p + 6, l->frag);
 	p[8] = l->ttl;
 	p[9] = protocol_of(l->inner);
@@ -434,8 +550,17 @@ static unsigned make_ip4(const struct layer_of *l, unsigned char *p)
 	len = make(l->inner, p + header);
 	put16(p + 2, header + len + l->len_off);
 	put16(p + 10, 0xffff - sum16(p, header, 0));
-	finish_l4(l->inner, p + header, len, p + 12, 8);
+	if (l->checksum == CHECKSUM_BAD)
+		put16(p + 10, sum16((unsigned char[]){ 0x11, 0x22 }, 2, get16(p + 10)));
+	finish_l4(l->inner, p + header, len,
+		  l->inner->layer == L_ICMP ? 0 :
+					      pseudo_sum(p + 12, 8, protocol_of(l->inner), len));
 	return header + len;
+}
+
+static unsigned ext_len(const struct layer_of *l)
+{
+	return 8 + l->option_words * 8;
 }
 
 static unsigned make_ip6(const struct layer_of *l, unsigned char *p)
@@ -444,26 +569,32 @@ static unsigned make_ip6(const struct layer_of *l, unsigned char *p)
 	unsigned len, skip = 0;
 
 	memset(p, 0, 40);
-	p[0] = (l->version ?: 6) << 4;
-	p[6] = protocol_of(l->inner);
+	put32(p, (l->version ?: 6) << 28 | l->tos << 20 | l->flow_label);
+	p[6] = protocol_in_ip6(l->inner);
 	p[7] = l->ttl;
 	inet_pton(AF_INET6, l->src, p + 8);
 	inet_pton(AF_INET6, l->dst, p + 24);
 	len = make(l->inner, p + 40);
 	put16(p + 4, len + l->len_off);
 	for (; next->layer == L_IP6_EXT; next = next->inner)
-		skip += 8;
-	finish_l4(next, p + 40 + skip, len - skip, p + 8, 32);
+		skip += ext_len(next);
+	finish_l4(next, p + 40 + skip, len - skip,
+		  pseudo_sum(p + 8, 32, protocol_in_ip6(next), len - skip));
 	return 40 + len;
 }
 
 static unsigned make_ip6_ext(const struct layer_of *l, unsigned char *p)
 {
-	memset(p, 0, 8);
-	p[0] = protocol_of(l->inner);
-	if (l->sport == 44)
+	memset(p, 0, ext_len(l));
+	p[0] = protocol_in_ip6(l->inner);
+	if (l->sport == 44) {
 		put16(p + 2, l->frag);
-	return 8 + make(l->inner, p + 8);
+		put32(p + 4, l->id);
+	} else {
+		p[1] = l->option_words;
+		p[3] = l->segments_left;
+	}
+	return ext_len(l) + make(l->inner, p + ext_len(l));
 }
 
 static unsigned make_udp(const struct layer_of *l, unsigned char *p)
@@ -490,10 +621,26 @@ static unsigned make_tcp(const struct layer_of *l, unsigned char *p)
 	put16(p + 2, l->dport);
 	put16(p + 6, ours + !(l->flags & FLAG_SYN));
 	put16(p + 10, l->flags & FLAG_ACK ? theirs + 1 + l->ack_off : 0);
-	p[12] = (l->data_offset ?: 5) << 4;
+	p[12] = (l->data_offset ?: 5 + l->data_len / 4) << 4;
 	p[13] = l->flags;
 	put16(p + 14, 64240);
-	return 20 + make(l->inner, p + 20);
+	if (l->has_numbers) {
+		put32(p + 4, l->seq);
+		put32(p + 8, l->ack);
+		put16(p + 14, 0);
+	}
+	memcpy(p + 20, l->data, l->data_len);
+	return 20 + l->data_len + make(l->inner, p + 20 + l->data_len);
+}
+
+static unsigned make_icmp(const struct layer_of *l, unsigned char *p)
+{
+	unsigned len;
+
+	put16(p, l->flags);
+	put32(p + 4, l->rest);
+	len = make(l->inner, p + 8);
+	return 8 + (l->inner->cut && l->inner->cut < len ? l->inner->cut : len);
 }
 
 static unsigned make(const struct layer_of *l, unsigned char *p)
@@ -518,9 +665,7 @@ static unsigned make(const struct layer_of *l, unsigned char *p)
 	case L_TCP:
 		return make_tcp(l, p);
 	case L_ICMP:
-		memset(p, 0, 8);
-		p[0] = 8;
-		return 8 + make(l->inner, p + 8);
+		return make_icmp(l, p);
 	default:
 		memcpy(p, l->data, l->data_len);
 		return l->data_len;
@@ -534,6 +679,27 @@ void make_frame(const struct layer_of *outer, struct frame *frame)
 	frame->len += outer->pad;
 	if (outer->cut && outer->cut < frame->len)
 		frame->len = outer->cut;
+}
+
+struct layer_of *part_of(struct layer_of *whole, unsigned from, unsigned len)
+{
+	struct layer_of *part = new_layer(whole->layer, NULL);
+	unsigned header = whole->layer == L_IP6 ? 40 : 20 + whole->option_words * 4, more;
+	struct frame frame;
+
+	make_frame(whole, &frame);
+	more = header + from + len < frame.len;
+	if (!more)
+		len = frame.len - header - from;
+	*part = *whole;
+	part->inner = raw(whole->layer == L_IP6 ? protocol_in_ip6(whole->inner) :
+						  protocol_of(whole->inner),
+			  frame.bytes + header + from, len);
+	if (whole->layer == L_IP6)
+		part->inner = ip_id(whole->id, ip6_fragment(from | more, part->inner));
+	else
+		part->frag = from / 8 | more << 13;
+	return part;
 }
 
 /* --- comparing -------------------------------------------------------------------------------- */
@@ -563,6 +729,21 @@ static const struct field ip4_fields[] = {
 	{ "IPv4 destination", 16, 4, 'a' },
 };
 
+static const struct field ip6_fields[] = {
+	{ "IPv6 version, class, label", 0, 4, 'x' },
+	{ "IPv6 payload length", 4, 2, 'd' },
+	{ "IPv6 next header", 6, 1, 'd' },
+	{ "IPv6 hop limit", 7, 1, 'd' },
+	{ "IPv6 source", 8, 16, '6' },
+	{ "IPv6 destination", 24, 16, '6' },
+};
+
+static const struct field icmp_fields[] = {
+	{ "ICMP type and code", 0, 2, 'x' },
+	{ "ICMP checksum", 2, 2, 'x' },
+	{ "ICMP rest of header", 4, 4, 'x' },
+};
+
 static const struct field udp_fields[] = {
 	{ "UDP source port", 0, 2, 'd' }, { "UDP destination port", 2, 2, 'd' },
 	{ "UDP length", 4, 2, 'd' },	  { "UDP checksum", 6, 2, 'x' },
@@ -579,7 +760,10 @@ static const struct field tcp_fields[] = {
 static void print_value(const struct field *f, const unsigned char *p)
 {
 	unsigned long value = 0;
+	char text[INET6_ADDRSTRLEN];
 
+	if (f->form == '6')
+		printf("%s", inet_ntop(AF_INET6, p, text, sizeof(text)));
 	for (unsigned i = 0; i < f->len; i++) {
 		if (f->form == 'a')
 			printf("%s%u", i ? "." : "", p[i]);
@@ -615,25 +799,35 @@ static void compare_fields(const struct field *fields, size_t n, unsigned base, 
 #define COMPARE(fields, base, got, expected) \
 	compare_fields(fields, sizeof(fields) / sizeof(*(fields)), base, got, expected)
 
+static void compare_l4(unsigned protocol, unsigned l4, struct frame *got,
+		       const struct frame *expected)
+{
+	if (protocol == 17)
+		COMPARE(udp_fields, l4, got, expected);
+	else if (protocol == 6)
+		COMPARE(tcp_fields, l4, got, expected);
+	else if (protocol == 1 || protocol == 58)
+		COMPARE(icmp_fields, l4, got, expected);
+}
+
 bool same_frame(const struct frame *got, const struct frame *expected, unsigned l3)
 {
 	const unsigned char *ip_header = expected->bytes + l3;
-	struct frame rest = *got;
+	struct frame rest;
 
 	if (got->len == expected->len && !memcmp(got->bytes, expected->bytes, got->len))
 		return true;
+	rest = *got;
 	if (got->len != expected->len)
 		printf("      length: %u, expected %u\n", got->len, expected->len);
 	if (l3)
 		COMPARE(eth_fields, l3 - ETH_LEN, &rest, expected);
 	if (expected->len >= l3 + 20 && ip_header[0] >> 4 == 4) {
-		unsigned l4 = l3 + (ip_header[0] & 15) * 4;
-
 		COMPARE(ip4_fields, l3, &rest, expected);
-		if (ip_header[9] == 17)
-			COMPARE(udp_fields, l4, &rest, expected);
-		else if (ip_header[9] == 6)
-			COMPARE(tcp_fields, l4, &rest, expected);
+		compare_l4(ip_header[9], l3 + (ip_header[0] & 15) * 4, &rest, expected);
+	} else if (expected->len >= l3 + 40 && ip_header[0] >> 4 == 6) {
+		COMPARE(ip6_fields, l3, &rest, expected);
+		compare_l4(ip_header[6], l3 + 40, &rest, expected);
 	}
 	for (unsigned i = 0; i < rest.len && i < expected->len; i++)
 		if (rest.bytes[i] != expected->bytes[i]) {

@@ -12,7 +12,7 @@
 
 #include "cases.h"
 
-#define MAX_TESTS 256
+#define MAX_TESTS 512
 
 struct run {
 	const struct table *table;
@@ -70,6 +70,7 @@ int main(int argc, char **argv)
 	add_tables(edge_udp_tables);
 	add_tables(edge_tcp_tables);
 	add_tables(enforce_tables);
+	add_tables(policy_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);

@@ -5,8 +5,6 @@
 
 #include "cases.h"
 
-#define RUN(path, cases) run_cases(path, cases, sizeof(cases) / sizeof(*(cases)))
-
 #define IN_FROM(client, port, flags) \
 	ip4(client, FRONTEND, tcp(port, 53, flags, payload_of(flags)))
 #define OUT(n, flags) \
@@ -222,8 +220,6 @@ static int nobodys(const struct path *path)
 		    { .reply = BACK_IN(0, "PA"),
 		      .why = EDGE53_REPLY_FOREIGN,
 		      .device = DEV_OTHER } } },
-		{ "TTL 1 from the backend",
-		  { HANDSHAKE, { .reply = ttl(1, BACK_IN(0, "PA")), .why = EDGE53_TTL_EXPIRED } } },
 		{ "an entry that another CPU is writing is not read",
 		  { HANDSHAKE,
 		    { .reply = BACK_IN(0, "PA"),
@@ -251,9 +247,6 @@ static int nobodys(const struct path *path)
 		{ "no backend for a SYN, on_down: pass",
 		  { { .query = IN("S"), .why = EDGE53_NO_BACKEND_PASSED } },
 		  .world = no_backend_pass },
-		{ "the first fragment of a reply",
-		  { HANDSHAKE,
-		    { .reply = first_fragment(BACK_IN(0, "PA")), .why = EDGE53_REPLY_FRAGMENT } } },
 	};
 
 	return RUN(path, cases);
@@ -273,7 +266,6 @@ static int refused(const struct path *path)
 		  REFUSED(length_off_by(1, IN("S")), BAD_LENGTH) },
 		{ "an IP length that ends in the TCP header",
 		  REFUSED(length_off_by(-1, IN("S")), BAD_LENGTH) },
-		{ "a first fragment", REFUSED(first_fragment(IN("S")), FRAGMENTED_QUERY) },
 	};
 #undef REFUSED
 	return RUN(path, cases);

@@ -6,7 +6,6 @@
 #include "cases.h"
 
 #define NAME "example.com"
-#define RUN(path, cases) run_cases(path, cases, sizeof(cases) / sizeof(*(cases)))
 
 /* The client's n-th query, as sent to the backend. */
 #define SENT(n, payload_of) \
@@ -212,13 +211,6 @@ static int refused_queries(const struct path *path)
 		{ "a NOTIFY response", REFUSED(MESSAGE(0xa000, 1, 0), EDGE53_NOT_A_QUERY) },
 		{ "two questions", REFUSED(MESSAGE(0x0100, 2, 0), EDGE53_BAD_COUNTS) },
 		{ "no question at all", REFUSED(MESSAGE(0x0100, 0, 0), EDGE53_BAD_COUNTS) },
-		{ "the first fragment of a query",
-		  REFUSED(first_fragment(QUERY(5)), EDGE53_FRAGMENTED_QUERY) },
-		{ "a first fragment, its UDP length that of the whole",
-		  REFUSED(first_fragment(
-				  ip4(CLIENT, FRONTEND,
-				      length_off_by(1400, udp(40000, 53, dns_query(5, NAME))))),
-			  EDGE53_FRAGMENTED_QUERY) },
 	};
 
 	return RUN(path, cases);
@@ -253,12 +245,6 @@ static int other_fates(const struct path *path)
 		{ "an UPDATE with several zones in it too", PASSES_ON(0x2800, 5, 0) },
 		{ "a query with EDNS", PASSES_ON(0x0120, 1, 1) },
 		{ "a query for a cookie only: no question, but OPT", PASSES_ON(0x0000, 0, 1) },
-		{ "TTL 1 ends here", REFUSED(ttl(1, QUERY(5)), EDGE53_TTL_EXPIRED) },
-		{ "TTL 0 ends here", REFUSED(ttl(0, QUERY(5)), EDGE53_TTL_EXPIRED) },
-		{ "a reply with TTL 1 ends here and leaves the query open",
-		  { ASK(0, 5),
-		    { .reply = ttl(1, ANSWER(0)), .why = EDGE53_TTL_EXPIRED },
-		    ANSWER_IT(0, 5) } },
 		{ "no backend: dropped", REFUSED(QUERY(5), EDGE53_NO_BACKEND),
 		  .world = without_backend },
 		{ "a backend whose device is gone: dropped",
@@ -354,9 +340,6 @@ static int strange_replies(const struct path *path)
 				   udp(BACKEND_UDP, port_of(0), dns_query(id_of(0), NAME))),
 		      .why = EDGE53_REPLY_FOREIGN },
 		    ANSWER_IT(0, 5) } },
-		{ "the first fragment of a reply",
-		  { ASK(0, 5),
-		    { .reply = first_fragment(ANSWER(0)), .why = EDGE53_REPLY_FRAGMENT } } },
 		{ "a later fragment has no ports",
 		  { ASK(0, 5), { .reply = later_fragment(ANSWER(0)), .why = EDGE53_NOT_OURS } } },
 		{ "a reply too short for DNS",

@@ -96,6 +96,8 @@ static void name_programs(void)
 	world.programs[ENFORCE_IN_L3] = world.skel->progs.enforce_in_l3;
 	world.programs[ENFORCE_OUT_L2] = world.skel->progs.enforce_out_l2;
 	world.programs[ENFORCE_OUT_L3] = world.skel->progs.enforce_out_l3;
+	world.programs[GUARD_OUT_L2] = world.skel->progs.guard_out_l2;
+	world.programs[GUARD_OUT_L3] = world.skel->progs.guard_out_l3;
 }
 
 bool world_use_cpu(unsigned cpu)
@@ -193,7 +195,7 @@ static void put_frontend(enum test_device device, const char *address, enum test
 
 static void put_device(__u32 id, bool is_l3)
 {
-	struct edge53_device device = { .ifindex = world.ifindex[id] };
+	struct edge53_device device = { .ifindex = world.ifindex[id], .mtu = ETHERNET_MTU };
 
 	strcpy(device.name, device_names[id]);
 	if (!is_l3) {
@@ -203,12 +205,14 @@ static void put_device(__u32 id, bool is_l3)
 	put(world.skel->maps.devices, &id, &device);
 }
 
-static void put_backend(__u32 id, const char *address, bool is_l3)
+static void put_backend(__u32 id, const char *address, const char *source, bool is_l3)
 {
-	struct edge53_backend backend = { .address = test_addr(address), .source = test_addr(EDGE),
+	struct edge53_backend backend = { .address = test_addr(address),
+					  .source = test_addr(source),
 					  .ifindex = world.ifindex[DEV_INNER],
 					  .udp_port = BACKEND_UDP, .tcp_port = BACKEND_TCP,
-					  .service = SERVICE_EDGE };
+					  .service = SERVICE_EDGE,
+					  .mtu = is_l3 ? TUNNEL_MTU : ETHERNET_MTU };
 
 	if (!is_l3) {
 		backend.flags = EDGE53_BACKEND_ETHERNET | EDGE53_BACKEND_XDP;
@@ -223,17 +227,21 @@ static void put_resolver(__u32 id, const char *address)
 {
 	struct edge53_backend resolver = { .address = test_addr(address), .udp_port = 53,
 					   .tcp_port = 53, .service = SERVICE_ENFORCE,
-					   .flags = EDGE53_BACKEND_LOCAL };
+					   .flags = EDGE53_BACKEND_LOCAL, .mtu = 65535 };
 
 	put(world.skel->maps.backends, &id, &resolver);
 }
 
-static void put_service(__u32 id, const char *name, unsigned kind, unsigned flags, unsigned backend)
+static void put_service(__u32 id, const char *name, unsigned kind, unsigned flags, unsigned backend,
+			unsigned backend6)
 {
-	struct edge53_service service = { .kind = kind, .flags = flags };
+	/* Fits even when it grows from IPv4 to IPv6. */
+	struct edge53_service service = { .kind = kind, .flags = flags,
+					  .query_mtu = TUNNEL_MTU - 20 };
 
 	strcpy(service.name, name);
-	memset(service.picks, backend, sizeof(service.picks));
+	memset(&service.picks[0], backend, sizeof(service.picks[0]));
+	memset(&service.picks[1], backend6, sizeof(service.picks[1]));
 	put(world.skel->maps.services, &id, &service);
 }
 
@@ -247,6 +255,7 @@ static void forget_flows(void)
 	empty(world.skel->maps.conn_by_tuple);
 	put(world.skel->maps.tcp_pool, &zero, &pool);
 	empty(world.skel->maps.clients);
+	empty(world.skel->maps.fragments);
 	put_zeros(world.skel->maps.cpu_state, 1);
 	put_zeros(world.skel->maps.backend_counters, BACKENDS);
 	put_zeros(world.skel->maps.reasons, SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE);
@@ -256,19 +265,26 @@ void world_reset(bool client_is_l3, bool backend_is_l3)
 {
 	empty(world.skel->maps.frontends);
 	empty(world.skel->maps.exempt);
+	empty(world.skel->maps.doh);
+	empty(world.skel->maps.guard);
 	put_zeros(world.skel->maps.services, SERVICE_COUNT);
 	put_zeros(world.skel->maps.backends, BACKENDS);
 	put_zeros(world.skel->maps.devices, DEV_COUNT);
 	put_frontend(DEV_UPLINK, FRONTEND, SERVICE_EDGE, client_is_l3);
+	put_frontend(DEV_UPLINK, FRONTEND6, SERVICE_EDGE, client_is_l3);
 	put_frontend(DEV_PPP, NULL, SERVICE_ENFORCE, client_is_l3);
 	put_device(DEV_UPLINK, client_is_l3);
 	put_device(DEV_PPP, client_is_l3);
-	put_backend(1, BACKEND, backend_is_l3);
-	put_backend(2, BACKEND_2, backend_is_l3);
-	put_resolver(3, RESOLVER);
-	put_resolver(4, RESOLVER_2);
-	put_service(SERVICE_EDGE, "edge", EDGE53_SERVICE_EDGE, EDGE53_SERVICE_XDP, 1);
-	put_service(SERVICE_ENFORCE, "enforce", EDGE53_SERVICE_ENFORCE, 0, 3);
+	put_backend(ID_BACKEND, BACKEND, EDGE, backend_is_l3);
+	put_backend(ID_BACKEND_2, BACKEND_2, EDGE, backend_is_l3);
+	put_backend(ID_BACKEND6, BACKEND6, EDGE6, backend_is_l3);
+	put_resolver(ID_RESOLVER, RESOLVER);
+	put_resolver(ID_RESOLVER_2, RESOLVER_2);
+	put_resolver(ID_RESOLVER6, RESOLVER6);
+	put_service(SERVICE_EDGE, "edge", EDGE53_SERVICE_EDGE, EDGE53_SERVICE_XDP, ID_BACKEND,
+		    ID_BACKEND6);
+	put_service(SERVICE_ENFORCE, "enforce", EDGE53_SERVICE_ENFORCE, 0, ID_RESOLVER,
+		    ID_RESOLVER6);
 	forget_flows();
 }
 
@@ -295,7 +311,7 @@ void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
 	put(world.skel->maps.services, &key, &service);
 }
 
-void world_exempt(const char *address, unsigned prefix_len)
+static void put_prefix(const struct bpf_map *map, const char *address, unsigned prefix_len)
 {
 	struct edge53_prefix_key key = { .prefix_len = 32 + prefix_len,
 					 .service = SERVICE_ENFORCE };
@@ -303,7 +319,70 @@ void world_exempt(const char *address, unsigned prefix_len)
 	__u32 one = 1;
 
 	memcpy(key.address, addr.bytes, sizeof(key.address));
-	put(world.skel->maps.exempt, &key, &one);
+	put(map, &key, &one);
+}
+
+void world_exempt(const char *address, unsigned prefix_len)
+{
+	put_prefix(world.skel->maps.exempt, address, prefix_len);
+}
+
+void world_doh(const char *address, unsigned prefix_len)
+{
+	put_prefix(world.skel->maps.doh, address, prefix_len);
+}
+
+void world_guard(unsigned ifindex, enum edge53_guard_policy policy)
+{
+	struct edge53_guard guard = { .policy = policy, .service = SERVICE_ENFORCE };
+
+	put(world.skel->maps.guard, &ifindex, &guard);
+}
+
+void world_set_mtu(enum test_device id, unsigned mtu)
+{
+	struct edge53_device device;
+	__u32 key = id;
+
+	get(world.skel->maps.devices, &key, &device);
+	device.mtu = mtu;
+	put(world.skel->maps.devices, &key, &device);
+}
+
+void world_set_backend_mtu(unsigned id, unsigned mtu)
+{
+	struct edge53_backend backend;
+	__u32 key = id;
+
+	get(world.skel->maps.backends, &key, &backend);
+	backend.mtu = mtu;
+	put(world.skel->maps.backends, &key, &backend);
+}
+
+void world_set_query_mtu(unsigned mtu)
+{
+	struct edge53_service service;
+	__u32 key = SERVICE_EDGE;
+
+	get(world.skel->maps.services, &key, &service);
+	service.query_mtu = mtu;
+	put(world.skel->maps.services, &key, &service);
+}
+
+void world_age_fragments(unsigned seconds)
+{
+	int fd = bpf_map__fd(world.skel->maps.fragments);
+	struct edge53_fragment_key keys[64];
+	struct edge53_fragment fragment;
+	unsigned n = 0;
+
+	for (void *last = NULL; n < 64 && !bpf_map_get_next_key(fd, last, &keys[n]); n++)
+		last = &keys[n];
+	while (n--) {
+		get(world.skel->maps.fragments, &keys[n], &fragment);
+		fragment.seen_ns -= seconds * SECONDS;
+		put(world.skel->maps.fragments, &keys[n], &fragment);
+	}
 }
 
 void world_remove_device(enum test_device device)
@@ -461,15 +540,16 @@ static void read_clients(struct counters *counters)
 {
 	int fd = bpf_map__fd(world.skel->maps.clients);
 	const struct edge53_addr known[] = { test_addr(CLIENT), test_addr(CLIENT_2),
-					     test_addr(FRONTEND) };
+					     test_addr(FRONTEND), {}, test_addr(CLIENT6) };
 	struct edge53_client *values = calloc(world.n_cpus, sizeof(*values));
 	struct edge53_addr key;
 
 	for (void *last = NULL; !bpf_map_get_next_key(fd, last, &key); last = &key) {
 		unsigned at = 0;
 
-		while (at < 3 && memcmp(&known[at], &key, sizeof(key)))
+		while (at < 5 && memcmp(&known[at], &key, sizeof(key)))
 			at++;
+		at = at < 5 ? at : 3;
 		bpf_map_lookup_elem(fd, &key, values);
 		counters->n_clients++;
 		for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
@@ -537,10 +617,12 @@ void world_print_cost(void)
 	}
 }
 
-int world_run(enum test_program program, enum test_device device, const struct frame *in,
-	      struct frame *out)
+int world_run_in(enum test_program program, enum test_device device,
+		 const struct surroundings *around, const struct frame *in, struct frame *out)
 {
-	struct __sk_buff skb = { .ifindex = world.ifindex[device] };
+	struct __sk_buff skb = { .ifindex = world.ifindex[device],
+				 .ingress_ifindex = around->ingress_ifindex,
+				 .gso_size = around->gso_size };
 	struct xdp_md xdp = { .data_end = in->len, .ingress_ifindex = world.ifindex[device] };
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->len,
 		    .data_out = out->bytes, .data_size_out = sizeof(out->bytes), .repeat = 1);
@@ -560,4 +642,10 @@ int world_run(enum test_program program, enum test_device device, const struct f
 	}
 	out->len = opts.data_size_out;
 	return (int)opts.retval;
+}
+
+int world_run(enum test_program program, enum test_device device, const struct frame *in,
+	      struct frame *out)
+{
+	return world_run_in(program, device, &(struct surroundings){}, in, out);
 }

@@ -7,8 +7,8 @@
  *	CLIENT ── ppp ── any address (service 2) ── host ── RESOLVER, RESOLVER_2
  *
  * Addresses that send on devices without Ethernet header begin with 8.0: BPF_PROG_TEST_RUN takes
- *bytes 12 and 13 for the EtherType, whatever the program, and there the IPv4 source begins. 8.0 is
- *0x0800.
+ * bytes 12 and 13 for the EtherType, whatever the program, and there the IPv4 source begins. 8.0 is
+ * 0x0800. Of IPv6 these are bytes 4 and 5 of the source: 86dd.
  */
 #ifndef EDGE53_TEST_WORLD_H
 #define EDGE53_TEST_WORLD_H
@@ -29,6 +29,12 @@
 #define RESOLVER "8.0.99.1"
 #define RESOLVER_2 "8.0.99.2"
 #define STRANGER "8.0.66.6"
+#define CLIENT6 "2001:db8:86dd:2::17"
+#define FRONTEND6 "2001:db8:53::53"
+#define EDGE6 "fd00:77::2"
+#define BACKEND6 "2001:db8:86dd:77::1"
+#define RESOLVER6 "2001:db8:86dd:99::1"
+#define STRANGER6 "2001:db8:86dd:66::6"
 
 #define BACKEND_UDP 5353
 #define BACKEND_TCP 5354
@@ -49,6 +55,8 @@ enum test_program {
 	ENFORCE_IN_L3,
 	ENFORCE_OUT_L2,
 	ENFORCE_OUT_L3,
+	GUARD_OUT_L2,
+	GUARD_OUT_L3,
 	PROGRAM_COUNT,
 };
 
@@ -58,7 +66,12 @@ enum test_program {
 #define PORT_BITS 10
 #define CONNS 50
 #define CLIENTS 64
-#define BACKENDS 5
+#define BACKENDS 7
+
+enum { ID_BACKEND = 1, ID_BACKEND_2, ID_RESOLVER, ID_RESOLVER_2, ID_BACKEND6, ID_RESOLVER6 };
+
+#define ETHERNET_MTU 1500
+#define TUNNEL_MTU 1420
 
 #define SECONDS 1000000000ull
 #define UDP_TIMEOUT_S 5
@@ -80,6 +93,12 @@ void world_reset(bool client_is_l3, bool backend_is_l3);
 void world_set_flags(enum test_service service, unsigned flags);
 void world_set_backends(enum test_service service, const __u8 *ids, unsigned n); /* n 0: none */
 void world_exempt(const char *address, unsigned prefix_len);
+void world_doh(const char *address, unsigned prefix_len);
+void world_guard(unsigned ifindex, enum edge53_guard_policy policy);
+void world_set_mtu(enum test_device device, unsigned mtu);
+void world_set_backend_mtu(unsigned id, unsigned mtu);
+void world_set_query_mtu(unsigned mtu); /* of the edge service */
+void world_age_fragments(unsigned seconds);
 void world_remove_device(enum test_device device);
 void world_detach_backend(unsigned id); /* its device is gone */
 
@@ -94,6 +113,16 @@ unsigned conn_port(unsigned n);
 /* Puts a frame through a program, as seen on the device. */
 int world_run(enum test_program program, enum test_device device, const struct frame *in,
 	      struct frame *out);
+/* What is beside the bytes. */
+struct surroundings {
+	unsigned gso_size;
+	unsigned ingress_ifindex; /* of a forwarded packet */
+	unsigned vlan_tci;
+	bool has_vlan;
+};
+
+int world_run_in(enum test_program program, enum test_device device,
+		 const struct surroundings *around, const struct frame *in, struct frame *out);
 const char *program_name(enum test_program program); /* as in the object */
 
 /* Prints, of every program in the object, its name and how many instructions the verifier looked at. */
@@ -117,7 +146,7 @@ struct counters {
 	__u64 reasons[SERVICE_COUNT][EDGE53_REASONS_PER_SERVICE];
 	struct edge53_traffic backends[BACKENDS];
 	__u64 latencies[BACKENDS]; /* entries of the histogram */
-	struct edge53_traffic clients[4]; /* CLIENT, CLIENT_2, FRONTEND, all others */
+	struct edge53_traffic clients[5]; /* CLIENT, CLIENT_2, FRONTEND, all others, CLIENT6 */
 	unsigned n_clients;
 };
 
