@@ -251,7 +251,8 @@ FUZZ_CLANG ?= $(call once,FUZZ_CLANG,for c in $(CLANG) clang-19 clang-18 clang-1
 	echo 'int LLVMFuzzerTestOneInput(void) { return 0; }' | \
 		$$c -fsanitize=fuzzer -x c - -o /dev/null 2>/dev/null && { echo $$c; exit; }; \
 	done; echo clang-with-libFuzzer)
-FUZZ_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
+	-Wno-gnu-variable-sized-type-not-at-end
 
 $(BUILD)/asan/tests/fuzz/%.o: tests/fuzz/%.c Makefile | $(BUILD)/.tools-test
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
@@ -384,7 +385,7 @@ need = @missing=; \
 	if command -v $(PKG_CONFIG) >/dev/null; then \
 		for p in $2; do $(PKG_CONFIG) --exists $$p || missing="$$missing $$p"; done; fi; \
 	if [ -n "$$missing" ]; then \
-		echo "edge53: not installed:$$missing. On Debian 12 and 13 \`make deps\`, as root, installs it." >&2; \
+		echo "edge53: not installed:$$missing. On Debian 12 and 13 \`make $(or $3,deps)\`, as root, installs it." >&2; \
 		exit 1; fi; \
 	mkdir -p $(@D) && touch $@
 
@@ -395,7 +396,7 @@ $(BUILD)/.tools-test: | $(BUILD)/.tools
 	$(call need,$(CC) $(AR),cmocka)
 
 $(BUILD)/.tools-fuzz: | $(BUILD)/.tools
-	$(call need,$(FUZZ_CLANG) $(AR))
+	$(call need,$(FUZZ_CLANG) $(AR),,fuzz)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d $(BUILD)/tests/model/*.d \
 	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/*/*.d $(BUILD)/fuzz/loader/*.d $(BUILD)/fuzz/tests/*/*.d)
