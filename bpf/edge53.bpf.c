@@ -125,11 +125,17 @@ static __always_inline int finish_query_skb(const struct packet *pkt, enum edge5
 
 /* --- edge, XDP ------------------------------------------------------------------------------- */
 
+/* IP options, partial checksums and frames in several buffers are for tc. */
+static __always_inline bool is_plain(const struct packet *pkt)
+{
+	return !extra_headers_len(pkt) && !pkt->is_scattered && !has_partial_checksum(pkt);
+}
+
 static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 						     const struct edge53_service *svc)
 {
 	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && pkt->ip_len <= svc->query_mtu &&
-			       !pkt->is_scattered && !has_partial_checksum(pkt) ?
+			       is_plain(pkt) ?
 		       GO_ON :
 		       EDGE53_HANDED_TO_TC;
 }
@@ -164,9 +170,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,
 							   const struct rewrite *rw)
 {
-	return rw->xdp_target && !pkt->is_scattered && !has_partial_checksum(pkt) ?
-		       GO_ON :
-		       EDGE53_HANDED_TO_TC;
+	return rw->xdp_target && is_plain(pkt) ? GO_ON : EDGE53_HANDED_TO_TC;
 }
 
 __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
@@ -484,7 +488,7 @@ __weak __noinline int enforce_hidden(struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	why = find_enforce_service(pkt, &svc) ?: refuse_hidden(svc);
+	why = find_enforce_service(pkt, &svc) ?: refuse_hidden(pkt, svc);
 	return finish_query_skb(pkt, why, TC_GO_ON, 0);
 }
 

@@ -348,7 +348,7 @@ static __always_inline bool error_to_ipv4(struct icmp_header *icmp)
 		icmp->code = code == ICMPV6_ADM_PROHIBITED ? ICMP_HOST_ANO :
 			     code == ICMPV6_PORT_UNREACH   ? ICMP_PORT_UNREACH :
 							     ICMP_HOST_UNREACH;
-		return true;
+		return code <= ICMPV6_PORT_UNREACH;
 	default:
 		return false;
 	}

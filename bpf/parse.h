@@ -61,13 +61,14 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	}
 	pkt->l4_check = udp->check;
 
-	/* A first fragment is shorter than its UDP length says, but must have what we look at. */
+	/* A first fragment is shorter than its UDP length says. */
 	udp_len = bpf_ntohs(udp->len);
-	if (udp_len < sizeof(*udp) ||
-	    (pkt->is_first_fragment ? l4_len < sizeof(*udp) + DNS_HEADER_LEN : udp_len > l4_len)) {
+	if (udp_len < sizeof(*udp) || (udp_len > l4_len && !pkt->is_first_fragment)) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
+	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN) /* nothing is known of the rest, if there is one */
+		return GO_ON;
 	pkt->payload_len = udp_len - sizeof(*udp);
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return GO_ON;

@@ -13,7 +13,7 @@ static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewr
 	__builtin_memcpy(eth->h_source, rw->smac, ETH_ALEN);
 }
 
-/* A change of family is for XDP when there is nothing to drop and no checksum to make. */
+/* A change of family is for XDP when there is no checksum to make. */
 static __always_inline enum edge53_reason
 is_rewrite_for_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
 {
@@ -22,7 +22,7 @@ is_rewrite_for_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct re
 
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		return GO_ON;
-	if (extra_headers_len(pkt) || (pkt->l4proto == IPPROTO_UDP && !pkt->l4_check) ||
+	if ((pkt->l4proto == IPPROTO_UDP && !pkt->l4_check) ||
 	    ip + sizeof(struct iphdr) > data_end)
 		return EDGE53_HANDED_TO_TC;
 	/* IPv6 has no checksum that would keep a wrong one of IPv4 wrong. */

@@ -15,8 +15,6 @@
 #define DOT_PORT 853
 #define DOH_PORT 443
 
-#define HAS_DOH_POLICY (EDGE53_SERVICE_DOH_REJECT | EDGE53_SERVICE_DOH_DROP)
-
 /* Whether a destination port is one the edge uses as source towards backends. */
 static __always_inline bool is_edge_port(__u16 port)
 {
@@ -74,20 +72,13 @@ static __always_inline bool is_exempt(const struct packet *pkt)
 	return bpf_map_lookup_elem(&exempt, &key);
 }
 
-/* enforce: whatever comes from a client on this device that is not exempt. */
+/* enforce: whoever is asked. */
 static __always_inline enum edge53_reason find_enforce_service(struct packet *pkt,
 							       const struct edge53_service **svc)
 {
 	struct edge53_addr any = {};
-	enum edge53_reason why = take_frontend(pkt, &any, svc);
 
-	if (why)
-		return why;
-	if (pkt->dport == DOH_PORT && !((*svc)->flags & HAS_DOH_POLICY))
-		return EDGE53_NOT_OURS;
-	if ((*svc)->flags & EDGE53_SERVICE_EXEMPT && is_exempt(pkt))
-		return EDGE53_EXEMPT;
-	return GO_ON;
+	return take_frontend(pkt, &any, svc);
 }
 
 static __always_inline enum edge53_reason apply_dot_policy(const struct edge53_service *svc)
@@ -102,15 +93,17 @@ static __always_inline enum edge53_reason apply_doh_policy(const struct packet *
 {
 	struct edge53_prefix_key key;
 
+	if (!(svc->flags & (EDGE53_SERVICE_DOH_REJECT | EDGE53_SERVICE_DOH_DROP)))
+		return EDGE53_NOT_OURS;
 	make_prefix_key(pkt, &pkt->daddr, &key);
 	if (!bpf_map_lookup_elem(&doh, &key))
 		return EDGE53_NOT_OURS;
 	return svc->flags & EDGE53_SERVICE_DOH_REJECT ? EDGE53_DOH_REJECTED : EDGE53_DOH_DROPPED;
 }
 
-/* enforce: what becomes of a port that is not redirected, or not in this family. */
-static __always_inline enum edge53_reason apply_policy(const struct packet *pkt,
-						       const struct edge53_service *svc)
+/* enforce: what becomes of a client's packet that is not redirected. */
+static __always_inline enum edge53_reason policy_of(const struct packet *pkt,
+						    const struct edge53_service *svc)
 {
 	if (pkt->dport == DOT_PORT)
 		return apply_dot_policy(svc);
@@ -121,12 +114,29 @@ static __always_inline enum edge53_reason apply_policy(const struct packet *pkt,
 	return svc->flags & EDGE53_SERVICE_IPV6_DROP ? EDGE53_IPV6_DROPPED : EDGE53_NOT_OURS;
 }
 
-/* enforce: IPv6 that may be a query, and nobody can tell. */
-static __always_inline enum edge53_reason refuse_hidden(const struct edge53_service *svc)
+/* The same, but for clients that are left alone. */
+static __always_inline enum edge53_reason spare_exempt(const struct packet *pkt,
+						       const struct edge53_service *svc,
+						       enum edge53_reason why)
 {
-	return svc->flags & (EDGE53_SERVICE_IPV6_DROP | EDGE53_SERVICE_IPV6_REDIRECT) ?
-		       EDGE53_HIDDEN_BY_HEADERS :
-		       EDGE53_NOT_OURS;
+	if (why == EDGE53_NOT_OURS)
+		return why;
+	return svc->flags & EDGE53_SERVICE_EXEMPT && is_exempt(pkt) ? EDGE53_EXEMPT : why;
+}
+
+static __always_inline enum edge53_reason apply_policy(const struct packet *pkt,
+						       const struct edge53_service *svc)
+{
+	return spare_exempt(pkt, svc, policy_of(pkt, svc));
+}
+
+/* enforce: IPv6 that may be a query, and nobody can tell. */
+static __always_inline enum edge53_reason refuse_hidden(const struct packet *pkt,
+							const struct edge53_service *svc)
+{
+	bool may_leak = !(svc->flags & (EDGE53_SERVICE_IPV6_DROP | EDGE53_SERVICE_IPV6_REDIRECT));
+
+	return spare_exempt(pkt, svc, may_leak ? EDGE53_NOT_OURS : EDGE53_HIDDEN_BY_HEADERS);
 }
 
 static __always_inline enum edge53_reason check_query(const struct packet *pkt)
