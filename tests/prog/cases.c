@@ -156,14 +156,14 @@ static const unsigned char *look_at_ip4(const unsigned char *p, struct seen *see
 
 static const unsigned char *look_at_ip6(const unsigned char *p, struct seen *seen)
 {
+	static const unsigned char extensions[] = { 0, 43, 44, 60, 135, 139, 140 };
 	const unsigned char *next = p + 40;
 
 	memcpy(seen->saddr.bytes, p + 8, 16);
 	memcpy(seen->daddr.bytes, p + 24, 16);
 	seen->ip_len = 40 + get16(p + 4);
 	seen->protocol = p[6];
-	while (next < p + 512 && (seen->protocol == 0 || seen->protocol == 43 || seen->protocol == 44 ||
-				  seen->protocol == 60)) {
+	while (next < p + 512 && memchr(extensions, seen->protocol, sizeof(extensions))) {
 		seen->is_beyond_xdp = true;
 		seen->protocol = next[0];
 		next += next[1] * 8 + 8; /* reserved, and 0, in a fragment header */

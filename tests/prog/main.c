@@ -71,6 +71,7 @@ int main(int argc, char **argv)
 	add_tables(edge_tcp_tables);
 	add_tables(enforce_tables);
 	add_tables(policy_tables);
+	add_tables(ipv6_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);

@@ -244,7 +244,7 @@ static int ipv6_redirected(const struct path *path)
 
 /* --- DNS over TLS, QUIC, HTTPS ---------------------------------------------------------------- */
 
-#define QUIC(port) udp(40000, port, text("a quic packet"))
+#define QUIC(port) udp(40000, port, text("a quic packet, enough for two"))
 #define CLOUDFLARE "1.1.1.1"
 #define CLOUDFLARE6 "2606:4700:4700::1111"
 #define QUAD9_6 "2620:fe::fe"
