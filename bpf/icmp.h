@@ -62,6 +62,7 @@ static __always_inline bool parse_quoted_ip(struct __sk_buff *skb, struct packet
 	    !addr_equal(&pkt->saddr, &pkt->daddr) ||
 	    bpf_skb_load_bytes(skb, quote->ip_off + offsetof(struct ipv6hdr, daddr), &pkt->saddr,
 			       sizeof(pkt->saddr)) ||
+	    addr_is_ipv4(&pkt->saddr) ||
 	    bpf_skb_load_bytes(skb, quote->ip_off + offsetof(struct ipv6hdr, nexthdr), &walk.next,
 			       sizeof(walk.next)))
 		return false;

@@ -51,9 +51,11 @@ static long look_at_option(__u32 i, struct mss_search *search)
 		search->off = off + 1;
 		return 0;
 	}
-	if (kind == TCP_OPTION_MSS && option_len == TCP_OPTION_MSS_LEN)
+	if (kind == TCP_OPTION_MSS && option_len == TCP_OPTION_MSS_LEN) {
 		search->found = off;
-	if (kind == TCP_OPTION_MSS || kind == TCP_OPTION_END || option_len < 2)
+		return 1;
+	}
+	if (kind == TCP_OPTION_END || option_len < 2)
 		return 1;
 	search->off = off + option_len;
 	return 0;

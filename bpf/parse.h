@@ -146,6 +146,13 @@ static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct
 	return pkt->l4proto == IPPROTO_UDP ? parse_udp(b, pkt) : parse_tcp(b, pkt);
 }
 
+/* It has no ports, but a length. */
+static __always_inline enum edge53_reason parse_later_fragment(const struct bytes *b,
+							       const struct packet *pkt)
+{
+	return pkt->l3_off + pkt->ip_len > b->len ? EDGE53_NOT_OURS : GO_ON;
+}
+
 static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, struct packet *pkt)
 {
 	struct iphdr *ip = b->data + pkt->l3_off;
@@ -174,7 +181,7 @@ static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, stru
 		return EDGE53_NOT_OURS;
 	addr_set_ipv4(&pkt->saddr, ip->saddr);
 	addr_set_ipv4(&pkt->daddr, ip->daddr);
-	return pkt->is_later_fragment ? GO_ON : parse_l4(b, pkt);
+	return pkt->is_later_fragment ? parse_later_fragment(b, pkt) : parse_l4(b, pkt);
 }
 
 /* Takes over what the walk along the extension headers found. */
@@ -213,6 +220,9 @@ static __always_inline enum edge53_reason parse_ipv6(struct bytes *b, struct pac
 	pkt->l4_off = pkt->l3_off + sizeof(*ip);
 	__builtin_memcpy(&pkt->saddr, &ip->saddr, sizeof(pkt->saddr));
 	__builtin_memcpy(&pkt->daddr, &ip->daddr, sizeof(pkt->daddr));
+	/* They mean IPv4 here, and have no business on the wire (RFC 4291 2.5.5.2, RFC 4942 2.2). */
+	if (addr_is_ipv4(&pkt->saddr) || addr_is_ipv4(&pkt->daddr))
+		return EDGE53_NOT_OURS;
 	if (is_extension(pkt->l4proto)) {
 		why = parse_extensions(b, pkt);
 		if (why)
