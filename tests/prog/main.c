@@ -56,7 +56,10 @@ static void add_tables(const struct table *table)
 		}
 }
 
-/* `prog_tests cost` only says what the programs cost the verifier, for tests/verifier-cost. */
+/*
+ * `prog_tests cost` only says what the programs cost the verifier, for tests/verifier-cost.
+ * `prog_tests '*IPv6*'` runs only tests of such names.
+ */
 int main(int argc, char **argv)
 {
 	int failed;
@@ -67,11 +70,14 @@ int main(int argc, char **argv)
 		world_destroy();
 		return 0;
 	}
+	if (argc == 2)
+		cmocka_set_test_filter(argv[1]);
 	add_tables(edge_udp_tables);
 	add_tables(edge_tcp_tables);
 	add_tables(enforce_tables);
 	add_tables(policy_tables);
 	add_tables(ipv6_tables);
+	add_tables(family_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);
