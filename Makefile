@@ -296,7 +296,7 @@ run-fuzz: build-fuzz
 merge-fuzz: build-fuzz ## Add what `make fuzz` found, and covers something new, to tests/fuzz/corpus
 	$(Q)set -e; for f in $(or $(FUZZ),$(FUZZ_NAMES)); do \
 		mkdir -p tests/fuzz/corpus/$$f $(BUILD)/fuzz/found/$$f; \
-		$(BUILD)/fuzz/$$f -merge=1 -use_counters=0 tests/fuzz/corpus/$$f $(BUILD)/fuzz/found/$$f; done
+		$(BUILD)/fuzz/$$f -set_cover_merge=1 -use_counters=0 -use_cmp=0 tests/fuzz/corpus/$$f $(BUILD)/fuzz/found/$$f; done
 
 # --- the rest of the tests --------------------------------------------------------------------
 

@@ -35,37 +35,38 @@ struct view {
 
 /* --- parsing, as edge_xdp() and parse_skb() do it ---------------------------------------------- */
 
-static enum edge53_reason parse_at_xdp(const struct view *view, struct packet *pkt)
+static struct bytes bytes_at_xdp(const struct view *view, struct host_xdp *host)
 {
-	struct host_xdp host;
-	struct bytes b = { .len = view->linear_len, .xdp = &host.xdp };
-
-	host_xdp_fill(&host, view->bytes, view->len, view->linear_len);
-	b.data = (void *)(long)host.xdp.data;
-	b.data_end = (void *)(long)host.xdp.data_end;
-	return parse_packet(&b, view->l3_off, 0, pkt);
+	host_xdp_fill(host, view->bytes, view->len, view->linear_len);
+	return (struct bytes){
+		.data = (void *)(long)host->xdp.data,
+		.data_end = (void *)(long)host->xdp.data_end,
+		.len = view->linear_len,
+		.xdp = &host->xdp,
+	};
 }
 
-static enum edge53_reason parse_at_tc(const struct view *view, struct packet *pkt)
+static struct bytes bytes_at_tc(const struct view *view, struct host_skb *host)
+{
+	host_skb_fill(host, view->bytes, view->len, view->linear_len);
+	return bytes_of_skb(&host->skb, view->l3_off);
+}
+
+/* Not inline: the fuzzer shall see one parser. */
+static __noinline enum edge53_reason parse(const struct view *view, struct packet *pkt)
 {
 	enum edge53_reason why;
-	struct host_skb host;
+	struct host_xdp xdp;
+	struct host_skb skb;
 	struct bytes b;
 
-	host_skb_fill(&host, view->bytes, view->len, view->linear_len);
-	host.skb.protocol = view->protocol;
-	b = bytes_of_skb(&host.skb, view->l3_off);
-	why = parse_packet(&b, view->l3_off, host.skb.protocol, pkt);
+	b = view->is_xdp ? bytes_at_xdp(view, &xdp) : bytes_at_tc(view, &skb);
+	why = parse_packet(&b, view->l3_off, view->protocol, pkt);
 
 	/* Reads; never writes. */
 	assert(b.data_end >= b.data && b.data_end - b.data <= view->len);
 	assert(b.data == b.data_end || !memcmp(b.data, view->bytes, b.data_end - b.data));
 	return why;
-}
-
-static enum edge53_reason parse(const struct view *view, struct packet *pkt)
-{
-	return view->is_xdp ? parse_at_xdp(view, pkt) : parse_at_tc(view, pkt);
 }
 
 /* --- what holds for what goes on --------------------------------------------------------------- */
