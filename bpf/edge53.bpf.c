@@ -4,6 +4,7 @@
  * chain of steps; a step returns GO_ON or the reason the packet stops here.
  *
  *   edge_xdp             Ethernet devices of `edge`, uplink and backend side
+ *   edge_xdp_generic     the same where the driver has no XDP
  *   edge_tc_l2_checked   the same devices at tc ingress, behind edge_xdp
  *   edge_tc_l2           the same without XDP
  *   edge_tc_l3           devices without Ethernet header (WireGuard, tun, ppp)
@@ -217,8 +218,7 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
 	return why;
 }
 
-SEC("xdp.frags")
-int edge_xdp(struct xdp_md *ctx)
+static __always_inline int edge_in_xdp(struct xdp_md *ctx)
 {
 	struct packet pkt = {};
 
@@ -229,6 +229,22 @@ int edge_xdp(struct xdp_md *ctx)
 	if (is_edge_port(pkt.dport))
 		return reply_xdp(ctx, &pkt);
 	return XDP_PASS;
+}
+
+SEC("xdp.frags")
+int edge_xdp(struct xdp_md *ctx)
+{
+	return edge_in_xdp(ctx);
+}
+
+/*
+ * For generic XDP: what such a program passes on a bridge after a frame of several buffers is allowed,
+ * Linux 6.18 does not show to tc.
+ */
+SEC("xdp")
+int edge_xdp_generic(struct xdp_md *ctx)
+{
+	return edge_in_xdp(ctx);
 }
 
 /* --- edge, tc -------------------------------------------------------------------------------- */

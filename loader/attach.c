@@ -254,14 +254,20 @@ static const char *xdp_error(int error)
 	}
 }
 
-static int attach_xdp(struct attachment *entry, int program_fd)
+static int program_of_mode(enum attach_xdp_mode mode, const int programs[])
 {
+	return programs[mode == XDP_MODE_GENERIC ? PROGRAM_EDGE_XDP_GENERIC : PROGRAM_EDGE_XDP];
+}
+
+static int attach_xdp(struct attachment *entry, const int programs[])
+{
+	enum attach_xdp_mode mode = current_xdp_mode(entry->ifindex);
 	char path[PINS_PATH_LEN];
 	int native, generic;
 
 	pins_link_path(places[PLACE_XDP].link_pin, entry->name, path);
-	if (!adopt_link(path, entry->ifindex, program_fd)) {
-		entry->mode = current_xdp_mode(entry->ifindex);
+	if (!adopt_link(path, entry->ifindex, program_of_mode(mode, programs))) {
+		entry->mode = mode;
 		log_info("%s: adopted, XDP in %s mode", entry->name,
 			 entry->mode == XDP_MODE_GENERIC ? "generic" : "native");
 		return 0;
@@ -272,13 +278,15 @@ static int attach_xdp(struct attachment *entry, int program_fd)
 				    entry->name);
 		return -EBUSY;
 	}
-	native = make_link(path, entry->ifindex, program_fd, BPF_XDP, XDP_FLAGS_DRV_MODE);
+	native = make_link(path, entry->ifindex, program_of_mode(XDP_MODE_NATIVE, programs), BPF_XDP,
+			   XDP_FLAGS_DRV_MODE);
 	if (!native) {
 		entry->mode = XDP_MODE_NATIVE;
 		log_info("%s: XDP in native mode", entry->name);
 		return 0;
 	}
-	generic = make_link(path, entry->ifindex, program_fd, BPF_XDP, XDP_FLAGS_SKB_MODE);
+	generic = make_link(path, entry->ifindex, program_of_mode(XDP_MODE_GENERIC, programs), BPF_XDP,
+			    XDP_FLAGS_SKB_MODE);
 	if (!generic) {
 		entry->mode = XDP_MODE_GENERIC;
 		log_info("%s: XDP in generic mode (native: %s)", entry->name, xdp_error(native));
@@ -487,7 +495,7 @@ static int attach_at(struct attachments *at, const struct plan_device *device, e
 		return 0;
 	if (entry->was_refused && !at->retry)
 		return 1;
-	r = place == PLACE_XDP ? attach_xdp(entry, programs[program]) :
+	r = place == PLACE_XDP ? attach_xdp(entry, programs) :
 				 attach_tc(at, entry, programs[program]);
 	if (!r) {
 		entry->program = program;

@@ -14,6 +14,7 @@
 
 enum attach_program {
 	PROGRAM_EDGE_XDP,
+	PROGRAM_EDGE_XDP_GENERIC, /* stands in for it where XDP is generic */
 	PROGRAM_EDGE_TC_L2,
 	PROGRAM_EDGE_TC_L2_CHECKED,
 	PROGRAM_EDGE_TC_L3,

@@ -331,6 +331,7 @@ static void collect_programs(struct dataplane *dp)
 	struct edge53_bpf *skel = dp->skel;
 
 	dp->programs[PROGRAM_EDGE_XDP] = bpf_program__fd(skel->progs.edge_xdp);
+	dp->programs[PROGRAM_EDGE_XDP_GENERIC] = bpf_program__fd(skel->progs.edge_xdp_generic);
 	dp->programs[PROGRAM_EDGE_TC_L2] = bpf_program__fd(skel->progs.edge_tc_l2);
 	dp->programs[PROGRAM_EDGE_TC_L2_CHECKED] = bpf_program__fd(skel->progs.edge_tc_l2_checked);
 	dp->programs[PROGRAM_EDGE_TC_L3] = bpf_program__fd(skel->progs.edge_tc_l3);
