@@ -78,6 +78,7 @@ int main(int argc, char **argv)
 	add_tables(policy_tables);
 	add_tables(ipv6_tables);
 	add_tables(family_tables);
+	add_tables(fragment_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);
