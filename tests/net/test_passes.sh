@@ -77,10 +77,11 @@ for kind in tun ethernet; do
 		equal "$(netpeer client udp "$FRONTEND" 5353 --wait 5)" "error ECONNREFUSED 3 3 0 $FRONTEND"
 	expect "a closed port of the edge, IPv6" \
 		equal "$(netpeer client udp $FRONTEND6 5353 --wait 5)" "error ECONNREFUSED 1 4 0 $FRONTEND6"
+	expect "nothing of it was counted, $kind" equal "$(reasons edge)" "$before"
+	# Its port could be one of limits.ports, and is: a reply to nobody, which passes.
 	for family in 4 6; do
 		expect "a query to the backend itself, IPv$family" answers client "$(backend_of $family)" -p 31053
 	done
-	expect "nothing of it was counted, $kind" equal "$(reasons edge)" "$before"
 	lab_take_down
 done
 
