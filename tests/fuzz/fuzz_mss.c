@@ -15,7 +15,7 @@
 
 #define NONE TCP_MAX_OPTIONS_LEN
 
-/* RFC 9293 section 3.1. */
+/* RFC 9293 section 3.1. As in Linux, an MSS option of a wrong length is one like any other. */
 static uint32_t find_plainly(const uint8_t *options, uint32_t len)
 {
 	uint32_t off = 0;
@@ -27,8 +27,8 @@ static uint32_t find_plainly(const uint8_t *options, uint32_t len)
 		}
 		if (off + 1 >= len || options[off + 1] < 2 || off + options[off + 1] > len)
 			return NONE;
-		if (options[off] == TCP_OPTION_MSS)
-			return options[off + 1] == TCP_OPTION_MSS_LEN ? off : NONE;
+		if (options[off] == TCP_OPTION_MSS && options[off + 1] == TCP_OPTION_MSS_LEN)
+			return off;
 		off += options[off + 1];
 	}
 	return NONE;
