@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The search for the MSS among the options of a SYN, against a plain one; and the checksum after the
- * value was changed, against the sum from scratch.
+ * The search for the MSS among the options of a SYN, against a plain one; and the checksum after
+ * the value was changed, against the sum from scratch.
  *
  * Input: 2 bytes of the new value, a byte of length, the options.
  */

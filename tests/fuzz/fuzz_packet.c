@@ -33,7 +33,7 @@ struct view {
 	bool is_xdp;
 };
 
-/* --- parsing, as edge_xdp() and parse_skb() do it ---------------------------------------------- */
+/* --- parsing, as edge_xdp() and parse_skb() do it --------------------------------------------- */
 
 static struct bytes bytes_at_xdp(const struct view *view, struct host_xdp *host)
 {
@@ -69,7 +69,7 @@ static __noinline enum edge53_reason parse(const struct view *view, struct packe
 	return why;
 }
 
-/* --- what holds for what goes on --------------------------------------------------------------- */
+/* --- what holds for what goes on -------------------------------------------------------------- */
 
 static unsigned int be16_at(const struct view *view, size_t offset)
 {
