@@ -132,11 +132,19 @@ static __always_inline bool is_plain(const struct packet *pkt)
 	return !extra_headers_len(pkt) && !pkt->is_scattered && !has_partial_checksum(pkt);
 }
 
+/* IPv6 needs a checksum that IPv4 may do without; tc computes it. */
+static __always_inline bool may_need_checksum(const struct packet *pkt,
+					      const struct edge53_service *svc)
+{
+	return svc->flags & EDGE53_SERVICE_IPV6_BACKENDS && !pkt->is_ipv6 &&
+	       pkt->l4proto == IPPROTO_UDP && !pkt->l4_check;
+}
+
 static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 						     const struct edge53_service *svc)
 {
 	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && pkt->ip_len <= svc->query_mtu &&
-			       is_plain(pkt) ?
+			       is_plain(pkt) && !may_need_checksum(pkt, svc) ?
 		       GO_ON :
 		       EDGE53_HANDED_TO_TC;
 }

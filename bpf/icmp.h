@@ -267,14 +267,13 @@ __weak __noinline int patch_error(struct __sk_buff *skb, const struct packet *pk
 
 /* --- between families ------------------------------------------------------------------------ */
 
-#define MTU_DIFFERENCE (IPV6_HEADER_LEN - IPV4_HEADER_LEN)
 #define IPV6_MIN_MTU 1280
 #define IPV4_MIN_MTU 68
 
 /* RFC 7915 section 4.2. False: there is no such error in IPv6. */
 static __always_inline bool error_to_ipv6(struct icmp_header *icmp)
 {
-	__u32 mtu = bpf_ntohs(icmp->mtu) + MTU_DIFFERENCE;
+	__u32 mtu = bpf_ntohs(icmp->mtu) + FAMILY_DIFFERENCE;
 	__u8 type = icmp->type, code = icmp->code;
 
 	icmp->unused = 0;
@@ -335,7 +334,7 @@ static __always_inline bool error_to_ipv4(struct icmp_header *icmp)
 		icmp->type = ICMP_TIME_EXCEEDED;
 		return true;
 	case ICMPV6_PKT_TOOBIG:
-		mtu = mtu > IPV4_MIN_MTU + MTU_DIFFERENCE ? mtu - MTU_DIFFERENCE : IPV4_MIN_MTU;
+		mtu = mtu > IPV4_MIN_MTU + FAMILY_DIFFERENCE ? mtu - FAMILY_DIFFERENCE : IPV4_MIN_MTU;
 		icmp->type = ICMP_DEST_UNREACH;
 		icmp->code = ICMP_FRAG_NEEDED;
 		icmp->mtu = bpf_htons(mtu);
@@ -387,7 +386,7 @@ static __always_inline bool resize_headers(struct __sk_buff *skb, const struct i
 
 	if (bpf_skb_change_proto(skb, protocol, 0))
 		return false;
-	change -= protocol == bpf_htons(ETH_P_IPV6) ? MTU_DIFFERENCE : -MTU_DIFFERENCE;
+	change -= protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_DIFFERENCE : -FAMILY_DIFFERENCE;
 	return (!change ||
 		!bpf_skb_adjust_room(skb, change, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET)) &&
 	       (!l3_off || !bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol,

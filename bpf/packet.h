@@ -75,6 +75,7 @@ struct rewrite {
 #define IPV4_HEADER_LEN 20
 #define IPV6_HEADER_LEN 40
 #define FRAGMENT_HEADER_LEN 8
+#define FAMILY_DIFFERENCE (IPV6_HEADER_LEN - IPV4_HEADER_LEN)
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02

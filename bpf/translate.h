@@ -78,7 +78,8 @@ static __always_inline enum edge53_reason check_mtu(const struct packet *pkt, st
 	if ((int)pkt->segment_len + growth <= (int)mtu ||
 	    (!pkt->dont_fragment && !rw->to_ethernet))
 		return GO_ON;
-	rw->mtu = (int)mtu > growth ? mtu - growth : 0;
+	/* As the sender sees it, whatever options this packet had. */
+	rw->mtu = mtu + pkt->is_ipv6 * FAMILY_DIFFERENCE - rw->is_ipv6 * FAMILY_DIFFERENCE;
 	return EDGE53_TOO_BIG;
 }
 

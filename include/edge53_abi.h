@@ -69,6 +69,8 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_DOT_REJECT = 1 << 6,    /* refuse port 853 */
 	EDGE53_SERVICE_DOH_DROP = 1 << 7,      /* drop port 443 of what is in `doh` */
 	EDGE53_SERVICE_DOH_REJECT = 1 << 8,    /* refuse it */
+	/* Of edge only. */
+	EDGE53_SERVICE_IPV6_BACKENDS = 1 << 9, /* one of picks[0] at least is by IPv6 */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */

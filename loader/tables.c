@@ -494,13 +494,16 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 		.flags = service->flags,
 		.query_mtu = plan_query_mtu(service),
 	};
-	bool from_xdp = service->kind == EDGE53_SERVICE_EDGE, has_usable = false;
+	bool from_edge = service->kind == EDGE53_SERVICE_EDGE;
+	bool from_xdp = from_edge, has_usable = false;
 
 	snprintf(wanted.name, sizeof(wanted.name), "%s", service->name);
 	for (size_t i = 0; i < service->n_backends; i++) {
 		const struct plan_backend *b = &service->backends[i];
 
 		has_usable |= b->usable;
+		if (b->usable && from_edge && !addr_is_ipv4(&b->address))
+			wanted.flags |= EDGE53_SERVICE_IPV6_BACKENDS;
 		if (b->usable && !xdp_reaches(plan, index, b, attachments))
 			from_xdp = false;
 	}
