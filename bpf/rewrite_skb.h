@@ -60,15 +60,21 @@ static __always_inline enum edge53_reason write_ip_skb(struct __sk_buff *skb,
 	return GO_ON;
 }
 
-/* IPv6 has no checksum that would keep a wrong one of IPv4 wrong. */
-static __always_inline enum edge53_reason check_header_skb(struct __sk_buff *skb,
+/*
+ * Whether a packet may become one of the other family. IPv6 has no checksum that would keep a wrong one
+ * of IPv4 wrong; and that of UDP, which IPv4 may do without, cannot be made of a first fragment.
+ */
+static __always_inline enum edge53_reason check_family_skb(struct __sk_buff *skb,
 							   const struct packet *pkt,
 							   const struct rewrite *rw)
 {
-	if (pkt->is_ipv6 || !rw->is_ipv6 ||
-	    sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off) == CSUM_OF_SOUND)
+	if (pkt->is_ipv6 || !rw->is_ipv6)
 		return GO_ON;
-	return EDGE53_BAD_CHECKSUM;
+	if (sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off) != CSUM_OF_SOUND)
+		return EDGE53_BAD_CHECKSUM;
+	return pkt->is_first_fragment && pkt->l4proto == IPPROTO_UDP && !pkt->l4_check ?
+		       EDGE53_NO_CHECKSUM :
+		       GO_ON;
 }
 
 /* The IP header, of the old or the new family. *l4_off: where the transport is afterwards. */

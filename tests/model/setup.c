@@ -121,6 +121,8 @@ static void set_service(struct setup *setup, enum test_service id, const char *n
 	strcpy(service->name, name);
 	service->kind = id == SERVICE_EDGE ? EDGE53_SERVICE_EDGE : EDGE53_SERVICE_ENFORCE;
 	service->flags = flags | (one_in(2) ? EDGE53_SERVICE_DOWN_PASS : 0);
+	if (id == SERVICE_EDGE && first[0] == EDGE_V6)
+		service->flags |= EDGE53_SERVICE_IPV6_BACKENDS;
 	service->query_mtu = one_in(2) ? 0 : setup->backends[EDGE_V4].mtu - 28;
 	for (unsigned family = 0; family < 2; family++) {
 		set_picks(service->picks[family].udp, first[family]);

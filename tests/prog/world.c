@@ -232,6 +232,15 @@ static void put_resolver(__u32 id, const char *address)
 	put(world.skel->maps.backends, &id, &resolver);
 }
 
+/* As the loader: the dataplane is told what families there are. */
+static void store_service(__u32 id, struct edge53_service *service)
+{
+	service->flags &= ~EDGE53_SERVICE_IPV6_BACKENDS;
+	if (id == SERVICE_EDGE && memchr(service->picks[0].udp, ID_BACKEND6, EDGE53_PICKS))
+		service->flags |= EDGE53_SERVICE_IPV6_BACKENDS;
+	put(world.skel->maps.services, &id, service);
+}
+
 static void put_service(__u32 id, const char *name, unsigned kind, unsigned flags, unsigned backend,
 			unsigned backend6)
 {
@@ -242,7 +251,7 @@ static void put_service(__u32 id, const char *name, unsigned kind, unsigned flag
 	strcpy(service.name, name);
 	memset(&service.picks[0], backend, sizeof(service.picks[0]));
 	memset(&service.picks[1], backend6, sizeof(service.picks[1]));
-	put(world.skel->maps.services, &id, &service);
+	store_service(id, &service);
 }
 
 static void forget_flows(void)
@@ -295,7 +304,7 @@ void world_set_flags(enum test_service id, unsigned flags)
 
 	get(world.skel->maps.services, &key, &service);
 	service.flags = flags;
-	put(world.skel->maps.services, &key, &service);
+	store_service(key, &service);
 }
 
 void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
@@ -308,7 +317,7 @@ void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
 		for (unsigned family = 0; family < 2; family++)
 			service.picks[family].udp[i] = service.picks[family].tcp[i] =
 				n ? ids[i % n] : 0;
-	put(world.skel->maps.services, &key, &service);
+	store_service(key, &service);
 }
 
 static void put_prefix(const struct bpf_map *map, const char *address, unsigned prefix_len)
@@ -366,7 +375,7 @@ void world_set_query_mtu(unsigned mtu)
 
 	get(world.skel->maps.services, &key, &service);
 	service.query_mtu = mtu;
-	put(world.skel->maps.services, &key, &service);
+	store_service(key, &service);
 }
 
 void world_age_fragments(unsigned seconds)
