@@ -31,27 +31,29 @@ tagged() {
 	wait_until 20 pings client $FRONTEND6 || fail "the client does not reach the edge over $UPLINK, IPv6"
 }
 
-for kind in ethernet tun; do
-	for tags in 100 "100 200"; do
-		lab_up
-		UPLINK=eth0
-		lab_network $kind
-		# shellcheck disable=SC2086 # a list
-		tagged $tags
-		network_config "$BACKEND"
-		start_edge53 edge
-		for beside in on off; do
-			on router ethtool -K wan txvlan $beside >/dev/null 2>&1 || true
-			on edge ethtool -K eth0 rxvlan $beside txvlan $beside >/dev/null 2>&1 || true
-			all_pairs_work "uplink $UPLINK, tags in hardware $beside, $kind"
-			for from in 4 6; do
-				expect "an answer in fragments, IPv$from, uplink $UPLINK, $kind" \
-					contains "$(netpeer client udp "$(frontend_of $from)" 53 big.example.com TXT --wait 10)" answer
-			done
+# served KIND TAG...
+served() {
+	local kind=$1 beside from
+	shift
+	lab_up
+	UPLINK=eth0
+	lab_network "$kind"
+	tagged "$@"
+	network_config "$BACKEND"
+	start_edge53 edge
+	for beside in on off; do
+		on router ethtool -K wan txvlan $beside >/dev/null 2>&1 || true
+		on edge ethtool -K eth0 rxvlan $beside txvlan $beside >/dev/null 2>&1 || true
+		all_pairs_work "uplink $UPLINK, tags beside the bytes $beside, $kind"
+		for from in 4 6; do
+			expect "an answer in fragments, IPv$from, uplink $UPLINK, $kind" \
+				contains "$(netpeer client udp "$(frontend_of $from)" 53 big.example.com TXT --wait 10)" answer
 		done
-		lab_take_down
 	done
-done
+	lab_take_down
+}
+served ethernet 100
+served tun 100 200
 
 # The service is on the cable itself: what has a tag is not for it.
 lab_up
