@@ -218,6 +218,16 @@ all_pairs_work() {
 
 # ---------------------------------------------------------------- helpers
 
+# mtu_for FROM TO MTU: what an MTU for the family TO is in FROM, whose header has 20 bytes more or less.
+mtu_for() {
+	case $1$2 in
+	46) echo $(($3 - 20)) ;;
+	64) echo $(($3 + 20)) ;;
+	*) echo "$3" ;;
+	esac
+}
+path_mtu() { on "$1" ip route get "$2" | sed -n 's/.* mtu \([0-9]*\).*/\1/p'; }
+
 # netpeer NAME VERB...
 netpeer() {
 	local ns=$1

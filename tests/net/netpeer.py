@@ -2,7 +2,8 @@
 """netpeer.py VERB ...: both ends of what a network does to packets. IPv4 and IPv6. Exit 0 when all was well.
 
 Servers, which say "ready" and run until they are ended:
-  serve PORT LOG        TCP. The first line a client sends is a command:
+  serve PORT LOG [--at ADDRESS...]
+                        TCP. The first line a client sends is a command:
                           take N       read N bytes, answer with their sum
                           give N       send N bytes
                           say WORDS    answer WORDS and close first
@@ -98,9 +99,18 @@ def new_socket(args, kind):
 
 
 def connect(args):
-    s = new_socket(args, socket.SOCK_STREAM)
-    s.connect(socket.getaddrinfo(args.server, args.port, type=socket.SOCK_STREAM)[0][4])
-    return s
+    begin = time.monotonic()
+    while True:
+        s = new_socket(args, socket.SOCK_STREAM)
+        try:
+            s.connect(socket.getaddrinfo(args.server, args.port, type=socket.SOCK_STREAM)[0][4])
+            return s
+        except OSError as e:
+            # Until the server has acknowledged its FIN, an old connection of this port is there.
+            if not args.sport or e.errno != errno.EADDRNOTAVAIL or time.monotonic() > begin + PATIENCE:
+                raise
+        s.close()
+        time.sleep(0.002)
 
 
 def tcp_info(s):
@@ -141,7 +151,10 @@ def noise(length):
 # ---------------------------------------------------------------- servers
 
 def serve(args):
-    listener = socket.create_server(("::", args.port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64)
+    if args.at:
+        listeners = [socket.create_server((a, args.port), family=family_of(a)) for a in args.at]
+    else:
+        listeners = [socket.create_server(("::", args.port), family=socket.AF_INET6, dualstack_ipv6=True)]
 
     def one(s, peer):
         s.settimeout(PATIENCE)
@@ -166,7 +179,8 @@ def serve(args):
 
     print("ready", flush=True)
     while True:
-        threading.Thread(target=one, args=listener.accept(), daemon=True).start()
+        for listener in select.select(listeners, [], [])[0]:
+            threading.Thread(target=one, args=listener.accept(), daemon=True).start()
 
 
 def checksum(data):
@@ -303,15 +317,7 @@ def reuse(args):
     took = []
     for i in range(args.count):
         begin = time.monotonic()
-        while True:
-            try:
-                say(args, f"number-{i}")
-                break
-            except OSError as e:
-                # Until the server has acknowledged our FIN, the old connection is there.
-                if e.errno != errno.EADDRNOTAVAIL or time.monotonic() > begin + PATIENCE:
-                    raise
-                time.sleep(0.002)
+        say(args, f"number-{i}")
         took.append(time.monotonic() - begin)
     print(int(sorted(took)[len(took) // 2] * 1000))
 
@@ -472,7 +478,7 @@ def verb(function, *positional):
     return p
 
 
-verb(serve, "port", "log")
+verb(serve, "port", "log").add_argument("--at", nargs="+")
 verb(fragments, "server", "port").add_argument("order", nargs="+")
 echo_verb = verb(echo)
 echo_verb.add_argument("ports", nargs="+", type=int)

@@ -13,7 +13,8 @@ for UPLINK in eth0 br0; do
 	network_config "$BACKEND"
 	start_edge53 edge
 	[ $UPLINK = eth0 ] || expect "status says generic" contains "$(e53 edge status)" generic
-	for offload in on off; do
+	# Partial checksums are left to tc, in both modes alike.
+	for offload in $([ $UPLINK = eth0 ] && echo on) off; do
 		on client ethtool -K eth0 tx $offload >/dev/null
 		on router ethtool -K wan tx $offload >/dev/null
 		on backend ethtool -K eth0 tx $offload >/dev/null

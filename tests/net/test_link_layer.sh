@@ -16,26 +16,21 @@ framed() {
 
 # headers HOW
 headers() {
-	local from to frontend what tag extension
+	local from to frontend what extension
 	for to in 4 6; do
 		reload_network "$(backend_of $to)"
 		wait_until 20 answers client $FRONTEND6 || fail "no answer from the IPv$to backend, $1"
 		for from in 4 6; do
 			frontend=$(frontend_of $from) what="IPv$from client, IPv$to backend, $1"
-			expect "a frame made by hand, $what" contains "$(framed $from)" answer
-			expect "priority-tagged, $what" contains "$(framed $from --vlan 0)" answer
 			expect "priority-tagged, with priority 5, $what" contains "$(framed $from --vlan $((5 << 13)))" answer
-			expect "bytes behind the packet, $what" contains "$(framed $from --pad 7)" answer
-			expect "many bytes behind the packet, $what" contains "$(framed $from --pad 300)" answer
+			expect "bytes behind the packet, $what" contains "$(framed $from --pad 300)" answer
 			if [ $from = 4 ]; then
-				expect "IPv4 options, $what" contains "$(netpeer client udp "$frontend" 53 --ip-option --wait 10)" answer
 				expect "IPv4 options and no checksum, $what" \
 					contains "$(netpeer client udp "$frontend" 53 --ip-option --no-checksum --wait 10)" answer
 			else
-				for extension in hop dest; do
-					expect "extension header ($extension), $what" \
-						contains "$(netpeer client udp "$frontend" 53 --extension $extension --wait 10)" answer
-				done
+				extension=$([ $to = 4 ] && echo hop || echo dest)
+				expect "extension header ($extension), $what" \
+					contains "$(netpeer client udp "$frontend" 53 --extension "$extension" --wait 10)" answer
 			fi
 		done
 	done
