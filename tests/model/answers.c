@@ -2,7 +2,6 @@
 /* Model: what the sender of a dropped packet is told. */
 #include <string.h>
 
-#include "generate.h"
 #include "turn.h"
 
 enum { FIN = 1, SYN = 2, RST = 4, ACK = 16 };
@@ -17,16 +16,24 @@ struct error {
 static bool is_nobody(const struct edge53_addr *addr)
 {
 	if (family_of(addr) == 4)
-		return is_zero(addr->bytes + 12, 4) || (addr->bytes[12] & 0xf0) == 0xe0 ||
-		       get32(addr->bytes + 12) == 0xffffffff;
+		return is_zero(addr->bytes + 12, 4) || addr->bytes[12] >= 224;
 	return is_zero(addr, 16) || addr->bytes[0] == 0xff;
 }
 
-static bool may_be_told(const struct turn *t)
+static unsigned ip_header_len(const struct turn *t)
+{
+	return t->seen.family == 4 ? 20 : 40;
+}
+
+static bool may_be_told(const struct turn *t, enum edge53_reason why)
 {
 	const unsigned char *tcp = t->ip + t->seen.l4;
 	bool is_tcp = t->seen.protocol == PROTO_TCP;
 
+	/* A partial checksum stays where it is, and a RST has neither options nor extensions. */
+	if (why != EDGE53_TTL_EXPIRED && why != EDGE53_TOO_BIG && is_tcp &&
+	    t->seen.l4 > ip_header_len(t) && has_partial_checksum(t->ip, &t->seen))
+		return false;
 	return !is_nobody(&t->seen.saddr) && !is_nobody(&t->seen.daddr) &&
 	       !is_later_fragment(&t->seen) && lengths_are_right(t->ip, &t->seen) &&
 	       !(is_tcp && tcp[13] & RST);
@@ -82,24 +89,22 @@ static void check_hops(struct turn *t)
 		t->model->objection = "the TTL of an answer";
 }
 
-static unsigned ip_header_len(const struct turn *t)
-{
-	return t->seen.family == 4 ? 20 : 40;
-}
-
 /* --- ICMP and RST ----------------------------------------------------------------------------- */
 
-/* About a packet that is corrupt itself, the error may be as well: its sender would not know it. */
-static bool is_corrupt(const struct turn *t)
+/* A partial checksum is completed on its way out, be it in a quotation; the sum is as of then. */
+static unsigned sum_of_message(const struct turn *t, const unsigned char *icmp, unsigned len,
+			       unsigned sum)
 {
-	const unsigned char *ip = t->ip;
-	unsigned len = t->seen.there - t->seen.l4;
+	const struct seen *seen = &t->seen;
+	unsigned check = 8 + seen->l4 + (seen->protocol == PROTO_UDP ? 6 : 16);
+	unsigned residue = l4_residue(t->ip, seen, seen->ip_len - seen->l4);
+	unsigned char message[FRAME_MAX];
 
-	if (t->seen.family == 4 && sum16(ip, t->seen.l4, 0) != 0xffff)
-		return true;
-	if (t->seen.protocol == PROTO_UDP && !get16(ip + t->seen.l4 + 6))
-		return false;
-	return is_first_fragment(&t->seen) || l4_residue(ip, &t->seen, len);
+	if (!has_partial_checksum(t->ip, seen))
+		return sum16(icmp, len, sum);
+	memcpy(message, icmp, len);
+	put_checksum(message + check, false, get16(message + check), residue);
+	return sum16(message, len, sum);
 }
 
 static void write_error(struct turn *t, const struct error *error)
@@ -118,9 +123,7 @@ static void write_error(struct turn *t, const struct error *error)
 	memcpy(icmp + 8, t->ip, quote);
 	if (!is_v4)
 		sum = pseudo_sum(&t->seen.daddr, &t->seen.saddr, PROTO_ICMP6, 8 + quote);
-	put_checksum(icmp + 2, false, 0, sum16(icmp, 8 + quote, sum));
-	if (is_corrupt(t))
-		memcpy(icmp + 2, got_ip(t) + header + 2, 2);
+	put_checksum(icmp + 2, false, 0, sum_of_message(t, icmp, 8 + quote, sum));
 	check_hops(t);
 	t->result->out.len += header + 8 + quote;
 }
@@ -131,7 +134,7 @@ static void write_reset(struct turn *t)
 	unsigned header = ip_header_len(t), flags = t->ip[t->seen.l4 + 13];
 	const unsigned char *tcp = t->ip + t->seen.l4;
 	unsigned char *ip = begin_answer(t), *rst = ip + header;
-	unsigned len = t->seen.ip_len - t->seen.l4 - (tcp[12] >> 4) * 4;
+	unsigned len = t->seen.ip_len - t->seen.l4 - (tcp[12] >> 4) * 4, sum;
 
 	put_ip_header(t, ip, PROTO_TCP, 20);
 	memset(rst, 0, 20);
@@ -145,8 +148,11 @@ static void write_reset(struct turn *t)
 		rst[13] |= ACK;
 		put32(rst + 8, get32(tcp + 4) + len + !!(flags & SYN) + !!(flags & FIN));
 	}
-	put_checksum(rst + 16, false, 0,
-		     sum16(rst, 20, pseudo_sum(&t->seen.daddr, &t->seen.saddr, PROTO_TCP, 20)));
+	sum = pseudo_sum(&t->seen.daddr, &t->seen.saddr, PROTO_TCP, 20);
+	if (has_partial_checksum(t->ip, &t->seen))
+		put16(rst + 16, sum);
+	else
+		put_checksum(rst + 16, false, 0, sum16(rst, 20, sum));
 	check_hops(t);
 	t->result->out.len += header + 20;
 }
@@ -155,12 +161,8 @@ static void write_reset(struct turn *t)
 
 static bool begin_telling(struct turn *t, enum edge53_reason why, unsigned service)
 {
-	if (left_to_tc(t)) {
-		end(t, EDGE53_HANDED_TO_TC, service);
-		return false;
-	}
 	end(t, why, service);
-	t->result->is_told = may_be_told(t) && !lacks("told");
+	t->result->is_told = may_be_told(t, why);
 	t->model->n_told += t->result->is_told;
 	t->result->is_open = t->hook->is_l3; /* it takes Ethernet for granted when sizes change */
 	return t->result->is_told;

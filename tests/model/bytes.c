@@ -208,7 +208,7 @@ static void write_l4(const unsigned char *ip, const struct seen *seen,
 	if (!is_udp && change->mss)
 		lower_mss(l4, len, change->mss);
 	if (len < checksum_offset(seen->protocol) + 2 ||
-	    (has_none && family_of(&change->daddr) == 4))
+	    (has_none && (family_of(&change->daddr) == 4 || !change->hops)))
 		return;
 	put16(check, 0);
 	sum = sum16(l4, len, pseudo_sum(&change->saddr, &change->daddr, seen->protocol, len));

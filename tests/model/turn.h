@@ -25,9 +25,6 @@ void end(struct turn *t, enum edge53_reason why, unsigned service);
 void end_with_error(struct turn *t, enum edge53_reason why, unsigned service, unsigned mtu);
 void end_with_refusal(struct turn *t, enum edge53_reason why, unsigned service);
 
-/* XDP leaves to tc what it did not send. Where the rules allow it both, the program chooses. */
-bool left_to_tc(const struct turn *t);
-
 /* The link header of a packet that goes to the client's device, and the packet behind it. */
 unsigned char *begin_reply(struct turn *t, const struct edge53_flow *flow, unsigned family);
 unsigned char *begin_query(struct turn *t, const struct edge53_backend *backend, unsigned family);
