@@ -52,8 +52,9 @@ static __always_inline bool is_unicast(const struct edge53_addr *addr, bool is_i
 
 static __always_inline bool may_be_answered(const struct packet *pkt)
 {
-	return !pkt->has_bad_length && !pkt->is_icmp_error && !pkt->is_later_fragment && !(pkt->tcp_flags & TCP_RST) &&
-	       is_unicast(&pkt->saddr, pkt->is_ipv6) && is_unicast(&pkt->daddr, pkt->is_ipv6);
+	return !pkt->has_bad_length && !pkt->is_icmp_error && !pkt->is_later_fragment &&
+	       !(pkt->tcp_flags & TCP_RST) && is_unicast(&pkt->saddr, pkt->is_ipv6) &&
+	       is_unicast(&pkt->daddr, pkt->is_ipv6);
 }
 
 /* The way back, with the neighbours turned round. */
@@ -86,7 +87,8 @@ static __always_inline __u32 store_ip(struct __sk_buff *skb, const struct packet
 	shape.ip_len = payload_len;
 	if (pkt->is_ipv6) {
 		make_ipv6(&shape, &rw, &ip6);
-		return bpf_skb_store_bytes(skb, pkt->l3_off, &ip6, sizeof(ip6), 0) ? 0 : sizeof(ip6);
+		return bpf_skb_store_bytes(skb, pkt->l3_off, &ip6, sizeof(ip6), 0) ? 0
+										   : sizeof(ip6);
 	}
 	make_ipv4(&shape, &rw, &ip4);
 	return bpf_skb_store_bytes(skb, pkt->l3_off, &ip4, sizeof(ip4), 0) ? 0 : sizeof(ip4);
@@ -196,8 +198,8 @@ static __always_inline int sum_of_quote(struct __sk_buff *skb, const struct pack
 	return csum_fold(sum + (__u16)~pkt->l4_check);
 }
 
-__weak __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pkt,
-				  __u32 answer, __u32 mtu)
+__weak __noinline int answer_icmp(struct __sk_buff *skb, const struct packet *pkt, __u32 answer,
+				  __u32 mtu)
 {
 	__u32 header_len, max_len, len;
 	struct icmp_header icmp;

@@ -38,7 +38,7 @@ static const volatile struct edge53_client new_client;
  * than everything else done for the packet, which is what a flood of forged sources would want.
  */
 static __always_inline struct edge53_client *insert_client(const struct edge53_addr *address,
-							    __u64 now_ns)
+							   __u64 now_ns)
 {
 	struct edge53_cpu_state *cpu = this_cpu_state();
 
@@ -49,8 +49,8 @@ static __always_inline struct edge53_client *insert_client(const struct edge53_a
 		return NULL;
 	}
 	/* int, as before Linux 6.4 the upper half of the inlined call's result is not set. */
-	if ((int)bpf_map_update_elem(&clients, address, (void *)&new_client,
-				     BPF_NOEXIST) == -E2BIG) {
+	if ((int)bpf_map_update_elem(&clients, address, (void *)&new_client, BPF_NOEXIST) ==
+	    -E2BIG) {
 		cpu->clients_full_until_ns = now_ns + CLIENTS_RETRY_NS;
 		cpu->clients_not_counted++;
 		return NULL;
@@ -175,8 +175,8 @@ static __always_inline __u32 latency_bucket(__u32 latency_us)
 
 /* Counts a reply that was sent, and says what it was. Of its own, for the stack of the caller. */
 static __noinline enum edge53_reason count_reply(const struct packet *pkt,
-						 const struct edge53_flow *flow,
-						 __u32 latency_us, __u64 now_ns)
+						 const struct edge53_flow *flow, __u32 latency_us,
+						 __u64 now_ns)
 {
 	__u32 backend = flow->backend;
 	struct edge53_backend_counters *counters = bpf_map_lookup_elem(&backend_counters, &backend);
@@ -194,9 +194,8 @@ static __noinline enum edge53_reason count_reply(const struct packet *pkt,
 }
 
 /* A later fragment of a reply: bytes, and no reply of its own. */
-static __always_inline enum edge53_reason count_fragment(const struct packet *pkt,
-							 const struct edge53_flow *flow,
-							 __u64 now_ns)
+static __always_inline enum edge53_reason
+count_fragment(const struct packet *pkt, const struct edge53_flow *flow, __u64 now_ns)
 {
 	struct edge53_client *client = touch_client(&flow->client, now_ns);
 	struct edge53_traffic *traffic = backend_traffic(flow->backend);

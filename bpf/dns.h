@@ -17,7 +17,7 @@
 #define DNS_FLAG_QR 0x8000
 #define DNS_FLAG_TC 0x0200
 #define DNS_OPCODE(flags) (((flags) >> 11) & 0xf)
-#define DNS_RCODE(flags) ((flags) & 0xf)
+#define DNS_RCODE(flags) ((flags)&0xf)
 
 #define DNS_OPCODE_QUERY 0
 

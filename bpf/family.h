@@ -72,8 +72,8 @@ static __always_inline void make_fragment_header(const struct packet *pkt,
 {
 	header->next = pkt->l4proto;
 	header->reserved = 0;
-	header->offset_and_flag = bpf_htons(pkt->fragment_field << 3 |
-					    !!(pkt->fragment_field & IP_MF));
+	header->offset_and_flag =
+		bpf_htons(pkt->fragment_field << 3 | !!(pkt->fragment_field & IP_MF));
 	header->id = bpf_htonl(pkt->fragment_id);
 }
 

@@ -25,7 +25,7 @@ static __always_inline void make_fragment_key(const struct packet *pkt,
 
 /* flow: NULL when the packet was refused. A function of its own, for the stack it needs. */
 __weak __noinline int remember_first_fragment(const struct packet *pkt,
-					       const struct edge53_flow *flow)
+					      const struct edge53_flow *flow)
 {
 	struct edge53_fragment fragment = { .seen_ns = bpf_ktime_get_ns(), .is_refused = !flow };
 	struct edge53_fragment_key key;

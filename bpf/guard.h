@@ -10,6 +10,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "parse.h"
+#include "verdict.h"
 
 static __always_inline int ipv4_dport(struct __sk_buff *skb, __u32 l3_off)
 {
@@ -50,9 +51,9 @@ static __always_inline enum edge53_reason guard_packet(struct __sk_buff *skb, __
 
 	if (!ifindex) /* the host's own */
 		return EDGE53_NOT_OURS;
-	dport = skb->protocol == bpf_htons(ETH_P_IP)   ? ipv4_dport(skb, l3_off) :
-		skb->protocol == bpf_htons(ETH_P_IPV6) ? ipv6_dport(skb, l3_off) :
-							 -1;
+	dport = skb->protocol == bpf_htons(ETH_P_IP)	 ? ipv4_dport(skb, l3_off)
+		: skb->protocol == bpf_htons(ETH_P_IPV6) ? ipv6_dport(skb, l3_off)
+							 : -1;
 	if (dport != EDGE53_DNS_PORT)
 		return EDGE53_NOT_OURS;
 	entry = bpf_map_lookup_elem(&guard, &ifindex) ?: bpf_map_lookup_elem(&guard, &unknown);
@@ -60,6 +61,13 @@ static __always_inline enum edge53_reason guard_packet(struct __sk_buff *skb, __
 		return EDGE53_NOT_OURS;
 	pkt->service = entry->service;
 	return entry->policy == EDGE53_GUARD_DROP ? EDGE53_GUARD_DROPPED : EDGE53_GUARD_COUNTED;
+}
+
+static __always_inline int guard_out(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct packet pkt = {};
+
+	return finish_skb(&pkt, guard_packet(skb, l3_off, &pkt), TC_GO_ON);
 }
 
 #endif

@@ -16,7 +16,7 @@
 /* Where an error was seen. */
 enum icmp_side {
 	ICMP_OF_EDGE,
-	ICMP_OF_ENFORCED_CLIENT,   /* tc ingress of the client's device */
+	ICMP_OF_ENFORCED_CLIENT, /* tc ingress of the client's device */
 	ICMP_TO_ENFORCED_CLIENT, /* tc egress */
 };
 
@@ -199,11 +199,13 @@ static __always_inline __u64 patch_ip(struct __sk_buff *skb, __u32 off, bool is_
 				      const struct edge53_addr *saddr,
 				      const struct edge53_addr *daddr, __u64 *addresses)
 {
-	*addresses = patch_addr(skb, off + (is_ipv6 ? offsetof(struct ipv6hdr, saddr) :
-						      offsetof(struct iphdr, saddr)),
+	*addresses = patch_addr(skb,
+				off + (is_ipv6 ? offsetof(struct ipv6hdr, saddr)
+					       : offsetof(struct iphdr, saddr)),
 				is_ipv6, saddr) +
-		     patch_addr(skb, off + (is_ipv6 ? offsetof(struct ipv6hdr, daddr) :
-						      offsetof(struct iphdr, daddr)),
+		     patch_addr(skb,
+				off + (is_ipv6 ? offsetof(struct ipv6hdr, daddr)
+					       : offsetof(struct iphdr, daddr)),
 				is_ipv6, daddr);
 	if (is_ipv6)
 		return *addresses;
@@ -217,8 +219,8 @@ static __always_inline __u64 patch_quoted_l4(struct __sk_buff *skb, const struct
 					     const struct rewrite *rw, __u64 addresses)
 {
 	__u32 l4 = quote->l4_off;
-	__u64 diff = patch16(skb, l4, bpf_htons(rw->dport)) +
-		     patch16(skb, l4 + 2, bpf_htons(rw->sport));
+	__u64 diff =
+		patch16(skb, l4, bpf_htons(rw->dport)) + patch16(skb, l4 + 2, bpf_htons(rw->sport));
 
 	if (pkt->l4proto == IPPROTO_UDP) {
 		diff += patch16(skb, l4 + sizeof(struct udphdr), bpf_htons(rw->dns_id));
@@ -227,13 +229,14 @@ static __always_inline __u64 patch_quoted_l4(struct __sk_buff *skb, const struct
 	}
 	if (l4 + offsetof(struct tcphdr, check) + 2 > quote->end)
 		return diff;
-	return diff + patch_check(skb, l4 + offsetof(struct tcphdr, check), diff + addresses, false);
+	return diff +
+	       patch_check(skb, l4 + offsetof(struct tcphdr, check), diff + addresses, false);
 }
 
 static __always_inline void patch_ttl(struct __sk_buff *skb, const struct packet *pkt)
 {
-	__u32 off = pkt->l3_off + (pkt->is_ipv6 ? offsetof(struct ipv6hdr, nexthdr) :
-						  offsetof(struct iphdr, ttl));
+	__u32 off = pkt->l3_off + (pkt->is_ipv6 ? offsetof(struct ipv6hdr, nexthdr)
+						: offsetof(struct iphdr, ttl));
 	/* The hop limit is the lower byte of its word, the TTL the upper one of its own. */
 	__u16 step = pkt->is_ipv6 ? 1 : 0x100;
 	__be16 word = 0;
@@ -334,7 +337,8 @@ static __always_inline bool error_to_ipv4(struct icmp_header *icmp)
 		icmp->type = ICMP_TIME_EXCEEDED;
 		return true;
 	case ICMPV6_PKT_TOOBIG:
-		mtu = mtu > IPV4_MIN_MTU + FAMILY_DIFFERENCE ? mtu - FAMILY_DIFFERENCE : IPV4_MIN_MTU;
+		mtu = mtu > IPV4_MIN_MTU + FAMILY_DIFFERENCE ? mtu - FAMILY_DIFFERENCE
+							     : IPV4_MIN_MTU;
 		icmp->type = ICMP_DEST_UNREACH;
 		icmp->code = ICMP_FRAG_NEEDED;
 		icmp->mtu = bpf_htons(mtu);
@@ -345,9 +349,9 @@ static __always_inline bool error_to_ipv4(struct icmp_header *icmp)
 		return code == ICMPV6_UNK_NEXTHDR;
 	case ICMPV6_DEST_UNREACH:
 		icmp->type = ICMP_DEST_UNREACH;
-		icmp->code = code == ICMPV6_ADM_PROHIBITED ? ICMP_HOST_ANO :
-			     code == ICMPV6_PORT_UNREACH   ? ICMP_PORT_UNREACH :
-							     ICMP_HOST_UNREACH;
+		icmp->code = code == ICMPV6_ADM_PROHIBITED ? ICMP_HOST_ANO
+			     : code == ICMPV6_PORT_UNREACH ? ICMP_PORT_UNREACH
+							   : ICMP_HOST_UNREACH;
 		return code <= ICMPV6_PORT_UNREACH;
 	default:
 		return false;
@@ -387,8 +391,8 @@ static __always_inline bool resize_headers(struct __sk_buff *skb, const struct i
 	if (bpf_skb_change_proto(skb, protocol, 0))
 		return false;
 	change -= protocol == bpf_htons(ETH_P_IPV6) ? FAMILY_DIFFERENCE : -FAMILY_DIFFERENCE;
-	return (!change ||
-		!bpf_skb_adjust_room(skb, change, BPF_ADJ_ROOM_NET, BPF_F_ADJ_ROOM_NO_CSUM_RESET)) &&
+	return (!change || !bpf_skb_adjust_room(skb, change, BPF_ADJ_ROOM_NET,
+						BPF_F_ADJ_ROOM_NO_CSUM_RESET)) &&
 	       (!l3_off || !bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &protocol,
 						sizeof(protocol), 0));
 }
@@ -562,8 +566,8 @@ static __always_inline enum edge53_reason rewrite_error(struct __sk_buff *skb, s
 	else if (!prepare_error(skb, pkt, quote, rw))
 		written = 0;
 	else
-		written = pkt->is_ipv6 ? error_from_ipv6(skb, pkt, quote, rw) :
-					 error_from_ipv4(skb, pkt, quote, rw);
+		written = pkt->is_ipv6 ? error_from_ipv6(skb, pkt, quote, rw)
+				       : error_from_ipv4(skb, pkt, quote, rw);
 	bpf_set_hash_invalid(skb);
 	return written ? GO_ON : EDGE53_NOT_WRITABLE;
 }

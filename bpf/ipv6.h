@@ -19,7 +19,7 @@
 
 /* Where the headers lead. */
 struct ipv6_walk {
-	__u16 len; /* of the IPv6 header and its extensions */
+	__u16 len;	      /* of the IPv6 header and its extensions */
 	__u16 fragment_field; /* as in IPv4 */
 	__u32 fragment_id;
 	__u8 next;
@@ -70,7 +70,8 @@ __weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6
 
 			/* Offset in units of 8 bytes, 2 bits reserved, M. */
 			walk->fragment_field = field >> 3 | (field & 1) << 13;
-			walk->fragment_id = (__u32)ext[4] << 24 | ext[5] << 16 | ext[6] << 8 | ext[7];
+			walk->fragment_id =
+				(__u32)ext[4] << 24 | ext[5] << 16 | ext[6] << 8 | ext[7];
 			walk->has_fragment = 1;
 			len += FRAGMENT_HEADER_LEN;
 		} else {

@@ -14,15 +14,15 @@
 
 struct edge53_knobs {
 	__u64 token_keys[4];
-	__u32 slots_per_cpu;	 /* power of two */
-	__u32 slot_bits;	 /* log2(n_cpus * slots_per_cpu), rounded up */
+	__u32 slots_per_cpu; /* power of two */
+	__u32 slot_bits;     /* log2(n_cpus * slots_per_cpu), rounded up */
 	__u32 port_base;
 	__u32 port_bits;
-	__u32 tcp_connections;	 /* at most 2^port_bits */
+	__u32 tcp_connections; /* at most 2^port_bits */
 	__u32 udp_timeout_us;
-	__u64 tcp_half_open_ns;	 /* a SYN that nobody completed */
-	__u64 tcp_idle_ns;	 /* an established connection without a segment */
-	__u64 tcp_closing_ns;	 /* after a RST, or FINs from both sides */
+	__u64 tcp_half_open_ns; /* a SYN that nobody completed */
+	__u64 tcp_idle_ns;	/* an established connection without a segment */
+	__u64 tcp_closing_ns;	/* after a RST, or FINs from both sides */
 };
 
 #endif

@@ -143,7 +143,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, EDGE53_MAX_SERVICES * EDGE53_REASONS_PER_SERVICE);
+	__uint(max_entries, EDGE53_MAX_SERVICES *EDGE53_REASONS_PER_SERVICE);
 	__type(key, __u32);
 	__type(value, __u64);
 } reasons SEC(".maps");

@@ -107,8 +107,7 @@ __weak __noinline int clamp_mss_skb(struct __sk_buff *skb, __u32 l4_off, __u32 m
 	asm volatile("" : "+r"(last)); /* so that Linux 6.1 sees both bounds of last + 1 */
 	if (last >= sizeof(search.options))
 		return 1;
-	if (bpf_skb_load_bytes(skb, l4_off + sizeof(struct tcphdr), search.options,
-			       last + 1))
+	if (bpf_skb_load_bytes(skb, l4_off + sizeof(struct tcphdr), search.options, last + 1))
 		return 0;
 	before = find_mss(&search);
 	if (bpf_ntohs(before) <= max_segment)
@@ -133,8 +132,7 @@ __weak __noinline int clamp_mss_xdp(struct xdp_md *ctx, __u32 l4_off, __u32 max_
 	asm volatile("" : "+r"(last)); /* so that Linux 6.1 sees both bounds of last + 1 */
 	if (last >= sizeof(search.options))
 		return 1;
-	if (bpf_xdp_load_bytes(ctx, l4_off + sizeof(struct tcphdr), search.options,
-			       last + 1))
+	if (bpf_xdp_load_bytes(ctx, l4_off + sizeof(struct tcphdr), search.options, last + 1))
 		return 0;
 	before = find_mss(&search);
 	if (bpf_ntohs(before) <= max_segment)

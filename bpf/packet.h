@@ -41,9 +41,9 @@ struct packet {
 	bool dont_fragment;
 	bool has_fragment_id; /* a fragment, or IPv6 with a fragment header all the same (RFC 6946) */
 	bool has_bad_length;
-	bool is_scattered; /* XDP: over several buffers */
-	__u8 service; /* set by find_service() or find_flow() */
-	__u16 device; /* set by find_service() */
+	bool is_scattered;    /* XDP: over several buffers */
+	__u8 service;	      /* set by find_service() or find_flow() */
+	__u16 device;	      /* set by find_service() */
 	__u16 fragment_field; /* offset and more-fragments flag, as in IPv4 */
 	__u32 fragment_id;
 	__u32 tcp_seq; /* host order */
@@ -64,9 +64,9 @@ struct rewrite {
 	__u8 is_ipv6;	   /* the packet's family afterwards */
 	bool decrement_ttl;
 	bool to_ethernet;
-	bool xdp_target; /* replies: XDP may redirect to ifindex */
-	__u32 ifindex; /* device to send to; 0: on into the host's stack */
-	__u32 mtu;     /* where TOO_BIG: what the sender may be told */
+	bool xdp_target;     /* replies: XDP may redirect to ifindex */
+	__u32 ifindex;	     /* device to send to; 0: on into the host's stack */
+	__u32 mtu;	     /* where TOO_BIG: what the sender may be told */
 	__u8 dmac[ETH_ALEN]; /* of the next hop; XDP sends only where it is known, tc resolves */
 	__u8 smac[ETH_ALEN];
 	__u32 backend; /* index in `backends`; 0 towards a client */
@@ -134,8 +134,7 @@ static __always_inline bool is_fragment(const struct packet *pkt)
  */
 static __always_inline bool is_beyond_xdp(const struct packet *pkt)
 {
-	return is_fragment(pkt) ||
-	       (pkt->is_ipv6 && pkt->l4_off != pkt->l3_off + IPV6_HEADER_LEN);
+	return is_fragment(pkt) || (pkt->is_ipv6 && pkt->l4_off != pkt->l3_off + IPV6_HEADER_LEN);
 }
 
 static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)

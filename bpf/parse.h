@@ -67,13 +67,13 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
-	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN) /* nothing is known of the rest, if there is one */
+	if (l4_len <
+	    sizeof(*udp) + DNS_HEADER_LEN) /* nothing is known of the rest, if there is one */
 		return GO_ON;
 	pkt->payload_len = udp_len - sizeof(*udp);
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return GO_ON;
-	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN ||
-	    (void *)dns + DNS_HEADER_LEN > b->data_end) {
+	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN || (void *)dns + DNS_HEADER_LEN > b->data_end) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
@@ -111,8 +111,8 @@ static __always_inline enum edge53_reason parse_icmp(const struct bytes *b, stru
 
 	if (!b->skb || pkt->is_first_fragment || (void *)(type + 1) > b->data_end)
 		return EDGE53_NOT_OURS;
-	if (pkt->is_ipv6 ? *type < ICMPV6_DEST_UNREACH || *type > ICMPV6_PARAMPROB :
-			   *type != ICMP_DEST_UNREACH && *type != ICMP_TIME_EXCEEDED &&
+	if (pkt->is_ipv6 ? *type < ICMPV6_DEST_UNREACH || *type > ICMPV6_PARAMPROB
+			 : *type != ICMP_DEST_UNREACH && *type != ICMP_TIME_EXCEEDED &&
 				   *type != ICMP_PARAMETERPROB)
 		return EDGE53_NOT_OURS;
 	pkt->is_icmp_error = true;
@@ -133,14 +133,14 @@ static __always_inline enum edge53_reason parse_l4(const struct bytes *b, struct
 	if (pkt->l4proto != IPPROTO_UDP && pkt->l4proto != IPPROTO_TCP)
 		return EDGE53_NOT_OURS;
 	if ((void *)(ports + 2) > b->data_end) /* IPv6 may continue the headers later (RFC 7112) */
-		return pkt->is_ipv6 && pkt->is_first_fragment ? EDGE53_HIDDEN_BY_HEADERS :
-								EDGE53_NOT_OURS;
+		return pkt->is_ipv6 && pkt->is_first_fragment ? EDGE53_HIDDEN_BY_HEADERS
+							      : EDGE53_NOT_OURS;
 	pkt->sport = bpf_ntohs(ports[0]);
 	pkt->dport = bpf_ntohs(ports[1]);
 	pkt->segment_len = pkt->ip_len;
 	if (pkt->l3_off + pkt->ip_len > b->len) {
-		pkt->is_scattered = b->xdp &&
-				    pkt->l3_off + pkt->ip_len <= bpf_xdp_get_buff_len(b->xdp);
+		pkt->is_scattered =
+			b->xdp && pkt->l3_off + pkt->ip_len <= bpf_xdp_get_buff_len(b->xdp);
 		pkt->has_bad_length = !pkt->is_scattered;
 	}
 	return pkt->l4proto == IPPROTO_UDP ? parse_udp(b, pkt) : parse_tcp(b, pkt);

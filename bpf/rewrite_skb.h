@@ -64,17 +64,16 @@ static __always_inline enum edge53_reason write_ip_skb(struct __sk_buff *skb,
  * Whether a packet may become one of the other family. IPv6 has no checksum that would keep a wrong one
  * of IPv4 wrong; and that of UDP, which IPv4 may do without, cannot be made of a first fragment.
  */
-static __always_inline enum edge53_reason check_family_skb(struct __sk_buff *skb,
-							   const struct packet *pkt,
-							   const struct rewrite *rw)
+static __always_inline enum edge53_reason
+check_family_skb(struct __sk_buff *skb, const struct packet *pkt, const struct rewrite *rw)
 {
 	if (pkt->is_ipv6 || !rw->is_ipv6)
 		return GO_ON;
 	if (sum_of_bytes(skb, pkt->l3_off, pkt->l4_off - pkt->l3_off) != CSUM_OF_SOUND)
 		return EDGE53_BAD_CHECKSUM;
-	return pkt->is_first_fragment && pkt->l4proto == IPPROTO_UDP && !pkt->l4_check ?
-		       EDGE53_NO_CHECKSUM :
-		       GO_ON;
+	return pkt->is_first_fragment && pkt->l4proto == IPPROTO_UDP && !pkt->l4_check
+		       ? EDGE53_NO_CHECKSUM
+		       : GO_ON;
 }
 
 /* The IP header, of the old or the new family. *l4_off: where the transport is afterwards. */
@@ -108,9 +107,9 @@ static __always_inline enum edge53_reason make_udp_checksum(struct __sk_buff *sk
 	if (!check)
 		check = 0xffff;
 	return bpf_skb_store_bytes(skb, l4_off + offsetof(struct udphdr, check), &check,
-				   sizeof(check), BPF_F_RECOMPUTE_CSUM) ?
-		       EDGE53_NOT_WRITABLE :
-		       GO_ON;
+				   sizeof(check), BPF_F_RECOMPUTE_CSUM)
+		       ? EDGE53_NOT_WRITABLE
+		       : GO_ON;
 }
 
 static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
@@ -132,9 +131,9 @@ static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
 static __always_inline enum edge53_reason clamp_skb(struct __sk_buff *skb, const struct packet *pkt,
 						    const struct rewrite *rw)
 {
-	return !rw->max_segment || clamp_mss_skb(skb, pkt->l4_off, rw->max_segment) ?
-		       GO_ON :
-		       EDGE53_NOT_WRITABLE;
+	return !rw->max_segment || clamp_mss_skb(skb, pkt->l4_off, rw->max_segment)
+		       ? GO_ON
+		       : EDGE53_NOT_WRITABLE;
 }
 
 __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pkt,
@@ -149,7 +148,7 @@ __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pk
 	addresses = diff_addresses(pkt, rw);
 	ports = diff_ports(pkt, rw);
 	why = rewrite_ip_skb(skb, pkt, rw, addresses, &l4_off)
-	   ?: write_ports_skb(skb, pkt, rw, l4_off);
+		      ?: write_ports_skb(skb, pkt, rw, l4_off);
 	if (why)
 		return why;
 	bpf_set_hash_invalid(skb);
@@ -160,16 +159,16 @@ __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pk
 		flags = BPF_F_MARK_MANGLED_0;
 	}
 	check_off += l4_off & L4_OFF_MASK;
-	if (bpf_l4_csum_replace(skb, check_off, 0, csum_fold(addresses), flags | BPF_F_PSEUDO_HDR) ||
+	if (bpf_l4_csum_replace(skb, check_off, 0, csum_fold(addresses),
+				flags | BPF_F_PSEUDO_HDR) ||
 	    bpf_l4_csum_replace(skb, check_off, 0, csum_fold(ports), flags))
 		return EDGE53_NOT_WRITABLE;
 	return GO_ON;
 }
 
 /* A later fragment: nothing but the IP header. */
-static __always_inline enum edge53_reason rewrite_fragment_skb(struct __sk_buff *skb,
-							       const struct packet *pkt,
-							       const struct rewrite *rw)
+static __always_inline enum edge53_reason
+rewrite_fragment_skb(struct __sk_buff *skb, const struct packet *pkt, const struct rewrite *rw)
 {
 	__u32 l4_off;
 

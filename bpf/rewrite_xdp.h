@@ -22,8 +22,7 @@ is_rewrite_for_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct re
 
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		return GO_ON;
-	if ((pkt->l4proto == IPPROTO_UDP && !pkt->l4_check) ||
-	    ip + sizeof(struct iphdr) > data_end)
+	if ((pkt->l4proto == IPPROTO_UDP && !pkt->l4_check) || ip + sizeof(struct iphdr) > data_end)
 		return EDGE53_HANDED_TO_TC;
 	/* IPv6 has no checksum that would keep a wrong one of IPv4 wrong. */
 	if (!pkt->is_ipv6 && sum_of_words(ip, sizeof(struct iphdr) / 4) != CSUM_OF_SOUND)
@@ -31,8 +30,7 @@ is_rewrite_for_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct re
 	return GO_ON;
 }
 
-static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx,
-						       const struct packet *pkt,
+static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx, const struct packet *pkt,
 						       const struct rewrite *rw, __u64 addresses)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
@@ -54,8 +52,8 @@ static __always_inline enum edge53_reason write_ip_xdp(struct xdp_md *ctx,
 static __always_inline enum edge53_reason
 change_family_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
 {
-	int shrink = rw->is_ipv6 ? IPV4_HEADER_LEN - IPV6_HEADER_LEN :
-				   IPV6_HEADER_LEN - IPV4_HEADER_LEN;
+	int shrink =
+		rw->is_ipv6 ? IPV4_HEADER_LEN - IPV6_HEADER_LEN : IPV6_HEADER_LEN - IPV4_HEADER_LEN;
 	struct ethhdr *eth;
 	void *data_end;
 
@@ -78,8 +76,7 @@ change_family_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rew
 	return GO_ON;
 }
 
-static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx,
-						       const struct packet *pkt,
+static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx, const struct packet *pkt,
 						       const struct rewrite *rw, __u64 addresses)
 {
 	void *data = (void *)(long)ctx->data, *data_end = (void *)(long)ctx->data_end;
@@ -112,9 +109,9 @@ static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx,
 static __always_inline enum edge53_reason clamp_xdp(struct xdp_md *ctx, const struct packet *pkt,
 						    const struct rewrite *rw)
 {
-	return !rw->max_segment || clamp_mss_xdp(ctx, pkt->l4_off, rw->max_segment) ?
-		       GO_ON :
-		       EDGE53_NOT_WRITABLE;
+	return !rw->max_segment || clamp_mss_xdp(ctx, pkt->l4_off, rw->max_segment)
+		       ? GO_ON
+		       : EDGE53_NOT_WRITABLE;
 }
 
 __weak __noinline int rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
@@ -125,9 +122,9 @@ __weak __noinline int rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
 	if (!pkt || !rw)
 		return EDGE53_NOT_WRITABLE;
 	addresses = diff_addresses(pkt, rw);
-	return (rw->is_ipv6 == pkt->is_ipv6 ? write_ip_xdp(ctx, pkt, rw, addresses) :
-					      change_family_xdp(ctx, pkt, rw))
-	    ?: write_l4_xdp(ctx, pkt, rw, addresses);
+	return (rw->is_ipv6 == pkt->is_ipv6 ? write_ip_xdp(ctx, pkt, rw, addresses)
+					    : change_family_xdp(ctx, pkt, rw))
+		       ?: write_l4_xdp(ctx, pkt, rw, addresses);
 }
 
 static __always_inline enum edge53_reason send_xdp(const struct rewrite *rw, int *verdict)

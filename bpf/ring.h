@@ -79,11 +79,13 @@ static __always_inline enum edge53_reason ring_open(const struct packet *pkt,
 }
 
 /* Whether the packet comes from where the query went. */
-static __always_inline bool is_from_backend(const struct packet *pkt, const struct edge53_flow *flow,
-					    const struct edge53_backend *backend, __u16 backend_port)
+static __always_inline bool is_from_backend(const struct packet *pkt,
+					    const struct edge53_flow *flow,
+					    const struct edge53_backend *backend,
+					    __u16 backend_port)
 {
-	const struct edge53_addr *ours = addr_is_zero(&backend->source) ? &flow->client :
-									   &backend->source;
+	const struct edge53_addr *ours =
+		addr_is_zero(&backend->source) ? &flow->client : &backend->source;
 
 	return backend->service == flow->service && pkt->sport == backend_port &&
 	       addr_equal(&pkt->saddr, &backend->address) && addr_equal(&pkt->daddr, ours);
@@ -113,7 +115,8 @@ static __always_inline enum edge53_reason ring_find(struct packet *pkt, __u64 no
 		return EDGE53_REPLY_UNKNOWN;
 	match->slot = slot;
 	match->word = READ_ONCE(slot->lap);
-	if (!match->word || ((match->word >> 1 ^ plain >> knobs.slot_bits) & ((1u << lap_bits) - 1)))
+	if (!match->word ||
+	    ((match->word >> 1 ^ plain >> knobs.slot_bits) & ((1u << lap_bits) - 1)))
 		return EDGE53_REPLY_UNKNOWN;
 	smp_rmb();
 	*flow = slot->flow;

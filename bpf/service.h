@@ -21,9 +21,9 @@ static __always_inline bool is_edge_port(__u16 port)
 	return (__u32)(port - knobs.port_base) < 1u << knobs.port_bits;
 }
 
-static __always_inline enum edge53_reason
-take_frontend(struct packet *pkt, const struct edge53_addr *address,
-	      const struct edge53_service **svc)
+static __always_inline enum edge53_reason take_frontend(struct packet *pkt,
+							const struct edge53_addr *address,
+							const struct edge53_service **svc)
 {
 	struct edge53_frontend_key key = { .ifindex = pkt->ifindex, .address = *address };
 	const struct edge53_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
@@ -115,9 +115,8 @@ static __always_inline enum edge53_reason policy_of(const struct packet *pkt,
 }
 
 /* The same, but for clients that are left alone. */
-static __always_inline enum edge53_reason spare_exempt(const struct packet *pkt,
-						       const struct edge53_service *svc,
-						       enum edge53_reason why)
+static __always_inline enum edge53_reason
+spare_exempt(const struct packet *pkt, const struct edge53_service *svc, enum edge53_reason why)
 {
 	if (why == EDGE53_NOT_OURS)
 		return why;

@@ -51,7 +51,8 @@ static __always_inline bool has_syn(const struct packet *pkt)
 /* TCP payload that fits into one packet on a device. */
 static __always_inline int segment_room(__u32 mtu, bool is_ipv6)
 {
-	return (int)mtu - (is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) - (int)sizeof(struct tcphdr);
+	return (int)mtu - (is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN) -
+	       (int)sizeof(struct tcphdr);
 }
 
 /* What both ends' segments must fit into: the way to the client and that to the backend. */
@@ -75,8 +76,7 @@ static __always_inline enum edge53_reason check_mtu(const struct packet *pkt, st
 {
 	int growth = growth_of(pkt, rw);
 
-	if ((int)pkt->segment_len + growth <= (int)mtu ||
-	    (!pkt->dont_fragment && !rw->to_ethernet))
+	if ((int)pkt->segment_len + growth <= (int)mtu || (!pkt->dont_fragment && !rw->to_ethernet))
 		return GO_ON;
 	/* As the sender sees it, whatever options this packet had. */
 	rw->mtu = mtu + pkt->is_ipv6 * FAMILY_DIFFERENCE - rw->is_ipv6 * FAMILY_DIFFERENCE;
@@ -90,9 +90,8 @@ static __always_inline enum edge53_reason check_ttl(const struct packet *pkt, st
 }
 
 /* The way to a backend that is not on this host. */
-static __always_inline enum edge53_reason route_query(const struct packet *pkt,
-						      const struct edge53_backend *backend,
-						      struct rewrite *rw)
+static __always_inline enum edge53_reason
+route_query(const struct packet *pkt, const struct edge53_backend *backend, struct rewrite *rw)
 {
 	if (!backend->ifindex)
 		return EDGE53_NO_BACKEND;
@@ -113,9 +112,8 @@ static __always_inline void clamp_query(const struct packet *pkt,
 		rw->max_segment = max_segment(backend, device, pkt->is_ipv6);
 }
 
-static __always_inline enum edge53_reason translate_query(const struct packet *pkt,
-							  const struct query_flow *query,
-							  struct rewrite *rw)
+static __always_inline enum edge53_reason
+translate_query(const struct packet *pkt, const struct query_flow *query, struct rewrite *rw)
 {
 	__u32 id = query->flow.backend;
 	const struct edge53_backend *backend = bpf_map_lookup_elem(&backends, &id);
@@ -161,8 +159,7 @@ static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 no
 	if (pkt->has_bad_length)
 		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->l4proto == IPPROTO_TCP)
-		return tcp_flow_of_backend(pkt, &reply->flow, &reply->backend,
-					   &reply->conn);
+		return tcp_flow_of_backend(pkt, &reply->flow, &reply->backend, &reply->conn);
 	if (pkt->payload_len < DNS_HEADER_LEN || (pkt->is_ipv6 && !pkt->l4_check))
 		return EDGE53_REPLY_UNKNOWN;
 	return ring_find(pkt, now_ns, &reply->flow, &reply->backend, &reply->match);
@@ -205,6 +202,21 @@ static __always_inline enum edge53_reason remember_fragment(const struct packet 
 	return GO_ON;
 }
 
+/* The flow that a later fragment belongs to, if its first one was a reply. */
+static __always_inline enum edge53_reason find_fragment(struct packet *pkt, __u64 now_ns,
+							struct edge53_flow *flow)
+{
+	const struct edge53_fragment *fragment = recall_fragment(pkt, now_ns);
+
+	if (!fragment)
+		return EDGE53_NOT_OURS;
+	pkt->service = fragment->flow.service;
+	if (fragment->is_refused)
+		return EDGE53_FRAGMENT_REFUSED;
+	*flow = fragment->flow;
+	return GO_ON;
+}
+
 /* edge: a backend's reply comes back through the device its queries leave by, or it is forged. */
 static __always_inline enum edge53_reason check_origin(const struct packet *pkt,
 						       const struct reply_flow *reply)
@@ -223,9 +235,8 @@ static __always_inline enum edge53_reason check_client_device(const struct packe
 }
 
 /* edge: the reply leaves by the device the query came in by, to the neighbour it came from. */
-static __always_inline enum edge53_reason route_reply(const struct packet *pkt,
-						      const struct edge53_flow *flow,
-						      struct rewrite *rw)
+static __always_inline enum edge53_reason
+route_reply(const struct packet *pkt, const struct edge53_flow *flow, struct rewrite *rw)
 {
 	__u32 id = flow->device;
 	const struct edge53_device *device = bpf_map_lookup_elem(&devices, &id);
@@ -241,9 +252,8 @@ static __always_inline enum edge53_reason route_reply(const struct packet *pkt,
 }
 
 /* edge: the backend's SYN-ACK tells the client how much it may send at once. */
-static __always_inline enum edge53_reason clamp_reply(const struct packet *pkt,
-						      const struct reply_flow *reply,
-						      struct rewrite *rw)
+static __always_inline enum edge53_reason
+clamp_reply(const struct packet *pkt, const struct reply_flow *reply, struct rewrite *rw)
 {
 	__u32 id = reply->flow.device;
 	const struct edge53_device *device;

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* edge at tc: its chains. */
+#ifndef EDGE53_EDGE_TC_H
+#define EDGE53_EDGE_TC_H
+
+#include "error.h"
+#include "parse_skb.h"
+#include "rewrite_skb.h"
+#include "service.h"
+#include "translate.h"
+#include "verdict.h"
+
+/* Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). */
+static __always_inline enum edge53_reason check_and_admit(const struct packet *pkt, __u64 now_ns,
+							  bool is_counted)
+{
+	return check_query(pkt)
+		       ?: (is_counted && !is_beyond_xdp(pkt) ? GO_ON : admit_client(pkt, now_ns));
+}
+
+__weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32 is_counted)
+{
+	const struct edge53_service *svc;
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = TC_GO_ON;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_edge_service(pkt, &svc)
+	   ?: check_and_admit(pkt, now_ns, is_counted)
+	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: translate_query(pkt, &query, &rw)
+	   ?: check_family_skb(skb, pkt, &rw)
+	   ?: clamp_skb(skb, pkt, &rw)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: send_query_skb(skb, pkt, &rw, &verdict)
+	   ?: count_query(pkt, &query, now_ns);
+
+	return finish_query_skb(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
+}
+
+__weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = TC_GO_ON;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(pkt, now_ns, &reply)
+	   ?: check_origin(pkt, &reply)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: route_reply(pkt, &reply.flow, &rw)
+	   ?: clamp_reply(pkt, &reply, &rw)
+	   ?: check_family_skb(skb, pkt, &rw)
+	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: remember_fragment(pkt, &reply.flow)
+	   ?: clamp_skb(skb, pkt, &rw)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
+	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+
+	return finish_or_answer(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
+}
+
+__weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct edge53_flow flow;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = TC_GO_ON;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_fragment(pkt, now_ns, &flow)
+	   ?: translate_reply(&flow, &rw)
+	   ?: route_reply(pkt, &flow, &rw)
+	   ?: check_family_skb(skb, pkt, &rw)
+	   ?: rewrite_fragment_skb(skb, pkt, &rw)
+	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
+	   ?: count_fragment(pkt, &flow, now_ns);
+
+	return finish_skb(pkt, why, verdict);
+}
+
+static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
+{
+	struct packet pkt = {};
+
+	if (parse_skb(skb, l3_off, &pkt))
+		return TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return icmp_error_skb(skb, &pkt, ICMP_OF_EDGE);
+	if (pkt.is_later_fragment)
+		return fragment_skb(skb, &pkt);
+	if (pkt.dport == EDGE53_DNS_PORT)
+		return conclude(skb, &pkt, query_skb(skb, &pkt, is_counted));
+	if (is_edge_port(pkt.dport))
+		return conclude(skb, &pkt, reply_skb(skb, &pkt));
+	return TC_GO_ON;
+}
+
+#endif

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* edge in XDP: its chains. What is rare is left to tc (docs/packets.md). */
+#ifndef EDGE53_EDGE_XDP_H
+#define EDGE53_EDGE_XDP_H
+
+#include "parse.h"
+#include "rewrite_xdp.h"
+#include "service.h"
+#include "translate.h"
+#include "verdict.h"
+
+/* IP options, partial checksums and frames in several buffers are for tc. */
+static __always_inline bool is_plain(const struct packet *pkt)
+{
+	return !extra_headers_len(pkt) && !pkt->is_scattered && !has_partial_checksum(pkt);
+}
+
+/* IPv6 needs a checksum that IPv4 may do without; tc computes it. */
+static __always_inline bool may_need_checksum(const struct packet *pkt,
+					      const struct edge53_service *svc)
+{
+	return svc->flags & EDGE53_SERVICE_IPV6_BACKENDS && !pkt->is_ipv6 &&
+	       pkt->l4proto == IPPROTO_UDP && !pkt->l4_check;
+}
+
+static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
+						     const struct edge53_service *svc)
+{
+	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && pkt->ip_len <= svc->query_mtu &&
+			       is_plain(pkt) && !may_need_checksum(pkt, svc)
+		       ? GO_ON
+		       : EDGE53_HANDED_TO_TC;
+}
+
+__weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	const struct edge53_service *svc;
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = XDP_PASS;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return XDP_PASS;
+	now_ns = bpf_ktime_get_ns();
+	why = find_edge_service(pkt, &svc)
+	   ?: check_query(pkt)
+	   ?: admit_client(pkt, now_ns)
+	   ?: is_for_xdp(pkt, svc)
+	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: translate_query(pkt, &query, &rw)
+	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
+	   ?: clamp_xdp(ctx, pkt, &rw)
+	   ?: rewrite_xdp(ctx, pkt, &rw)
+	   ?: send_xdp(&rw, &verdict)
+	   ?: count_query(pkt, &query, now_ns);
+
+	return finish_xdp(pkt, why, verdict);
+}
+
+static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,
+							   const struct rewrite *rw)
+{
+	return rw->xdp_target && is_plain(pkt) ? GO_ON : EDGE53_HANDED_TO_TC;
+}
+
+__weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = XDP_PASS;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return XDP_PASS;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(pkt, now_ns, &reply)
+	   ?: check_origin(pkt, &reply)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: route_reply(pkt, &reply.flow, &rw)
+	   ?: clamp_reply(pkt, &reply, &rw)
+	   ?: is_reply_for_xdp(pkt, &rw)
+	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
+	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: clamp_xdp(ctx, pkt, &rw)
+	   ?: rewrite_xdp(ctx, pkt, &rw)
+	   ?: send_xdp(&rw, &verdict)
+	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+
+	return finish_xdp(pkt, why, verdict);
+}
+
+__weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	struct bytes b = {
+		.data = (void *)(long)ctx->data,
+		.data_end = (void *)(long)ctx->data_end,
+		.xdp = ctx,
+	};
+	enum edge53_reason why;
+
+	if (!pkt)
+		return EDGE53_NOT_OURS;
+	b.len = b.data_end - b.data;
+	why = parse_packet(&b, ETH_HLEN, 0, pkt);
+	pkt->ifindex = ctx->ingress_ifindex;
+	return why;
+}
+
+static __always_inline int edge_in_xdp(struct xdp_md *ctx)
+{
+	struct packet pkt = {};
+
+	if (parse_xdp(ctx, &pkt))
+		return XDP_PASS;
+	if (pkt.dport == EDGE53_DNS_PORT)
+		return query_xdp(ctx, &pkt);
+	if (is_edge_port(pkt.dport))
+		return reply_xdp(ctx, &pkt);
+	return XDP_PASS;
+}
+
+#endif

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* enforce: its chains. Queries at tc ingress of a client's device, replies at its egress. */
+#ifndef EDGE53_ENFORCE_H
+#define EDGE53_ENFORCE_H
+
+#include "error.h"
+#include "parse_skb.h"
+#include "rewrite_skb.h"
+#include "service.h"
+#include "translate.h"
+#include "verdict.h"
+
+static __always_inline bool is_enforced_port(__u16 port)
+{
+	return port == EDGE53_DNS_PORT || port == DOT_PORT || port == DOH_PORT;
+}
+
+__weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
+{
+	const struct edge53_service *svc;
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_enforce_service(pkt, &svc)
+	   ?: apply_policy(pkt, svc)
+	   ?: check_query(pkt)
+	   ?: admit_client(pkt, now_ns)
+	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: translate_query(pkt, &query, &rw)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: count_query(pkt, &query, now_ns);
+	return finish_query_skb(pkt, why, TC_GO_ON, 0);
+}
+
+/* IPv6 that hides what it is. */
+__weak __noinline int enforce_hidden(struct packet *pkt)
+{
+	const struct edge53_service *svc;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	why = find_enforce_service(pkt, &svc) ?: refuse_hidden(pkt, svc);
+	return finish_query_skb(pkt, why, TC_GO_ON, 0);
+}
+
+/* Of what was refused; the rest of anything else passes. */
+__weak __noinline int enforce_fragment(struct packet *pkt)
+{
+	const struct edge53_fragment *fragment;
+	enum edge53_reason why = EDGE53_NOT_OURS;
+
+	if (!pkt)
+		return TC_GO_ON;
+	fragment = recall_fragment(pkt, bpf_ktime_get_ns());
+	if (fragment && fragment->is_refused) {
+		pkt->service = fragment->flow.service;
+		why = EDGE53_FRAGMENT_REFUSED;
+	}
+	return finish_skb(pkt, why, TC_GO_ON);
+}
+
+static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct packet pkt = {};
+	enum edge53_reason why = parse_skb(skb, l3_off, &pkt);
+
+	if (why)
+		return why == EDGE53_HIDDEN_BY_HEADERS ? enforce_hidden(&pkt) : TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return icmp_error_skb(skb, &pkt, ICMP_OF_ENFORCED_CLIENT);
+	if (pkt.is_later_fragment)
+		return enforce_fragment(&pkt);
+	if (is_enforced_port(pkt.dport))
+		return conclude(skb, &pkt, enforce_query(skb, &pkt));
+	return TC_GO_ON;
+}
+
+/* --- replies ---------------------------------------------------------------------------------- */
+
+__weak __noinline int enforce_reply(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_flow(pkt, now_ns, &reply)
+	   ?: check_client_device(pkt, &reply.flow)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: remember_fragment(pkt, &reply.flow)
+	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	return finish_skb(pkt, why, TC_GO_ON);
+}
+
+__weak __noinline int enforce_reply_fragment(struct __sk_buff *skb, struct packet *pkt)
+{
+	struct edge53_flow flow;
+	struct rewrite rw;
+	__u64 now_ns;
+	enum edge53_reason why;
+
+	if (!pkt)
+		return TC_GO_ON;
+	now_ns = bpf_ktime_get_ns();
+	why = find_fragment(pkt, now_ns, &flow)
+	   ?: translate_reply(&flow, &rw)
+	   ?: rewrite_fragment_skb(skb, pkt, &rw)
+	   ?: count_fragment(pkt, &flow, now_ns);
+	return finish_skb(pkt, why, TC_GO_ON);
+}
+
+static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct packet pkt = {};
+
+	if (parse_skb(skb, l3_off, &pkt))
+		return TC_GO_ON;
+	if (pkt.is_icmp_error)
+		return icmp_error_skb(skb, &pkt, ICMP_TO_ENFORCED_CLIENT);
+	if (pkt.is_later_fragment)
+		return enforce_reply_fragment(skb, &pkt);
+	if (pkt.sport == EDGE53_DNS_PORT && is_edge_port(pkt.dport))
+		return enforce_reply(skb, &pkt);
+	return TC_GO_ON;
+}
+
+#endif
