@@ -82,6 +82,7 @@ int main(int argc, char **argv)
 	add_tables(answer_tables);
 	add_tables(icmp_tables);
 	add_tables(icmp_family_tables);
+	add_tables(mss_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);
