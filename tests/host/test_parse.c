@@ -42,8 +42,8 @@ static const struct row {
 	  { IPV4(40, MORE_FRAGMENTS, 17), UDP(200), DNS }, 40, EDGE53_GO_ON, false },
 	{ "the same, and IP is longer than the packet",
 	  { IPV4(48, MORE_FRAGMENTS, 17), UDP(200), DNS }, 40, EDGE53_GO_ON, true },
-	{ "the same, and what stands for the DNS header is padding",
-	  { IPV4(28, MORE_FRAGMENTS, 17), UDP(200), DNS }, 40, EDGE53_GO_ON, true },
+	{ "the same, and what stands for the DNS header is padding: it has none",
+	  { IPV4(28, MORE_FRAGMENTS, 17), UDP(200), DNS }, 40, EDGE53_GO_ON, false },
 	{ "a first fragment, and half of the TCP header is padding",
 	  { IPV4(28, MORE_FRAGMENTS, 6), TCP }, 40, EDGE53_GO_ON, true },
 	{ "a later fragment", { IPV6(16, 44), LATER_FRAGMENT(17), UDP(8) }, 56, EDGE53_GO_ON, false },
@@ -67,6 +67,8 @@ static void packets_are_read(void **state)
 		assert_int_equal(parse_packet(&b, 0, protocol, &pkt), row->why);
 		if (row->why == EDGE53_GO_ON)
 			assert_int_equal(pkt.has_bad_length, row->has_bad_length);
+		if (pkt.l4_off + sizeof(struct udphdr) + DNS_HEADER_LEN > pkt.ip_len)
+			assert_int_equal(pkt.payload_len, 0);
 	}
 }
 
