@@ -67,13 +67,13 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
-	if (l4_len <
-	    sizeof(*udp) + DNS_HEADER_LEN) /* nothing is known of the rest, if there is one */
+	/* Of what a first fragment does not have, nothing is known. */
+	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN)
 		return GO_ON;
 	pkt->payload_len = udp_len - sizeof(*udp);
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return GO_ON;
-	if (l4_len < sizeof(*udp) + DNS_HEADER_LEN || (void *)dns + DNS_HEADER_LEN > b->data_end) {
+	if ((void *)dns + DNS_HEADER_LEN > b->data_end) {
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
@@ -230,7 +230,7 @@ static __always_inline enum edge53_reason parse_ipv6(struct bytes *b, struct pac
 		if (pkt->l4_off > pkt->l3_off + pkt->ip_len)
 			return EDGE53_HIDDEN_BY_HEADERS;
 		if (pkt->is_later_fragment)
-			return GO_ON;
+			return parse_later_fragment(b, pkt);
 	}
 	return parse_l4(b, pkt);
 }
