@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 """samepackets.py VERB ...: does a packet leave as it came?
 
-  send SOURCE DESTINATION       Packets of many kinds from raw sockets, none of them a DNS query: other ports, also
+  send SOURCE DESTINATION [WITHOUT]
+                                Packets of many kinds from raw sockets, none of them a DNS query: other ports, also
                                 with 53 as source; ICMP, SCTP, GRE, ESP; headers with options; fragments; nonsense.
-                                Prints how many.
+                                None of the IP protocol WITHOUT. Prints how many.
   compare HOPS COUNT FILE FILE  Two captures (tcpdump -w) hold the same COUNT IP packets, byte for byte, but for the TTL
                                 or hop limit, which is HOPS less, and with it the checksum of IPv4's header.
 """
@@ -48,13 +49,15 @@ def packets(source, destination):
         yield 1, b"\x0d\0" + chance.randbytes(18), 0, 0, 64
 
 
-def send(source, destination):
+def send(source, destination, without=""):
     is_v6 = ":" in source
     family = socket.AF_INET6 if is_v6 else socket.AF_INET
     raw = socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
     src, dst = (socket.inet_pton(family, a) for a in (source, destination))
     count = 0
     for protocol, body, offset, more, ttl in packets(src, dst):
+        if str(protocol) == without:
+            continue
         count += 1
         if is_v6:
             if offset or more:

@@ -39,6 +39,8 @@ on inner ip route add default via 10.77.2.1
 on inner ip -6 route add default via fd77:2::1
 on host ip route add 10.77.2.0/24 via 10.77.1.11
 on host ip -6 route add fd77:2::/64 via fd77:1::11
+on upstream ip route add 10.77.2.0/24 via 198.51.100.2
+on upstream ip -6 route add fd77:2::/64 via 2001:db8:51::2
 narrow lan 10.77.2.11 inner0 1300
 narrow lan fd77:2::11 inner0 1300
 # These servers are asked only by who is sent to them.
