@@ -551,7 +551,9 @@ static bool run_step(struct model *model, const struct step *step)
 				    step->query ? path->query : path->reply;
 	enum test_device device = step->device ?: step->query ? client_device(path) :
 								backend_device(path);
-	const struct surroundings around = { .gso_size = step->gso_size };
+	const struct surroundings around = { .gso_size = step->gso_size,
+					     .has_vlan = step->has_vlan,
+					     .vlan_tci = step->vlan_tci };
 	struct frame in, out, expected;
 	int verdict;
 	bool good = true;

@@ -47,6 +47,8 @@ struct step {
 	bool takes_slot; /* although it is not sent */
 	bool by_tc;	 /* XDP leaves it as it is, to edge_tc_l2_checked behind it */
 	unsigned gso_size; /* tc: it is a bundle of segments or datagrams */
+	bool has_vlan;	   /* tc: the tag beside the bytes */
+	unsigned vlan_tci;
 	unsigned conn;	/* TCP: the entry that this is about ... */
 	enum edge53_conn_state state; /* ... and its state afterwards; 0: not looked at */
 	void (*before)(void); /* what happens in between */

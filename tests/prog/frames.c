@@ -41,9 +41,17 @@ struct layer_of *eth(const unsigned char *dmac, const unsigned char *smac, struc
 	return l;
 }
 
+struct layer_of *tag(unsigned tci, struct layer_of *inner)
+{
+	struct layer_of *l = new_layer(L_VLAN, inner);
+
+	l->id = tci;
+	return l;
+}
+
 struct layer_of *vlan(const unsigned char *dmac, const unsigned char *smac, struct layer_of *inner)
 {
-	return eth(dmac, smac, new_layer(L_VLAN, inner));
+	return eth(dmac, smac, tag(42, inner));
 }
 
 struct layer_of *arp(void)
@@ -500,7 +508,7 @@ static unsigned make_eth(const struct layer_of *l, unsigned char *p)
 
 static unsigned make_vlan(const struct layer_of *l, unsigned char *p)
 {
-	put16(p, 42);
+	put16(p, l->id);
 	put16(p + 2, ethertype_of(l->inner));
 	return 4 + make(l->inner, p + 4);
 }

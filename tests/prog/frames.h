@@ -17,7 +17,7 @@
 #include <linux/types.h>
 
 #define FRAME_MAX 6000
-#define DATA_MAX 1600
+#define DATA_MAX 5200
 #define ETH_LEN 14
 
 enum layer { L_ETH, L_VLAN, L_ARP, L_IP4, L_IP6, L_IP6_EXT, L_UDP, L_TCP, L_ICMP, L_DATA };
@@ -59,6 +59,8 @@ struct frame {
 void frames_reset(void);
 
 struct layer_of *eth(const unsigned char *dmac, const unsigned char *smac, struct layer_of *inner);
+/* Between eth() and what it carries. */
+struct layer_of *tag(unsigned tci, struct layer_of *inner);
 struct layer_of *vlan(const unsigned char *dmac, const unsigned char *smac, struct layer_of *inner);
 struct layer_of *arp(void);
 struct layer_of *ip4(const char *src, const char *dst, struct layer_of *inner);

@@ -83,6 +83,8 @@ int main(int argc, char **argv)
 	add_tables(icmp_tables);
 	add_tables(icmp_family_tables);
 	add_tables(mss_tables);
+	add_tables(link_tables);
+	add_tables(guard_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);

@@ -117,7 +117,7 @@ int world_run(enum test_program program, enum test_device device, const struct f
 struct surroundings {
 	unsigned gso_size;
 	unsigned ingress_ifindex; /* of a forwarded packet */
-	unsigned vlan_tci;
+	unsigned vlan_tci; /* tc: of the tag that a device or the kernel took out of the bytes */
 	bool has_vlan;
 };
 
