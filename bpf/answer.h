@@ -62,6 +62,8 @@ static __always_inline int send_back(struct __sk_buff *skb, const struct packet 
 {
 	struct ethhdr eth;
 
+	if (!drop_priority_tag(skb))
+		return TC_ACT_SHOT;
 	if (pkt->l3_off) {
 		__builtin_memcpy(eth.h_dest, pkt->eth_src, ETH_ALEN);
 		__builtin_memcpy(eth.h_source, pkt->eth_dst, ETH_ALEN);

@@ -559,6 +559,8 @@ static __always_inline enum edge53_reason rewrite_error(struct __sk_buff *skb, s
 {
 	int written;
 
+	if (!drop_priority_tag(skb))
+		return EDGE53_NOT_WRITABLE;
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		written = patch_error(skb, pkt, quote, rw);
 	else if (!translate_type(skb, pkt, quote))

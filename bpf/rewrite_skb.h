@@ -76,6 +76,12 @@ check_family_skb(struct __sk_buff *skb, const struct packet *pkt, const struct r
 		       : GO_ON;
 }
 
+/* A tag of VID 0 beside the bytes would be put into them when the packet leaves. */
+static __always_inline bool drop_priority_tag(struct __sk_buff *skb)
+{
+	return !skb->vlan_present || !bpf_skb_vlan_pop(skb);
+}
+
 /* The IP header, of the old or the new family. *l4_off: where the transport is afterwards. */
 static __always_inline enum edge53_reason rewrite_ip_skb(struct __sk_buff *skb,
 							 const struct packet *pkt,
@@ -83,6 +89,8 @@ static __always_inline enum edge53_reason rewrite_ip_skb(struct __sk_buff *skb,
 							 __u32 *l4_off)
 {
 	*l4_off = pkt->l4_off;
+	if (!drop_priority_tag(skb))
+		return EDGE53_NOT_WRITABLE;
 	if (rw->is_ipv6 == pkt->is_ipv6)
 		return write_ip_skb(skb, pkt, rw, addresses);
 	if (!change_family(skb, pkt, rw))
