@@ -17,8 +17,8 @@ edge_config wg0
 start_edge53 edge
 
 expect "a reply of 3 kB is truncated over UDP and comes over TCP" \
-	equal "$(on client dig @$FRONTEND big.example.com TXT +short +bufsize=1232 | wc -l)" 40
-expect "and over TCP at once" equal "$(on client dig @$FRONTEND big.example.com TXT +short +tcp | wc -l)" 40
+	equal "$(on client dig @$FRONTEND big.example.com TXT +short +tries=1 +time=30 +bufsize=1232 | wc -l)" 40
+expect "and over TCP at once" equal "$(on client dig @$FRONTEND big.example.com TXT +short +tries=1 +time=30 +tcp | wc -l)" 40
 
 before=$(reason_count edge reply_fragment)
 expect "a UDP reply of three fragments does not reach the client" \

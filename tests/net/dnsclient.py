@@ -32,7 +32,7 @@ import time
 import dns.message
 import dns.rdatatype
 
-PATIENCE = 5.0
+PATIENCE = 60.0
 IP_RECVTTL = 12     # linux/in.h; Python has no name for it
 
 
