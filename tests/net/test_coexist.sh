@@ -4,7 +4,7 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
-need bpftool
+need bpftool dnsperf
 # PASS_OBJECT names pass.bpf.c compiled elsewhere.
 [ -n "${PASS_OBJECT:-}" ] || need "${CLANG:=clang}"
 
@@ -19,8 +19,8 @@ tcx_names() { tcx list "$1" | cut -d' ' -f2 | paste -sd' '; }
 # seen HOOK PROGRAM_ID: how many packets the foreign program has counted (HOOK 0: XDP, 1: tc).
 seen() {
 	local map
-	map=$(bpftool -j prog show id "$2" | json_get "d['map_ids'][0]")
-	bpftool -j map lookup id "$map" key "$1" 0 0 0 | json_get "d['formatted']['value']"
+	map=$(bpftool prog show id "$2" | sed -n 's/.*map_ids \([0-9]*\).*/\1/p')
+	bpftool map lookup id "$map" key "$1" 0 0 0 | sed -n 's/.*"value": \([0-9]*\).*/\1/p'
 }
 # filter_id DEVICE PRIORITY: the program of a filter.
 filter_id() { on edge tc filter show dev "$1" ingress pref "$2" | sed -n 's/.* id \([0-9]*\).*/\1/p' | head -n 1; }
@@ -46,15 +46,13 @@ service_works() {
 sees_pings() {
 	local before
 	before=$(seen "$1" "$2")
-	for _ in 1 2 3 4 5; do
-		pings client $FRONTEND
-	done
+	on client ping -q -c 5 -i 0.01 $FRONTEND >"$LAB_TMP/pings"
 	expect "$3 sees what is not ours" test "$(seen "$1" "$2")" -ge $((before + 5))
 }
 sees_queries() {
 	local before
 	before=$(seen "$1" "$2")
-	dnsclient client tally $FRONTEND 40 >"$LAB_TMP/tally"
+	on client dnsperf -s $FRONTEND -d "$LAB_TMP/forty" >"$LAB_TMP/forty.txt"
 	test "$(seen "$1" "$2")" -ge $((before + 40))
 }
 sees_all() { expect "$3 sees queries" sees_queries "$1" "$2"; }
@@ -71,6 +69,7 @@ else
 fi
 lab_edge wireguard
 edge_config wg0
+head -n 40 "$(query_file)" >"$LAB_TMP/forty"
 
 # Nobody else: which hook is it?
 start_edge53 edge
@@ -147,7 +146,7 @@ spawn edge tcx.log "$LAB_PYTHON" "$LAB_HERE/tcx.py" hold "$earlier" eth0 first
 programs_are() { equal "$(tcx list eth0 | cut -d' ' -f1 | paste -sd' ')" "$*"; }
 wait_until 60 programs_are "$earlier" || fail "a program in tcx"
 start_edge53 edge
-ours=$(tcx list eth0 | head -n 1)
+ours=$(tcx list eth0 | sed -n 1p)
 expect "ours is before what was there" equal "${ours#* }" edge_tc_l2_chec
 expect "nothing else is on eth0" programs_are "${ours% *}" "$earlier"
 service_works "with an earlier program in tcx"
