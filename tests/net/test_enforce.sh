@@ -20,9 +20,8 @@ for vpn in vpn1 vpn2; do
 			equal "$(ask $vpn "$resolver" www.example.com)" 192.0.2.80
 		expect "$vpn asks $resolver over TCP" \
 			equal "$(ask $vpn "$resolver" www.example.com +tcp)" 192.0.2.80
-		expect "$vpn asks $resolver with kdig" \
-			equal "$(on $vpn kdig "@$resolver" www.example.com +short)" 192.0.2.80
 	done
+	expect "$vpn asks with kdig" equal "$(on $vpn kdig @1.1.1.1 www.example.com +short)" 192.0.2.80
 	expect "$vpn asks three resolvers from one UDP port" dnsclient $vpn twins 8.8.8.8 9.9.9.9 1.1.1.1 $RESOLVER
 	expect "$vpn asks three resolvers from one TCP port" dnsclient $vpn twins --tcp 8.8.8.8 9.9.9.9 1.1.1.1 $RESOLVER
 	expect "$vpn pipelines over TCP" dnsclient $vpn pipeline 9.9.9.9 100
