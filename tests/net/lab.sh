@@ -288,7 +288,7 @@ start_edge53() {
 	NOTIFY_SOCKET=$LAB_TMP/notify.sock spawn "$ns" edge53.log \
 		"$EDGE53" --pins "$LAB_PINS" run -c "$LAB_TMP/edge53.yaml" "$@"
 	EDGE53_PID=$SPAWNED
-	wait_until 60 ready_or_dead "$before" "$EDGE53_PID" || fail "edge53 run is not ready after a minute"
+	wait_until 180 ready_or_dead "$before" "$EDGE53_PID" || fail "edge53 run is not ready after three minutes"
 	more_ready_than "$before" || fail "edge53 run ended before it was ready"
 	e53 "$ns" status >/dev/null || fail "edge53 is ready, but status says $?"
 }
