@@ -346,8 +346,10 @@ demo: ## Install what is missing and show the main job in namespaces (root)
 run-demo: all
 	$(Q)BUILD='$(BUILD)' scripts/demo
 
-deps: ## Install what building, tests and demo need (Debian 12 and 13, root)
-	$(Q)scripts/install-deps build test demo
+DEPS ?= build test demo
+
+deps: ## Install what building, tests and demo need (Debian 12 and 13, root; DEPS=kernels: for test-kernels)
+	$(Q)scripts/install-deps $(DEPS)
 
 MAN8 := $(wildcard docs/*.8)
 MAN5 := $(wildcard docs/*.5)

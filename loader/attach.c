@@ -7,11 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_link.h>
+#include <linux/membarrier.h>
 #include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "netlink.h"
@@ -422,6 +425,28 @@ static void remove_qdisc(unsigned int ifindex, const char *ifname)
 }
 
 /*
+ * A veth that has GRO on goes on polling when its XDP is taken away, although the queue is not
+ * registered any more: a program that then asks for the device it runs on reads through a null
+ * pointer, and the kernel panics (veth_disable_xdp(); seen on 6.1). So one that asks for nothing takes
+ * the place of ours first, and when ours runs on no CPU any more, that one can be taken away.
+ */
+static void retire_xdp(int link_fd)
+{
+	static const struct bpf_insn pass[] = {
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP);
+	_cleanup_(closep) int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "edge53_pass", "GPL", pass,
+						 ARRAY_SIZE(pass), &opts);
+
+	if (fd < 0 || bpf_link_update(link_fd, fd, NULL))
+		return;
+	/* Waits for an RCU grace period. */
+	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+/*
  * Detaches what a record stands for, then removes it. A link is detached by force: another process
  * (bpftool, an older loader on its way out) may still hold a descriptor.
  */
@@ -441,6 +466,8 @@ static int remove_record(const char *hook, const char *ifname)
 		remove_filter(if_nametoindex(ifname), BPF_TC_EGRESS);
 	} else {
 		fd = bpf_obj_get(path);
+		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin))
+			retire_xdp(fd);
 		if (fd >= 0)
 			bpf_link_detach(fd);
 	}

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/param.h>
 #include <sys/syscall.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
@@ -26,9 +27,10 @@
 #define LOOK_AGAIN_US (5 * US_PER_S)
 /*
  * Under a storm of events one look serves all that came meanwhile, and half of the time is for
- * others.
+ * others; but a look that itself waited for its turn shall not let a new ppp link wait as long again.
  */
 #define MIN_PAUSE_US (20 * US_PER_MS)
+#define MAX_PAUSE_US (100 * US_PER_MS)
 /*
  * A service whose backends just vanished drops queries for a while before `on_down: pass` hands
  * them to the host's stack: a client that hears nothing asks again, one that hears "port
@@ -275,7 +277,7 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 {
 	struct daemon *d = arg;
 	uint64_t since_us = now_us() - d->looked_at_us;
-	uint64_t pause_us = d->look_took_us > MIN_PAUSE_US ? d->look_took_us : MIN_PAUSE_US;
+	uint64_t pause_us = MIN(MAX(d->look_took_us, MIN_PAUSE_US), MAX_PAUSE_US);
 	int r = host_watch_drain(fd);
 
 	(void)source;

@@ -23,7 +23,8 @@ for options in '-n 20000' '-n 20000 -c' '-n 10000 -r 5000 -s 203.0.113.100-203.0
 	# shellcheck disable=SC2086 # a list of options
 	result=$(pktgen $options) || fail "pktgen.sh $options: $result"
 	sent=$(cut -d' ' -f2 <<<"$result")
-	expect "$options: all are sent: $result" equal "${result% pps*}" "sent $(cut -d' ' -f2 <<<"$options") errors 0"
+	# Errors are what did not fit into the queue of a receiver that had no CPU: they were sent once more.
+	expect "$options: all are sent: $result" equal "$sent" "$(cut -d' ' -f2 <<<"$options")"
 	total=$((total + sent))
 	expect "$options: each is counted as no query" equal "$(reason_count edge not_a_query)" $total
 	echo "$options: $result"
@@ -45,6 +46,20 @@ for _ in 1 2 3 4 5; do
 done
 wait_until 60 gone "$generator" || fail "pktgen does not end"
 expect "and all of them are counted" equal "$(reason_count edge not_a_query)" $((total + 20000))
+
+# Taking XDP away from a veth while packets come has panicked these kernels: retire_xdp() in loader/attach.c.
+spawn client flood.log "$LAB_ROOT/scripts/pktgen.sh" -i eth0 -d $FRONTEND -m "$edge_mac" -n 100000000
+flood=$SPAWNED
+before=$(reason_count edge not_a_query)
+flooded() { [ "$(reason_count edge not_a_query)" -gt $((before + 1000)) ]; }
+wait_until 60 flooded || fail "pktgen does not flood"
+for round in 1 2 3; do
+	expect "down under a flood, round $round" e53 edge down
+	start_edge53 edge
+done
+expect "the flood has not ended" alive "$flood"
+end_process "$flood"
+expect "after it the service works" equal "$(ask client $FRONTEND www.example.com)" 192.0.2.80
 
 # Generic XDP: the script must not even try.
 e53 edge down || fail "down"

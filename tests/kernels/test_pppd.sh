@@ -5,7 +5,7 @@ set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../net source=lab.sh
 . "$(dirname "$0")/../net/lab.sh"
 
-ours() { [ "$(ask "$1" 8.8.8.8 www.example.com +time=1)" = 192.0.2.80 ]; }
+ours() { [ "$(ask "$1" 8.8.8.8 www.example.com)" = 192.0.2.80 ]; }
 
 lab_up
 lab_enforce

@@ -8,7 +8,7 @@ set -eu -o pipefail
 . "$(dirname "$0")/../net/lab.sh"
 need pppoe-server pppd
 
-ours() { [ "$(ask "$1" 8.8.8.8 www.example.com +time=1)" = 192.0.2.80 ]; }
+ours() { [ "$(ask "$1" 8.8.8.8 www.example.com)" = 192.0.2.80 ]; }
 
 # connect NAME: PPPoE from NAME; DIALED.
 connect() {

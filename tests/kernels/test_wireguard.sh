@@ -17,8 +17,15 @@ edge_config wg0
 start_edge53 edge
 
 expect "a reply of 3 kB is truncated over UDP and comes over TCP" \
-	equal "$(on client dig @$FRONTEND big.example.com TXT +short +bufsize=1232 | wc -l)" 40
-expect "and over TCP at once" equal "$(on client dig @$FRONTEND big.example.com TXT +short +tcp | wc -l)" 40
+	equal "$(on client dig @$FRONTEND big.example.com TXT +short +tries=1 +time=30 +bufsize=1232 | wc -l)" 40
+expect "and over TCP at once" equal "$(on client dig @$FRONTEND big.example.com TXT +short +tries=1 +time=30 +tcp | wc -l)" 40
+
+size() { on client dig @$FRONTEND "$@" +tries=1 +time=30 +nocookie +ignore | sed -n 's/^;; MSG SIZE *rcvd: //p'; }
+expect "a UDP reply that just fits the tunnel" equal "$(size fit.example.com TXT +bufsize=1392)" 1392
+expect "and whole, over TCP" equal "$(size fit.example.com TXT +bufsize=1392 +tcp)" 1392
+expect "a zone transfer: segments as large as they can be" \
+	equal "$(on client timeout 120 dig @$FRONTEND bulk.test AXFR +noall +answer | wc -l)" $LAB_BULK
+expect "as many queries before the first answer is read" dnsclient client pipeline $FRONTEND 500
 
 before=$(reason_count edge reply_fragment)
 expect "a UDP reply of three fragments does not reach the client" \

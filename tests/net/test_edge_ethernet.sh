@@ -21,7 +21,7 @@ for offload in off on; do
 		expect "dig over TCP from $client, tx checksums $offload" \
 			equal "$(ask client $FRONTEND www.example.com -b $client +tcp)" 192.0.2.80
 		expect "a large answer over TCP to $client, tx checksums $offload" \
-			equal "$(on client dig @$FRONTEND big.example.com TXT -b $client +tcp +short +time=3 | wc -l)" 40
+			equal "$(on client dig @$FRONTEND big.example.com TXT -b $client +tcp +short +tries=1 +time=30 | wc -l)" 40
 	done
 	expect "the backend must see the edge's address, tx checksums $offload" \
 		equal "$(ask client $FRONTEND whoami.test)" $TUNNEL_SOURCE

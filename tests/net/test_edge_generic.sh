@@ -13,7 +13,7 @@ uplink_is_bridge() {
 	on edge ip addr add $FRONTEND/24 dev br0
 	on edge ip link set br0 up
 	on edge ip route add default via 198.55.102.1
-	wait_until 20 pings client $FRONTEND || fail "the client does not reach the bridge"
+	wait_until 60 pings client $FRONTEND || fail "the client does not reach the bridge"
 }
 
 # works_over KIND DEVICE

@@ -5,10 +5,10 @@ set -eu -o pipefail
 . "$(dirname "$0")/lab.sh"
 
 answers_again() {
-	[ "$(ask client $FRONTEND www.example.com -b 203.0.113.7 +time=1)" = 192.0.2.80 ]
+	[ "$(ask client $FRONTEND www.example.com -b 203.0.113.7)" = 192.0.2.80 ]
 }
 both_work() {
-	wait_until 20 answers_again || fail "no answer over UDP $1"
+	wait_until 60 answers_again || fail "no answer over UDP $1"
 	expect "an answer over TCP $1" equal "$(ask client $FRONTEND www.example.com -b 203.0.113.7 +tcp)" 192.0.2.80
 }
 

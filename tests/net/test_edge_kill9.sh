@@ -10,15 +10,16 @@ lab_edge wireguard
 edge_config wg0
 start_edge53 edge
 
-start_load client udp.txt -s $FRONTEND -a 203.0.113.20 -l 10 -c 20 -Q 8000
+# Emulated CPUs have nothing left for a loader beside thousands of queries a second.
+udp_rate=8000 tcp_rate=1000
+[ -z "${QUICK:-}" ] || udp_rate=200 tcp_rate=50
+start_load client udp.txt -s $FRONTEND -a 203.0.113.20 -c 20 -Q "$udp_rate"
 udp_load=$LOAD_PID
-start_load client tcp.txt -s $FRONTEND -a 203.0.113.21 -l 10 -c 10 -m tcp -Q 1000
+start_load client tcp.txt -s $FRONTEND -a 203.0.113.21 -c 10 -m tcp -Q "$tcp_rate"
 tcp_load=$LOAD_PID
 spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold $FRONTEND "$LAB_TMP/stop" --from 203.0.113.7
 hold=$SPAWNED
-wait_until 20 load_is_running udp.txt || fail "dnsperf does not start"
 
-under_load=0
 for round in 1 2 3; do
 	kill_edge53
 	expect "without a loader status still works, round $round" e53 edge status >"$LAB_TMP/status.log"
@@ -29,17 +30,15 @@ for round in 1 2 3; do
 	start_edge53 edge
 	expect "new connections with the new loader, round $round" \
 		equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +tcp)" 192.0.2.80
-	! alive "$udp_load" || under_load=$round
 done
-expect "the load must outlast a loader or two" test $under_load -ge 1
 
-wait_until 30 gone "$udp_load" || fail "dnsperf over UDP does not end"
-wait_until 30 gone "$tcp_load" || fail "dnsperf over TCP does not end"
+end_load "$udp_load" udp.txt
+end_load "$tcp_load" tcp.txt
 expect "dnsperf over UDP loses nothing" all_answered udp.txt
 expect "dnsperf over TCP loses nothing" all_answered tcp.txt
 
 touch "$LAB_TMP/stop"
-wait_until 20 gone "$hold" || fail "the held TCP connection does not end"
+wait_until 60 gone "$hold" || fail "the held TCP connection does not end"
 wait "$hold" || fail "the held TCP connection broke"
 expect "one connection must have served all the time" grep -q 'answers on one connection' "$LAB_TMP/hold.log"
 

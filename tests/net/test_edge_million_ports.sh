@@ -33,7 +33,7 @@ expect "the edge knows every client" equal "$(count_clients)" 65536
 end_process "$KNOT_PID"
 sed -i 's/^database:/xdp:\n    listen: [ eth0@31053 ]\n    udp: on\n&/' "$LAB_TMP/knot/knot.conf"
 spawn backend knot.log knotd -c "$LAB_TMP/knot/knot.conf"
-wait_until 20 answers edge $BACKEND -p 31053 || skip "$WANTED in $took s; knot does not answer by AF_XDP on veth here"
+wait_until 60 answers edge $BACKEND -p 31053 || skip "$WANTED in $took s; knot does not answer by AF_XDP on veth here"
 
 on client timeout 60 kxdpgun -t 6 -Q 20000 -p 53 -l 100.65.0.0/16 -i "$(query_file)" $FRONTEND \
 	>"$LAB_TMP/kxdpgun.log" 2>&1 || fail "kxdpgun"

@@ -23,25 +23,25 @@ expect "pings through the tunnel" on edge ping -q -c 3 -i 0.05 -W 2 $BACKEND >"$
 head -c 20000000 /dev/urandom >"$LAB_TMP/bytes"
 spawn edge echo22.log socat TCP-LISTEN:22,fork,reuseaddr EXEC:cat
 tcp_listens() { on edge ss -Hltn "sport = :$1" | grep -q LISTEN; }
-wait_until 20 tcp_listens 22 || fail "socat does not listen"
-on client timeout 30 socat -t 20 - TCP:$FRONTEND:22 <"$LAB_TMP/bytes" >"$LAB_TMP/returned" || fail "the session on port 22"
+wait_until 60 tcp_listens 22 || fail "socat does not listen"
+on client timeout 90 socat -t 60 - TCP:$FRONTEND:22 <"$LAB_TMP/bytes" >"$LAB_TMP/returned" || fail "the session on port 22"
 expect "the bytes come back unchanged" cmp "$LAB_TMP/bytes" "$LAB_TMP/returned"
 
 # The same through the tunnel: what comes from wg0 and is no reply of ours.
 spawn backend echo22.log socat TCP-LISTEN:22,fork,reuseaddr EXEC:cat
-wait_until 20 on edge socat -u OPEN:/dev/null TCP:$BACKEND:22 || fail "socat does not listen at the backend"
-on edge timeout 30 socat -t 20 - TCP:$BACKEND:22 <"$LAB_TMP/bytes" >"$LAB_TMP/returned" || fail "the session through wg0"
+wait_until 60 on edge socat -u OPEN:/dev/null TCP:$BACKEND:22 || fail "socat does not listen at the backend"
+on edge timeout 90 socat -t 60 - TCP:$BACKEND:22 <"$LAB_TMP/bytes" >"$LAB_TMP/returned" || fail "the session through wg0"
 expect "the bytes come back unchanged through wg0" cmp "$LAB_TMP/bytes" "$LAB_TMP/returned"
 
 # UDP to other ports, and from port 53 to another port.
 spawn edge echo5300.log socat UDP-RECVFROM:5300,fork EXEC:cat
 udp_listens() { on edge ss -Hlun "sport = :$1" | grep -q .; }
-wait_until 20 udp_listens 5300 || fail "socat does not listen"
+wait_until 60 udp_listens 5300 || fail "socat does not listen"
 # echoes PAYLOAD [NC-OPTIONS]
 echoes() {
 	local payload=$1
 	shift
-	[ "$(echo "$payload" | on client nc -u -W 1 -w 5 "$@" $FRONTEND 5300)" = "$payload" ]
+	[ "$(echo "$payload" | on client nc -u -W 1 -w 30 "$@" $FRONTEND 5300)" = "$payload" ]
 }
 for size in 1 11 12 100 1400; do
 	payload=$(head -c "$size" /dev/zero | tr '\0' x)

@@ -16,7 +16,7 @@ start_edge53 edge
 spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold $FRONTEND "$LAB_TMP/stop" --from 203.0.113.7
 hold=$SPAWNED
 connected() { on client ss -Htn dst $FRONTEND | grep -q ESTAB; }
-wait_until 20 connected || fail "no connection before the flood"
+wait_until 60 connected || fail "no connection before the flood"
 
 on client "$LAB_PYTHON" "$LAB_HERE/synflood.py" eth0 "$(edge_mac)" $FRONTEND 20000 || fail "synflood.py"
 expect "the connection must live through the flood" alive "$hold"
@@ -27,5 +27,5 @@ done
 expect "UDP is as ever" equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8)" 192.0.2.80
 
 touch "$LAB_TMP/stop"
-wait_until 20 gone "$hold" || fail "the held connection does not end"
+wait_until 60 gone "$hold" || fail "the held connection does not end"
 wait "$hold" || fail "the held connection broke"

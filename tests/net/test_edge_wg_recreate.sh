@@ -14,13 +14,13 @@ first_answer_after() {
 	awk -v up="$1" '$1 >= up && $2 != "lost" && !found { found = 1; printf "%.3f\n", $2 - up }' "$LAB_TMP/steady.txt"
 }
 now() { cut -d' ' -f1 /proc/uptime; }
-answered_again() { [ -n "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +time=1)" ]; }
+answered_again() { [ -n "$(ask client $FRONTEND www.example.com -b 203.0.113.8)" ]; }
 
 ups=()
 spawn client steady.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" \
 	steady $FRONTEND "$LAB_TMP/stop" "$LAB_TMP/steady.txt" --from 203.0.113.7
 steady=$SPAWNED
-wait_until 20 answered_again || fail "no answer at the start"
+wait_until 60 answered_again || fail "no answer at the start"
 
 for round in 1 2 3; do
 	remove_edge_wireguard
@@ -28,13 +28,13 @@ for round in 1 2 3; do
 	expect "status without wg0, round $round" e53 edge status >"$LAB_TMP/status.log"
 	add_edge_wireguard
 	ups+=("$(now)")
-	wait_until 20 answered_again || fail "no answers after wg0 came back, round $round"
+	wait_until 60 answered_again || fail "no answers after wg0 came back, round $round"
 	expect "TCP after wg0 came back, round $round" \
 		equal "$(ask client $FRONTEND www.example.com -b 203.0.113.8 +tcp)" 192.0.2.80
 done
 
 touch "$LAB_TMP/stop"
-wait_until 20 gone "$steady" || fail "the steady client does not end"
+wait_until 60 gone "$steady" || fail "the steady client does not end"
 wait "$steady" || fail "the steady client failed"
 fastest=99
 for up in "${ups[@]}"; do

@@ -28,7 +28,7 @@ expect "the backend must see the tunnel address on TCP" \
 
 # A reply of 3 kB: truncated over UDP, and dig comes again over TCP.
 expect "a large answer comes over TCP after TC" \
-	equal "$(on client dig @$FRONTEND big.example.com TXT +short +time=3 +bufsize=1232 | wc -l)" 40
+	equal "$(on client dig @$FRONTEND big.example.com TXT +short +tries=1 +time=30 +bufsize=1232 | wc -l)" 40
 
 expect "the edge is one hop for a reply's TTL" \
 	equal "$(dnsclient client ttl $FRONTEND)" 63

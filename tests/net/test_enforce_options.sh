@@ -28,8 +28,8 @@ lab_up
 lab_enforce
 spawn upstream dot.log socat TCP-LISTEN:853,fork,reuseaddr EXEC:cat
 spawn upstream doq.log socat UDP-RECVFROM:853,bind=8.8.8.8,fork EXEC:cat
-wait_until 20 dot_reaches vpn1 || fail "the lab's port 853 does not answer"
-wait_until 20 doq_reaches vpn1 || fail "the lab's UDP port 853 does not answer"
+wait_until 60 dot_reaches vpn1 || fail "the lab's port 853 does not answer"
+wait_until 60 doq_reaches vpn1 || fail "the lab's UDP port 853 does not answer"
 
 vpn_config pass drop 10.77.0.12
 start_edge53 host
@@ -48,13 +48,13 @@ expect "the host may use DoT" dot_reaches host
 
 vpn_config drop pass 10.77.0.11
 kill -HUP "$EDGE53_PID"
-wait_until 20 tells vpn2 8.8.8.8 $OURS || fail "after HUP 10.77.0.12 is not exempt any more"
-wait_until 20 tells vpn1 8.8.8.8 $FOREIGN || fail "after HUP 10.77.0.11 is exempt"
-wait_until 20 dot_reaches vpn2 || fail "after HUP port 853 passes"
+wait_until 60 tells vpn2 8.8.8.8 $OURS || fail "after HUP 10.77.0.12 is not exempt any more"
+wait_until 60 tells vpn1 8.8.8.8 $FOREIGN || fail "after HUP 10.77.0.11 is exempt"
+wait_until 60 dot_reaches vpn2 || fail "after HUP port 853 passes"
 expect "after HUP IPv6 is dropped" fails ask vpn2 2001:4860:4860::8888 www.example.com +time=1
 
 echo 'enforce: [ { name: vpn, interface: "ppp*", resolver: nonsense } ]' | write_config
 kill -HUP "$EDGE53_PID"
-wait_until 20 grep -q nonsense "$LAB_TMP/edge53.log" || fail "a wrong configuration is not spoken of"
+wait_until 60 grep -q nonsense "$LAB_TMP/edge53.log" || fail "a wrong configuration is not spoken of"
 expect "a wrong configuration does not end edge53" alive "$EDGE53_PID"
 expect "a wrong configuration changes nothing" tells vpn2 8.8.8.8 $OURS

@@ -143,7 +143,7 @@ expect "status exits 0" equal "$(status_of e53 edge status)" 0
 
 # down, with the loader stopped as systemd does it; what it leaves serves on until then.
 kill -TERM "$EDGE53_PID"
-wait_until 20 gone "$EDGE53_PID" || fail "TERM does not end edge53 run"
+wait_until 60 gone "$EDGE53_PID" || fail "TERM does not end edge53 run"
 expect "down exits 0" equal "$(status_of e53 edge down)" 0
 expect "down must leave nothing" nothing_attached edge
 expect "after down port 53 is the host's own again" fails ask client $FRONTEND www.example.com +time=1
@@ -152,5 +152,5 @@ expect "status after down exits 3" equal "$(status_of e53 edge status)" 3
 # down beside a live loader.
 start_edge53 edge
 expect "down beside a live loader exits 0" equal "$(status_of e53 edge down)" 0
-wait_until 20 gone "$EDGE53_PID" || true
+wait_until 60 gone "$EDGE53_PID" || true
 expect "it must leave nothing" nothing_attached edge

@@ -11,7 +11,7 @@ answer() {
 	local ns=$1 status=0
 	shift
 	echo "== $*"
-	on "$ns" dig "$@" +tries=1 +time=3 +nocookie +noall +comments +question +answer +authority +additional \
+	on "$ns" dig "$@" +tries=1 +time=30 +nocookie +noall +comments +question +answer +authority +additional \
 		>"$LAB_TMP/answer" 2>&1 || status=$?
 	sed -E 's/, id: [0-9]+/, id: */; /^$/d' "$LAB_TMP/answer"
 	echo "dig ends with $status"

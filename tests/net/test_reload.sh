@@ -26,7 +26,7 @@ edge_service() {
 	echo "      backends: [ { address: $BACKEND, udp: 31053, tcp: 31054 } ] }"
 }
 
-answered() { [ "$(ask client "$1" www.example.com +time=1 "${@:2}")" = 192.0.2.80 ]; }
+answered() { [ "$(ask client "$1" www.example.com "${@:2}")" = 192.0.2.80 ]; }
 count_log() { grep -c -- "$1" "$LAB_TMP/edge53.log" || true; }
 said_again() { [ "$(count_log "$1")" -gt "$2" ]; }
 # service_names: as status has them, without the one that stays.
@@ -40,11 +40,9 @@ reload() {
 	local before
 	before=$(count_log "$1")
 	kill -HUP "$EDGE53_PID"
-	wait_until 20 said_again "$1" "$before" || fail "HUP: '$1' is not logged"
+	wait_until 60 said_again "$1" "$before" || fail "HUP: '$1' is not logged"
 	expect "HUP must not end edge53" alive "$EDGE53_PID"
-	under_load
 }
-under_load() { ! alive "$LOAD_PID" || loaded_steps=$((loaded_steps + 1)); }
 
 serve() {
 	expect "$1: status has the services $2 and no others" equal "$(service_names)" "$2"
@@ -64,11 +62,9 @@ done | on edge ip -batch -
 on client ip route add 198.55.103.0/24 via $FRONTEND
 services one 1
 start_edge53 edge
-loaded_steps=0
-start_load client stays.txt -s $FRONTEND -a 203.0.113.20 -l 20 -c 10 -Q 1000
-wait_until 20 load_is_running stays.txt || fail "dnsperf does not start"
+start_load client stays.txt -s $FRONTEND -a 203.0.113.20 -c 10 -Q 1000
 stays=$LOAD_PID
-start_load client stays-tcp.txt -s $FRONTEND -a 203.0.113.21 -l 20 -c 5 -m tcp -Q 200
+start_load client stays-tcp.txt -s $FRONTEND -a 203.0.113.21 -c 5 -m tcp -Q 200
 stays_tcp=$LOAD_PID
 
 services two 2
@@ -99,14 +95,12 @@ others_serve "$OTHERS services replaced by $OTHERS"
 services c $OTHERS
 kill_edge53
 start_edge53 edge
-under_load
 serve "$OTHERS services replaced by $OTHERS at a restart" "$(names c $OTHERS)"
 others_serve "$OTHERS services replaced by $OTHERS at a restart"
 expect "nothing may have failed on the way" equal "$(count_log 'cannot write the tables')" 0
 
-wait_until 60 gone "$stays" || fail "dnsperf over UDP does not end"
-wait_until 60 gone "$stays_tcp" || fail "dnsperf over TCP does not end"
-expect "the load must outlast a reload or two" test $loaded_steps -ge 2
+end_load "$stays" stays.txt
+end_load "$stays_tcp" stays-tcp.txt
 expect "UDP to a service that stays loses nothing" all_answered stays.txt
 expect "TCP to a service that stays loses nothing" all_answered stays-tcp.txt
 sent=$(perf_count stays.txt sent)

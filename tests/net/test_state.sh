@@ -32,9 +32,9 @@ expect "the backend is usable" \
 # What the backend's wire shows of a query is what flows says of it.
 spawn backend wire.txt tcpdump -l -n -T domain -c 1 -i eth0 "udp and dst port 31053"
 wire=$SPAWNED
-wait_until 5 grep -q "listening on" "$LAB_TMP/wire.txt" || fail "tcpdump does not listen"
+wait_until 60 grep -q "listening on" "$LAB_TMP/wire.txt" || fail "tcpdump does not listen"
 expect "a query is answered" equal "$(ask client $FRONTEND www.example.com -b 203.0.113.7)" 192.0.2.80
-wait_until 5 gone "$wire" || fail "the backend has not seen the query"
+wait_until 60 gone "$wire" || fail "the backend has not seen the query"
 newest="[f for f in d['flows'] if f['client'] == '203.0.113.7'][0]"
 expect "flows names the port and the ID on the wire" \
 	contains "$(cat "$LAB_TMP/wire.txt")" "$TUNNEL_SOURCE.$(flow "'%d > $BACKEND.31053: %d+' % (${newest}['snat_port'], ${newest}['snat_id'])")"

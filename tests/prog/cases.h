@@ -63,6 +63,9 @@ struct test_case {
 	void (*world)(void);  /* what is different in this one */
 };
 
+/* So many times; under emulation (QUICK=1), where each takes twenty times as long, a fifth of it. */
+unsigned often(unsigned times);
+
 /* Returns how many cases failed, having said what is wrong. */
 int run_cases(const struct path *path, const struct test_case *cases, size_t n);
 

@@ -12,8 +12,8 @@
 
 #include "token.h"
 
-#define QUERIES 150000
-#define SEGMENTS 60000
+#define QUERIES often(150000)
+#define SEGMENTS often(60000)
 #define TUPLES 80
 
 static void put16(unsigned char *p, unsigned value)

@@ -12,8 +12,8 @@
 
 #include "token.h"
 
-#define ROUNDS 10000
-#define MUTANTS 100000
+#define ROUNDS often(10000)
+#define MUTANTS often(100000)
 
 static __u64 seed;
 
