@@ -436,7 +436,9 @@ static void retire_xdp(int link_fd)
 		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS },
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP);
+	/* As edge_xdp, or a device of jumbo frames would refuse it. */
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_XDP,
+		    .prog_flags = BPF_F_XDP_HAS_FRAGS);
 	_cleanup_(closep) int fd = bpf_prog_load(BPF_PROG_TYPE_XDP, "edge53_pass", "GPL", pass,
 						 ARRAY_SIZE(pass), &opts);
 
