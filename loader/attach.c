@@ -468,7 +468,8 @@ static int remove_record(const char *hook, const char *ifname)
 		remove_filter(if_nametoindex(ifname), BPF_TC_EGRESS);
 	} else {
 		fd = bpf_obj_get(path);
-		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin))
+		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin) &&
+		    current_xdp_mode(if_nametoindex(ifname)) == XDP_MODE_NATIVE)
 			retire_xdp(fd);
 		if (fd >= 0)
 			bpf_link_detach(fd);
