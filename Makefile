@@ -145,7 +145,7 @@ HOST_TESTS := $(patsubst tests/host/%.c,$(BUILD)/tests/%,$(wildcard tests/host/t
 PROG_SRCS := $(wildcard tests/prog/*.c)
 PROG_OBJS := $(PROG_SRCS:%.c=$(BUILD)/%.o)
 # The model of what becomes of a packet, and the world it shares with the prog tests.
-MODEL_SRCS := $(wildcard tests/model/*.c) tests/prog/world.c tests/prog/frames.c
+MODEL_SRCS := $(wildcard tests/model/*.c tests/prog/world*.c tests/prog/frame*.c)
 MODEL_OBJS := $(MODEL_SRCS:%.c=$(BUILD)/%.o)
 
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "cases.h"
 
 #include "token.h"
@@ -31,11 +32,6 @@ static bool expect(const struct path *path, const char *what, long long got, lon
 		return true;
 	printf("    %s: %s: %lld, expected %lld\n", path->name, what, got, expected);
 	return false;
-}
-
-static unsigned get16(const unsigned char *p)
-{
-	return p[0] << 8 | p[1];
 }
 
 static void begin(const struct path *path)

@@ -12,13 +12,7 @@
 
 #include <linux/bpf.h>
 
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
-
-#include "world.h"
-
-#include "edge53.skel.h"
-#include "token.h"
+#include "world_state.h"
 
 const unsigned char client_mac[6] = { 2, 0, 0, 0, 0, 0x17 };
 const unsigned char router_mac[6] = { 2, 0, 0, 0, 0, 0x18 };
@@ -30,17 +24,9 @@ static const char *const device_names[DEV_COUNT] = {
 	[DEV_UPLINK] = "uplink", [DEV_INNER] = "inner", [DEV_PPP] = "ppp", [DEV_OTHER] = "other"
 };
 
-static struct {
-	struct edge53_bpf *skel;
-	struct bpf_program *programs[PROGRAM_COUNT];
-	unsigned ifindex[DEV_COUNT];
-	unsigned n_cpus;
-	struct edge53_slot *slots;
-	struct edge53_conn *conns;
-	int under_test; /* a program array, for run_with_tag() */
-} world;
+struct world world;
 
-static void give_up(const char *what, int error)
+void give_up(const char *what, int error)
 {
 	fprintf(stderr, "prog_tests: %s: %s\n", what, strerror(error < 0 ? -error : error));
 	exit(1);
@@ -157,7 +143,7 @@ static void put(const struct bpf_map *map, const void *key, const void *value)
 		give_up(bpf_map__name(map), errno);
 }
 
-static void get(const struct bpf_map *map, const void *key, void *value)
+void world_get(const struct bpf_map *map, const void *key, void *value)
 {
 	if (bpf_map_lookup_elem(bpf_map__fd(map), key, value))
 		give_up(bpf_map__name(map), errno);
@@ -303,7 +289,7 @@ void world_set_flags(enum test_service id, unsigned flags)
 	struct edge53_service service;
 	__u32 key = id;
 
-	get(world.skel->maps.services, &key, &service);
+	world_get(world.skel->maps.services, &key, &service);
 	service.flags = flags;
 	store_service(key, &service);
 }
@@ -313,7 +299,7 @@ void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
 	struct edge53_service service;
 	__u32 key = id;
 
-	get(world.skel->maps.services, &key, &service);
+	world_get(world.skel->maps.services, &key, &service);
 	for (unsigned i = 0; i < EDGE53_PICKS; i++)
 		for (unsigned family = 0; family < 2; family++)
 			service.picks[family].udp[i] = service.picks[family].tcp[i] =
@@ -354,7 +340,7 @@ void world_set_mtu(enum test_device id, unsigned mtu)
 	struct edge53_device device;
 	__u32 key = id;
 
-	get(world.skel->maps.devices, &key, &device);
+	world_get(world.skel->maps.devices, &key, &device);
 	device.mtu = mtu;
 	put(world.skel->maps.devices, &key, &device);
 }
@@ -364,7 +350,7 @@ void world_set_backend_mtu(unsigned id, unsigned mtu)
 	struct edge53_backend backend;
 	__u32 key = id;
 
-	get(world.skel->maps.backends, &key, &backend);
+	world_get(world.skel->maps.backends, &key, &backend);
 	backend.mtu = mtu;
 	put(world.skel->maps.backends, &key, &backend);
 }
@@ -374,7 +360,7 @@ void world_set_query_mtu(unsigned mtu)
 	struct edge53_service service;
 	__u32 key = SERVICE_EDGE;
 
-	get(world.skel->maps.services, &key, &service);
+	world_get(world.skel->maps.services, &key, &service);
 	service.query_mtu = mtu;
 	store_service(key, &service);
 }
@@ -389,7 +375,7 @@ void world_age_fragments(unsigned seconds)
 	for (void *last = NULL; n < 64 && !bpf_map_get_next_key(fd, last, &keys[n]); n++)
 		last = &keys[n];
 	while (n--) {
-		get(world.skel->maps.fragments, &keys[n], &fragment);
+		world_get(world.skel->maps.fragments, &keys[n], &fragment);
 		fragment.seen_ns -= seconds * SECONDS;
 		put(world.skel->maps.fragments, &keys[n], &fragment);
 	}
@@ -408,7 +394,7 @@ void world_detach_backend(unsigned id)
 	struct edge53_backend backend;
 	__u32 key = id;
 
-	get(world.skel->maps.backends, &key, &backend);
+	world_get(world.skel->maps.backends, &key, &backend);
 	backend.ifindex = 0;
 	put(world.skel->maps.backends, &key, &backend);
 }
@@ -418,13 +404,13 @@ void world_set_next_slot(unsigned cpu, __u64 next_slot)
 	struct edge53_cpu_state *states = calloc(world.n_cpus, sizeof(*states));
 	__u32 zero = 0;
 
-	get(world.skel->maps.cpu_state, &zero, states);
+	world_get(world.skel->maps.cpu_state, &zero, states);
 	states[cpu].next_slot = next_slot;
 	put(world.skel->maps.cpu_state, &zero, states);
 	free(states);
 }
 
-/* --- reading them ----------------------------------------------------------------------------- */
+/* --- what others need of it ------------------------------------------------------------------ */
 
 int world_map(const char *name)
 {
@@ -448,265 +434,4 @@ const struct edge53_knobs *world_knobs(void)
 unsigned world_n_slots(void)
 {
 	return world.n_cpus * SLOTS_PER_CPU;
-}
-
-static __u32 token_of(unsigned n)
-{
-	const struct edge53_knobs *knobs = world_knobs();
-
-	return token_encode(knobs, (n / SLOTS_PER_CPU + 1) << knobs->slot_bits | n % SLOTS_PER_CPU);
-}
-
-unsigned port_of(unsigned n)
-{
-	return PORT_BASE + (token_of(n) >> TOKEN_ID_BITS);
-}
-
-unsigned id_of(unsigned n)
-{
-	return token_of(n) & 0xffff;
-}
-
-unsigned conn_port(unsigned n)
-{
-	return PORT_BASE + token_port_of_conn(world_knobs(), n);
-}
-
-struct edge53_slot *world_slots(void)
-{
-	return world.slots;
-}
-
-struct edge53_conn *world_conns(void)
-{
-	return world.conns;
-}
-
-int world_find_conn(const char *client, const char *asked, unsigned port, enum test_service service)
-{
-	struct edge53_tuple tuple = { .client = test_addr(client), .asked = test_addr(asked),
-				      .client_port = port, .service = service };
-	__u32 index;
-
-	if (bpf_map_lookup_elem(bpf_map__fd(world.skel->maps.conn_by_tuple), &tuple, &index))
-		return -1;
-	return index;
-}
-
-unsigned world_count_tuples(void)
-{
-	int fd = bpf_map__fd(world.skel->maps.conn_by_tuple);
-	struct edge53_tuple tuple;
-	unsigned n = 0;
-
-	for (void *last = NULL; !bpf_map_get_next_key(fd, last, &tuple); last = &tuple)
-		n++;
-	return n;
-}
-
-bool world_tuples_are_right(void)
-{
-	int fd = bpf_map__fd(world.skel->maps.conn_by_tuple);
-	struct edge53_tuple tuple;
-	__u32 index;
-
-	for (void *last = NULL; !bpf_map_get_next_key(fd, last, &tuple); last = &tuple) {
-		const struct edge53_flow *flow;
-
-		if (bpf_map_lookup_elem(fd, &tuple, &index) || index >= CONNS)
-			return false;
-		flow = &world.conns[index].flow;
-		if (world.conns[index].state == EDGE53_CONN_FREE ||
-		    memcmp(&flow->client, &tuple.client, sizeof(tuple.client)) ||
-		    memcmp(&flow->asked, &tuple.asked, sizeof(tuple.asked)) ||
-		    flow->client_port != tuple.client_port || flow->service != tuple.service)
-			return false;
-	}
-	return true;
-}
-
-struct edge53_cpu_state world_cpu_state(unsigned cpu)
-{
-	struct edge53_cpu_state *states = calloc(world.n_cpus, sizeof(*states)), state;
-	__u32 zero = 0;
-
-	get(world.skel->maps.cpu_state, &zero, states);
-	state = states[cpu];
-	free(states);
-	return state;
-}
-
-/* All counters are 64 bits wide: a struct of them is an array. */
-static void add_counters(void *sum, const void *more, size_t size)
-{
-	__u64 *to = sum;
-	const __u64 *from = more;
-
-	for (size_t i = 0; i < size / 8; i++)
-		to[i] += from[i];
-}
-
-static void read_clients(struct counters *counters)
-{
-	int fd = bpf_map__fd(world.skel->maps.clients);
-	const struct edge53_addr known[] = { test_addr(CLIENT), test_addr(CLIENT_2),
-					     test_addr(FRONTEND), {}, test_addr(CLIENT6) };
-	struct edge53_client *values = calloc(world.n_cpus, sizeof(*values));
-	struct edge53_addr key;
-
-	for (void *last = NULL; !bpf_map_get_next_key(fd, last, &key); last = &key) {
-		unsigned at = 0;
-
-		while (at < 5 && memcmp(&known[at], &key, sizeof(key)))
-			at++;
-		at = at < 5 ? at : 3;
-		bpf_map_lookup_elem(fd, &key, values);
-		counters->n_clients++;
-		for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
-			add_counters(&counters->clients[at], &values[cpu].traffic,
-				     sizeof(values[cpu].traffic));
-	}
-	free(values);
-}
-
-void world_read_counters(struct counters *counters)
-{
-	struct edge53_backend_counters *backends = calloc(world.n_cpus, sizeof(*backends));
-	__u64 *reasons = calloc(world.n_cpus, sizeof(*reasons));
-
-	memset(counters, 0, sizeof(*counters));
-	for (__u32 i = 0; i < SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE; i++) {
-		get(world.skel->maps.reasons, &i, reasons);
-		for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
-			counters->reasons[i / EDGE53_REASONS_PER_SERVICE]
-					 [i % EDGE53_REASONS_PER_SERVICE] += reasons[cpu];
-	}
-	for (__u32 i = 0; i < BACKENDS; i++) {
-		get(world.skel->maps.backend_counters, &i, backends);
-		for (unsigned cpu = 0; cpu < world.n_cpus; cpu++) {
-			add_counters(&counters->backends[i], &backends[cpu].traffic,
-				     sizeof(backends[cpu].traffic));
-			for (unsigned b = 0; b < EDGE53_LATENCY_BUCKETS; b++)
-				counters->latencies[i] += backends[cpu].latency[b];
-		}
-	}
-	read_clients(counters);
-	free(backends);
-	free(reasons);
-}
-
-void world_read_latencies(__u32 backend, __u64 buckets[EDGE53_LATENCY_BUCKETS])
-{
-	struct edge53_backend_counters *counters = calloc(world.n_cpus, sizeof(*counters));
-
-	memset(buckets, 0, EDGE53_LATENCY_BUCKETS * sizeof(*buckets));
-	get(world.skel->maps.backend_counters, &backend, counters);
-	for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
-		add_counters(buckets, counters[cpu].latency, sizeof(counters[cpu].latency));
-	free(counters);
-}
-
-/* --- running ---------------------------------------------------------------------------------- */
-
-const char *program_name(enum test_program program)
-{
-	return bpf_program__name(world.programs[program]);
-}
-
-void world_print_cost(void)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program(program, world.skel->obj) {
-		struct bpf_prog_info info = {};
-		__u32 len = sizeof(info);
-
-		if (bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
-			give_up("bpf_obj_get_info_by_fd", errno);
-		printf("%s %u\n", bpf_program__name(program), info.verified_insns);
-	}
-}
-
-/*
- * The context of BPF_PROG_TEST_RUN has no VLAN tag. This program puts one beside the bytes, as skb->mark
- * says, and goes on to the one under test.
- */
-static int run_with_tag(void)
-{
-	static int fd = -1;
-	struct bpf_insn insns[] = {
-		/* r6 = ctx; bpf_skb_vlan_push(ctx, htons(0x8100), ctx->mark) */
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 6, .src_reg = 1 },
-		{ .code = BPF_LDX | BPF_MEM | BPF_W, .dst_reg = 3, .src_reg = 1,
-		  .off = offsetof(struct __sk_buff, mark) },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 2, .imm = htons(0x8100) },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_skb_vlan_push },
-		/* bpf_tail_call(ctx, map, 0) */
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_X, .dst_reg = 1, .src_reg = 6 },
-		{ .code = BPF_LD | BPF_DW | BPF_IMM, .dst_reg = 2, .src_reg = BPF_PSEUDO_MAP_FD },
-		{},
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 3 },
-		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_tail_call },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = 0, .imm = 99 },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-
-	if (fd >= 0)
-		return fd;
-	world.under_test = bpf_map_create(BPF_MAP_TYPE_PROG_ARRAY, NULL, 4, 4, 1, NULL);
-	if (world.under_test < 0)
-		give_up("program array", errno);
-	insns[5].imm = world.under_test;
-	fd = bpf_prog_load(BPF_PROG_TYPE_SCHED_CLS, NULL, "GPL", insns,
-			   sizeof(insns) / sizeof(*insns), NULL);
-	if (fd < 0)
-		give_up("program that adds a VLAN tag", errno);
-	return fd;
-}
-
-static int program_to_run(enum test_program program, const struct surroundings *around)
-{
-	int fd = bpf_program__fd(world.programs[program]), first;
-	__u32 zero = 0;
-
-	if (!around->has_vlan)
-		return fd;
-	first = run_with_tag();
-	if (bpf_map_update_elem(world.under_test, &zero, &fd, BPF_ANY))
-		give_up("tail call", errno);
-	return first;
-}
-
-int world_run_in(enum test_program program, enum test_device device,
-		 const struct surroundings *around, const struct frame *in, struct frame *out)
-{
-	struct __sk_buff skb = { .ifindex = world.ifindex[device],
-				 .ingress_ifindex = around->ingress_ifindex,
-				 .gso_size = around->gso_size,
-				 .mark = around->vlan_tci };
-	struct xdp_md xdp = { .data_end = in->len, .ingress_ifindex = world.ifindex[device] };
-	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->len,
-		    .data_out = out->bytes, .data_size_out = sizeof(out->bytes), .repeat = 1);
-	int r;
-
-	if (program == EDGE_XDP) {
-		opts.ctx_in = &xdp;
-		opts.ctx_size_in = sizeof(xdp);
-	} else {
-		opts.ctx_in = &skb;
-		opts.ctx_size_in = sizeof(skb);
-	}
-	r = bpf_prog_test_run_opts(program_to_run(program, around), &opts);
-	if (r) {
-		fprintf(stderr, "%s, %u bytes: ", program_name(program), in->len);
-		give_up("BPF_PROG_TEST_RUN", r);
-	}
-	out->len = opts.data_size_out;
-	return (int)opts.retval;
-}
-
-int world_run(enum test_program program, enum test_device device, const struct frame *in,
-	      struct frame *out)
-{
-	return world_run_in(program, device, &(struct surroundings){}, in, out);
 }
