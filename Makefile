@@ -216,8 +216,8 @@ test: ## Install what is missing and run all tests (TEST=pattern: only those)
 	$(Q)scripts/install-deps build test
 	$(Q)$(MAKE) run-tests
 
-run-tests: build-host build-corpus build-prog build-net
-	$(run) host corpus prog net
+run-tests: build-host build-corpus build-prog build-model build-net
+	$(run) host corpus prog model net
 
 test-host: build-host build-corpus ## Run the host tests (no root)
 	$(run) host corpus

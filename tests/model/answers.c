@@ -16,7 +16,7 @@ struct error {
 static bool is_nobody(const struct edge53_addr *addr)
 {
 	if (family_of(addr) == 4)
-		return is_zero(addr->bytes + 12, 4) || addr->bytes[12] >= 224;
+		return !addr->bytes[12] || addr->bytes[12] >= 224; /* RFC 1122 3.2.1.3 */
 	return is_zero(addr, 16) || addr->bytes[0] == 0xff;
 }
 
@@ -25,18 +25,13 @@ static unsigned ip_header_len(const struct turn *t)
 	return t->seen.family == 4 ? 20 : 40;
 }
 
-static bool may_be_told(const struct turn *t, enum edge53_reason why)
+static bool may_be_told(const struct turn *t)
 {
 	const unsigned char *tcp = t->ip + t->seen.l4;
-	bool is_tcp = t->seen.protocol == PROTO_TCP;
 
-	/* A partial checksum stays where it is, and a RST has neither options nor extensions. */
-	if (why != EDGE53_TTL_EXPIRED && why != EDGE53_TOO_BIG && is_tcp &&
-	    t->seen.l4 > ip_header_len(t) && has_partial_checksum(t->ip, &t->seen))
-		return false;
 	return !is_nobody(&t->seen.saddr) && !is_nobody(&t->seen.daddr) &&
 	       !is_later_fragment(&t->seen) && lengths_are_right(t->ip, &t->seen) &&
-	       !(is_tcp && tcp[13] & RST);
+	       !is_bundle(t) && !(t->seen.protocol == PROTO_TCP && tcp[13] & RST);
 }
 
 /* --- the headers of an answer ----------------------------------------------------------------- */
@@ -91,20 +86,21 @@ static void check_hops(struct turn *t)
 
 /* --- ICMP and RST ----------------------------------------------------------------------------- */
 
-/* A partial checksum is completed on its way out, be it in a quotation; the sum is as of then. */
+/*
+ * The sum of a message. A partial checksum in what it quotes is completed on the way out, over as much as
+ * is quoted, and then that comes to the complement of what the field is now.
+ */
 static unsigned sum_of_message(const struct turn *t, const unsigned char *icmp, unsigned len,
 			       unsigned sum)
 {
 	const struct seen *seen = &t->seen;
-	unsigned check = 8 + seen->l4 + (seen->protocol == PROTO_UDP ? 6 : 16);
-	unsigned residue = l4_residue(t->ip, seen, seen->ip_len - seen->l4);
-	unsigned char message[FRAME_MAX];
+	unsigned char completed[2];
 
 	if (!has_partial_checksum(t->ip, seen))
 		return sum16(icmp, len, sum);
-	memcpy(message, icmp, len);
-	put_checksum(message + check, false, get16(message + check), residue);
-	return sum16(message, len, sum);
+	put16(completed, 0xffff - pseudo_sum(&seen->saddr, &seen->daddr, seen->protocol,
+					     seen->ip_len - seen->l4));
+	return sum16(completed, 2, sum16(icmp, 8 + seen->l4, sum));
 }
 
 static void write_error(struct turn *t, const struct error *error)
@@ -162,7 +158,7 @@ static void write_reset(struct turn *t)
 static bool begin_telling(struct turn *t, enum edge53_reason why, unsigned service)
 {
 	end(t, why, service);
-	t->result->is_told = may_be_told(t, why);
+	t->result->is_told = may_be_told(t);
 	t->model->n_told += t->result->is_told;
 	t->result->is_open = t->hook->is_l3; /* it takes Ethernet for granted when sizes change */
 	return t->result->is_told;
@@ -172,12 +168,18 @@ void end_with_error(struct turn *t, enum edge53_reason why, unsigned service, un
 {
 	static const struct error expired[] = { { 11, 0, 0 }, { 3, 0, 0 } };
 	bool is_v6 = t->seen.family == 6;
-	struct error error = why == EDGE53_TTL_EXPIRED ? expired[is_v6] :
-			     is_v6		       ? (struct error){ 2, 0, mtu } :
-							 (struct error){ 3, 4, mtu };
+	struct error error = why == EDGE53_TTL_EXPIRED ? expired[is_v6]
+			     : is_v6		       ? (struct error){ 2, 0, mtu }
+						       : (struct error){ 3, 4, mtu };
 
 	if (begin_telling(t, why, service))
 		write_error(t, &error);
+}
+
+/* A partial checksum must stay where it is, and a RST has neither options nor extensions. */
+static bool can_be_reset(const struct turn *t)
+{
+	return t->seen.l4 == ip_header_len(t) || !has_partial_checksum(t->ip, &t->seen);
 }
 
 void end_with_refusal(struct turn *t, enum edge53_reason why, unsigned service)
@@ -186,8 +188,10 @@ void end_with_refusal(struct turn *t, enum edge53_reason why, unsigned service)
 
 	if (!begin_telling(t, why, service))
 		return;
-	if (t->seen.protocol == PROTO_TCP)
+	if (t->seen.protocol == PROTO_UDP)
+		write_error(t, &prohibited[t->seen.family == 6]);
+	else if (can_be_reset(t))
 		write_reset(t);
 	else
-		write_error(t, &prohibited[t->seen.family == 6]);
+		t->result->is_told = false;
 }

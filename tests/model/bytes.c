@@ -90,7 +90,9 @@ static unsigned header_len(const struct seen *seen, unsigned family)
 
 unsigned changed_len(const struct seen *seen, unsigned family)
 {
-	return seen->ip_len - seen->l4 + header_len(seen, family);
+	unsigned len = seen->ip_len > seen->l4 ? seen->ip_len - seen->l4 : 0; /* quoted: anything */
+
+	return len + header_len(seen, family);
 }
 
 static void write_same_ipv4(const unsigned char *ip, const struct seen *seen,
@@ -142,8 +144,7 @@ static void write_new_ipv4(const struct seen *seen, const struct change *change,
 	put_checksum(out + 10, false, 0, sum16(out, 20, 0));
 }
 
-static void write_new_ipv6(const struct seen *seen, const struct change *change,
-			   unsigned char *out)
+static void write_new_ipv6(const struct seen *seen, const struct change *change, unsigned char *out)
 {
 	unsigned header = header_len(seen, 6);
 
@@ -182,24 +183,19 @@ static void lower_mss(unsigned char *tcp, unsigned len, unsigned mss)
 	}
 }
 
-/* What the checksum is over: all that is there, or as much as UDP says. */
-static unsigned summed_len(const unsigned char *ip, const struct seen *seen)
+/* A checksum where there was none is over as much as UDP says; else the difference is what counts. */
+static unsigned summed_len(const unsigned char *ip, const struct seen *seen, bool has_none)
 {
-	unsigned len = seen->there - seen->l4, says;
-
-	if (seen->protocol != PROTO_UDP)
-		return len;
-	says = get16(ip + seen->l4 + 4);
-	return says < len ? says : len;
+	return has_none ? get16(ip + seen->l4 + 4) : seen->there - seen->l4;
 }
 
-static void write_l4(const unsigned char *ip, const struct seen *seen,
-		     const struct change *change, unsigned char *l4)
+static void write_l4(const unsigned char *ip, const struct seen *seen, const struct change *change,
+		     unsigned char *l4)
 {
 	bool is_udp = seen->protocol == PROTO_UDP;
-	unsigned len = summed_len(ip, seen), sum, residue = l4_residue(ip, seen, len);
+	bool has_none = is_udp && !get16(l4 + 6) && change->hops && family_of(&change->daddr) == 6;
+	unsigned len = summed_len(ip, seen, has_none), sum, residue = l4_residue(ip, seen, len);
 	unsigned char *check = l4 + checksum_offset(seen->protocol);
-	bool has_none = is_udp && !get16(l4 + 6);
 
 	put16(l4, change->sport);
 	put16(l4 + 2, change->dport);
@@ -207,8 +203,7 @@ static void write_l4(const unsigned char *ip, const struct seen *seen,
 		put16(l4 + 8, change->dns_id);
 	if (!is_udp && change->mss)
 		lower_mss(l4, len, change->mss);
-	if (len < checksum_offset(seen->protocol) + 2 ||
-	    (has_none && (family_of(&change->daddr) == 4 || !change->hops)))
+	if (len < checksum_offset(seen->protocol) + 2 || (is_udp && !get16(check) && !has_none))
 		return;
 	put16(check, 0);
 	sum = sum16(l4, len, pseudo_sum(&change->saddr, &change->daddr, seen->protocol, len));
@@ -216,8 +211,7 @@ static void write_l4(const unsigned char *ip, const struct seen *seen,
 }
 
 unsigned write_changed(const unsigned char *ip, unsigned frame_len, const struct seen *seen,
-		       const struct change *change, const unsigned char *got_ip,
-		       unsigned char *out)
+		       const struct change *change, const unsigned char *got_ip, unsigned char *out)
 {
 	unsigned family = family_of(&change->daddr), header = header_len(seen, family);
 

@@ -109,6 +109,13 @@ void world_write(const struct setup *setup)
 		put("exempt", &setup->exempt[i], &one);
 	for (unsigned i = 0; i < setup->n_doh; i++)
 		put("doh", &setup->doh[i], &one);
+	empty("guard");
+	for (__u32 i = 0; i < DEV_COUNT; i++) {
+		__u32 ifindex = i ? world_ifindex(i) : 0;
+
+		if (setup->is_guarded[i])
+			put("guard", &ifindex, &setup->guard[i]);
+	}
 	forget_flows();
 }
 
@@ -143,8 +150,7 @@ const char *name_of_reason(enum edge53_reason why)
 	return why < EDGE53_REASON_COUNT ? names[why] : "?";
 }
 
-static bool same_number(const char *what, unsigned which, const char *of, __u64 got,
-			__u64 expected)
+static bool same_number(const char *what, unsigned which, const char *of, __u64 got, __u64 expected)
 {
 	if (got != expected)
 		printf("    %s of %s %u: %llu, expected %llu\n", what, of, which,
@@ -212,9 +218,10 @@ bool same_flows(const struct model *model)
 static bool same_traffic(const char *of, unsigned which, const struct edge53_traffic *got,
 			 const struct edge53_traffic *expected)
 {
-	static const char *const names[] = { "queries", "replies", "bytes_in", "bytes_out",
-					     "tcp_connections", "truncated", "noerror", "nxdomain",
-					     "servfail", "refused", "other_rcode" };
+	static const char *const names[] = { "queries",	  "replies",	     "bytes_in",
+					     "bytes_out", "tcp_connections", "truncated",
+					     "noerror",	  "nxdomain",	     "servfail",
+					     "refused",	  "other_rcode" };
 	const __u64 *g = (const __u64 *)got, *e = (const __u64 *)expected;
 	bool same = true;
 
@@ -260,8 +267,7 @@ static bool same_clients(const struct model *model)
 		if (!read_sum("clients", &model->clients[i].address, &got, sizeof(got)))
 			same &= same_number("presence", i, "client", 0, 1);
 		else
-			same &= same_traffic("client", i, &got.traffic,
-					     &model->clients[i].traffic);
+			same &= same_traffic("client", i, &got.traffic, &model->clients[i].traffic);
 	}
 	return same;
 }
@@ -273,7 +279,8 @@ static bool same_tuples(const struct model *model)
 
 	for (__u32 i = 0; i < CONNS; i++) {
 		const struct edge53_flow *flow = &model->conns[i].flow;
-		struct edge53_tuple tuple = { .client = flow->client, .asked = flow->asked,
+		struct edge53_tuple tuple = { .client = flow->client,
+					      .asked = flow->asked,
 					      .client_port = flow->client_port,
 					      .service = flow->service };
 		__u32 got = CONNS;
@@ -309,8 +316,8 @@ static void print_keys(const struct edge53_fragment_key *expected)
 
 static bool same_fragments(const struct model *model)
 {
-	bool same = same_number("number", 0, "fragments", count_keys("fragments"),
-				model->n_fragments);
+	bool same =
+		same_number("number", 0, "fragments", count_keys("fragments"), model->n_fragments);
 	struct edge53_fragment got;
 
 	for (unsigned i = 0; i < model->n_fragments; i++) {

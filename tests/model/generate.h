@@ -13,13 +13,14 @@
 struct way {
 	const char *name;
 	enum test_program query, reply;
-	bool client_is_l3, backend_is_l3, is_enforce;
+	bool client_is_l3, backend_is_l3, is_enforce, is_guard;
 };
 
 /* One packet, and where it is seen. */
 struct event {
 	enum test_program program;
 	enum test_device device;
+	struct surroundings around;
 	struct frame frame;
 	__u64 older_ns; /* so much time passes before it */
 };
@@ -29,7 +30,6 @@ __u32 random_below(__u32 n);
 /* True once in n. */
 bool one_in(unsigned n);
 
-bool lacks(const char *what); /* XXX */
 void random_setup(const struct way *way, struct setup *setup);
 void random_event(const struct way *way, const struct model *model, struct event *event);
 

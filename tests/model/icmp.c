@@ -36,14 +36,15 @@ static bool look_at_quote(const struct turn *t, struct quote *quote)
 	unsigned least;
 
 	if (s->protocol != (s->family == 4 ? PROTO_ICMP : PROTO_ICMP6) || is_first_fragment(s) ||
-	    s->ip_len > s->there || s->there < s->l4 + 8 ||
-	    !is_error_type(s->family, t->ip[s->l4]))
+	    s->ip_len > s->there || s->there < s->l4 + 8 || !is_error_type(s->family, t->ip[s->l4]))
 		return false;
 	quote->ip = t->ip + s->l4 + 8;
 	quote->bytes = s->there - s->l4 - 8;
-	look_at_quoted(quote->ip, quote->bytes, s->family, &quote->seen);
+	look_at_lightly(quote->ip, quote->bytes, s->family, &quote->seen);
 	least = quote->seen.protocol == PROTO_UDP ? 10 : 8;
-	return quote->seen.family == s->family && quote->seen.has_ports &&
+	if (s->family == 4 && quote->bytes && quote->ip[0] >> 4 != 4)
+		return false;
+	return quote->seen.family == s->family && !quote->seen.is_mapped && quote->seen.has_ports &&
 	       quote->seen.there >= quote->seen.l4 + least;
 }
 
@@ -64,9 +65,11 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 	unsigned expected_device;
 
 	if (is_udp) {
-		struct edge53_slot *slot = find_slot(t->model, q->sport, get16(quote->ip + q->l4 + 8));
+		struct edge53_slot *slot =
+			find_slot(t->model, q->sport, get16(quote->ip + q->l4 + 8));
 
-		if (!slot || lacks_checksum(quote) || slot->lap & EDGE53_SLOT_ANSWERED || slot_is_old(slot, t->got->before_ns))
+		if (!slot || lacks_checksum(quote) || slot->lap & EDGE53_SLOT_ANSWERED ||
+		    slot_is_old(slot, t->got->before_ns))
 			return NULL;
 		flow = &slot->flow;
 	} else {
@@ -77,8 +80,9 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 		flow = &conn->flow;
 	}
 	backend = &t->setup->backends[flow->backend];
-	expected_device = backend->flags & EDGE53_BACKEND_LOCAL ?
-				  t->setup->devices[flow->device].ifindex : backend->ifindex;
+	expected_device = backend->flags & EDGE53_BACKEND_LOCAL
+				  ? t->setup->devices[flow->device].ifindex
+				  : backend->ifindex;
 	if (!same_address(&q->daddr, &backend->address) ||
 	    q->dport != (is_udp ? backend->udp_port : backend->tcp_port) ||
 	    !same_address(&q->saddr,
@@ -98,12 +102,16 @@ static const struct edge53_conn *conn_of_reply(const struct turn *t, const struc
 
 static struct redirection to_client(const struct edge53_flow *flow, bool is_udp)
 {
-	return (struct redirection){
-		.flow = flow, .saddr = flow->asked, .daddr = flow->client,
-		.quoted = { .saddr = flow->client, .daddr = flow->asked, .has_l4 = true,
-			    .sport = flow->client_port, .dport = EDGE53_DNS_PORT,
-			    .has_id = is_udp, .dns_id = flow->client_id }
-	};
+	return (struct redirection){ .flow = flow,
+				     .saddr = flow->asked,
+				     .daddr = flow->client,
+				     .quoted = { .saddr = flow->client,
+						 .daddr = flow->asked,
+						 .has_l4 = true,
+						 .sport = flow->client_port,
+						 .dport = EDGE53_DNS_PORT,
+						 .has_id = is_udp,
+						 .dns_id = flow->client_id } };
 }
 
 /* enforce: as from the client, whichever router of its found the error. */
@@ -112,13 +120,16 @@ static struct redirection to_backend(const struct turn *t, const struct edge53_c
 	const struct edge53_backend *backend = &t->setup->backends[conn->flow.backend];
 	bool is_snat = !is_zero(&backend->source, 16);
 
-	return (struct redirection){
-		.flow = &conn->flow, .to_backend = true,
-		.saddr = is_snat ? backend->source : conn->flow.client, .daddr = backend->address,
-		.quoted = { .saddr = backend->address,
-			    .daddr = is_snat ? backend->source : conn->flow.client,
-			    .has_l4 = true, .sport = backend->tcp_port, .dport = conn->snat_port }
-	};
+	return (struct redirection){ .flow = &conn->flow,
+				     .to_backend = true,
+				     .saddr = is_snat ? backend->source : conn->flow.client,
+				     .daddr = backend->address,
+				     .quoted = { .saddr = backend->address,
+						 .daddr = is_snat ? backend->source
+								  : conn->flow.client,
+						 .has_l4 = true,
+						 .sport = backend->tcp_port,
+						 .dport = conn->snat_port } };
 }
 
 /* --- from one family to the other (RFC 7915 4.2 and 5.2) -------------------------------------- */
@@ -141,7 +152,14 @@ static bool type_to_ipv6(const unsigned char *icmp, unsigned char *out)
 	if (icmp[0] != UNREACHABLE)
 		return false;
 	switch (icmp[1]) {
-	case 0: case 1: case 5: case 6: case 7: case 8: case 11: case 12:
+	case 0:
+	case 1:
+	case 5:
+	case 6:
+	case 7:
+	case 8:
+	case 11:
+	case 12:
 		put_type(out, UNREACHABLE6, 0, 0);
 		return true;
 	case 2:
@@ -153,7 +171,10 @@ static bool type_to_ipv6(const unsigned char *icmp, unsigned char *out)
 	case FRAGMENTATION_NEEDED:
 		put_type(out, TOO_BIG6, 0, mtu < 1280 ? 1280 : mtu);
 		return true;
-	case 9: case 10: case 13: case 15:
+	case 9:
+	case 10:
+	case 13:
+	case 15:
 		put_type(out, UNREACHABLE6, 1, 0);
 		return true;
 	default:
@@ -216,15 +237,18 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	unsigned protocol = family == 4 ? PROTO_ICMP : PROTO_ICMP6;
 	const struct edge53_backend *backend = &t->setup->backends[to->flow->backend];
 	unsigned char packet[FRAME_MAX], *ip, *icmp = packet + t->seen.l4;
-	struct change change = { .saddr = to->saddr, .daddr = to->daddr,
+	struct change change = { .saddr = to->saddr,
+				 .daddr = to->daddr,
 				 .hops = t->hook->place == EDGE_IN };
-	struct seen seen = t->seen;
+	struct seen seen = t->seen, quoted = quote->seen;
 	unsigned header = family == t->seen.family ? t->seen.l4 : family == 4 ? 20 : 40;
 
 	memcpy(packet, t->ip, t->seen.l4);
 	write_type(t, family, icmp);
+	if (family == 6 && t->seen.family == 4)
+		quoted.has_more = false; /* without a fragment header */
 	ip = to->to_backend ? begin_query(t, backend, family) : begin_reply(t, to->flow, family);
-	len = 8 + write_changed(quote->ip, quote->bytes, &quote->seen, &to->quoted,
+	len = 8 + write_changed(quote->ip, quote->bytes, &quoted, &to->quoted,
 				got_ip(t) + header + 8, icmp + 8);
 	put16(icmp + 2, 0);
 	if (family == 6)
@@ -234,8 +258,8 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	seen.ip_len = seen.there = t->seen.l4 + len;
 	seen.protocol = seen.fragment_protocol = protocol;
 	seen.has_fragment_header = false; /* any ID will do */
-	t->result->out.len += write_changed(packet, seen.there + t->ip_bytes - t->seen.there,
-					    &seen, &change, got_ip(t), ip);
+	t->result->out.len += write_changed(packet, seen.there + t->ip_bytes - t->seen.there, &seen,
+					    &change, got_ip(t), ip);
 	end(t, EDGE53_ICMP_SENT, to->flow->service);
 }
 

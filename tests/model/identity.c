@@ -73,12 +73,13 @@ bool echo(const struct way *way, const struct frame *query, const struct frame *
 
 	look_at(query->bytes + query_l3, query->len - query_l3, &before);
 	look_at(sent->bytes + sent_l3, sent->len - sent_l3, &seen);
-	if (!seen.has_ports || !has_kept_options(query->bytes + query_l3, &before,
-						 sent->bytes + sent_l3, &seen))
+	if (!seen.has_ports ||
+	    !has_kept_options(query->bytes + query_l3, &before, sent->bytes + sent_l3, &seen))
 		return false;
 	answer->program = way->reply;
 	answer->device = way->is_enforce ? DEV_PPP : DEV_INNER;
 	answer->older_ns = 0;
+	answer->around = (struct surroundings){};
 	if (l3) {
 		memcpy(answer->frame.bytes, inner_mac, 6);
 		memcpy(answer->frame.bytes + 6, backend_mac, 6);

@@ -63,7 +63,7 @@ static struct edge53_addr mapped(const unsigned char *ipv4)
 	return addr;
 }
 
-static void look_at_ipv4(const unsigned char *ip, unsigned len, bool is_quoted, struct seen *seen)
+static void look_at_ipv4(const unsigned char *ip, unsigned len, bool is_light, struct seen *seen)
 {
 	unsigned header, flags;
 
@@ -72,7 +72,7 @@ static void look_at_ipv4(const unsigned char *ip, unsigned len, bool is_quoted, 
 	header = (ip[0] & 15) * 4;
 	seen->ip_len = get16(ip + 2);
 	seen->fragment_offset = (get16(ip + 6) & 0x1fff) * 8;
-	if (header < 20 || header > len || (seen->ip_len < header && !is_quoted))
+	if (header < 20 || header > len || (seen->ip_len < header && !is_light))
 		return;
 	seen->family = 4;
 	seen->tos = ip[1];
@@ -139,7 +139,7 @@ static void walk_extensions(const unsigned char *ip, unsigned len, struct seen *
 	seen->is_hidden = seen->protocol == AUTHENTICATION && !seen->fragment_offset;
 }
 
-static void look_at_ipv6(const unsigned char *ip, unsigned len, bool is_quoted, struct seen *seen)
+static void look_at_ipv6(const unsigned char *ip, unsigned len, bool is_light, struct seen *seen)
 {
 	if (len < 40)
 		return;
@@ -150,11 +150,10 @@ static void look_at_ipv6(const unsigned char *ip, unsigned len, bool is_quoted, 
 	memcpy(&seen->saddr, ip + 8, 16);
 	memcpy(&seen->daddr, ip + 24, 16);
 	seen->l4 = 40;
-	if (family_of(&seen->saddr) == 4 || family_of(&seen->daddr) == 4)
-		return; /* RFC 4291 2.5.5.2: not on the wire */
 	seen->family = 6;
+	seen->is_mapped = family_of(&seen->saddr) == 4 || family_of(&seen->daddr) == 4;
 	walk_extensions(ip, len, seen);
-	if (seen->l4 > seen->ip_len && !is_quoted)
+	if (seen->l4 > seen->ip_len && !is_light)
 		seen->is_hidden = true;
 }
 
@@ -182,11 +181,10 @@ void look_at(const unsigned char *ip, unsigned len, struct seen *seen)
 	look_at_ports(ip, len, seen);
 }
 
-/* Of an IPv6 one the version is not looked at. */
-void look_at_quoted(const unsigned char *ip, unsigned len, unsigned family, struct seen *seen)
+void look_at_lightly(const unsigned char *ip, unsigned len, unsigned family, struct seen *seen)
 {
 	memset(seen, 0, sizeof(*seen));
-	if (family == 4 && len && ip[0] >> 4 == 4)
+	if (family == 4)
 		look_at_ipv4(ip, len, true, seen);
 	else if (family == 6)
 		look_at_ipv6(ip, len, true, seen);

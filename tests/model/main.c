@@ -32,14 +32,17 @@
 #define MAX_FAILURES 10
 
 static const struct way ways[] = {
-	{ "edge_xdp", EDGE_XDP, EDGE_XDP, false, false, false },
-	{ "edge_tc_l2", EDGE_TC_L2, EDGE_TC_L2, false, false, false },
-	{ "edge_tc_l2_checked", EDGE_TC_L2_CHECKED, EDGE_TC_L2_CHECKED, false, false, false },
-	{ "edge_tc_l2 to edge_tc_l3", EDGE_TC_L2, EDGE_TC_L3, false, true, false },
-	{ "edge_tc_l3", EDGE_TC_L3, EDGE_TC_L3, true, true, false },
-	{ "edge_tc_l3 to edge_tc_l2", EDGE_TC_L3, EDGE_TC_L2, true, false, false },
-	{ "enforce_l2", ENFORCE_IN_L2, ENFORCE_OUT_L2, false, false, true },
-	{ "enforce_l3", ENFORCE_IN_L3, ENFORCE_OUT_L3, true, true, true },
+	{ "edge_xdp", EDGE_XDP, EDGE_XDP, false, false, false, false },
+	{ "edge_tc_l2", EDGE_TC_L2, EDGE_TC_L2, false, false, false, false },
+	{ "edge_tc_l2_checked", EDGE_TC_L2_CHECKED, EDGE_TC_L2_CHECKED, false, false, false,
+	  false },
+	{ "edge_tc_l2 to edge_tc_l3", EDGE_TC_L2, EDGE_TC_L3, false, true, false, false },
+	{ "edge_tc_l3", EDGE_TC_L3, EDGE_TC_L3, true, true, false, false },
+	{ "edge_tc_l3 to edge_tc_l2", EDGE_TC_L3, EDGE_TC_L2, true, false, false, false },
+	{ "enforce_l2", ENFORCE_IN_L2, ENFORCE_OUT_L2, false, false, true, false },
+	{ "enforce_l3", ENFORCE_IN_L3, ENFORCE_OUT_L3, true, true, true, false },
+	{ "guard_out_l2", GUARD_OUT_L2, GUARD_OUT_L2, false, false, true, true },
+	{ "guard_out_l3", GUARD_OUT_L3, GUARD_OUT_L3, true, true, true, true },
 };
 
 #define WAYS (sizeof(ways) / sizeof(*ways))
@@ -65,12 +68,14 @@ static __u64 now_ns(void)
 static struct hook hook_of(enum test_program program)
 {
 	return (struct hook){
-		.place = program >= ENFORCE_OUT_L2 ? ENFORCE_OUT :
-			 program >= ENFORCE_IN_L2  ? ENFORCE_IN : EDGE_IN,
+		.place = program >= GUARD_OUT_L2     ? GUARD_OUT
+			 : program >= ENFORCE_OUT_L2 ? ENFORCE_OUT
+			 : program >= ENFORCE_IN_L2  ? ENFORCE_IN
+						     : EDGE_IN,
 		.is_xdp = program == EDGE_XDP,
 		.is_behind_xdp = program == EDGE_TC_L2_CHECKED,
 		.is_l3 = program == EDGE_TC_L3 || program == ENFORCE_IN_L3 ||
-			 program == ENFORCE_OUT_L3,
+			 program == ENFORCE_OUT_L3 || program == GUARD_OUT_L3,
 	};
 }
 
@@ -122,25 +127,25 @@ static bool is_same(const struct model *model, const struct event *event, const 
 }
 
 struct run {
-	struct hook hook;
+	struct scene scene;
 	struct outcome got;
 	struct result expected;
 };
 
 static bool run_event(struct model *model, const struct event *event, struct run *run)
 {
-	run->hook = hook_of(event->program);
+	run->scene = (struct scene){ hook_of(event->program), event->device, event->around };
 	run->got.slots = world_slots();
 	run->got.conns = world_conns();
 	if (event->older_ns)
 		world_age(model, event->older_ns);
 	run->got.before_ns = now_ns();
-	run->got.verdict = world_run(event->program, event->device, &event->frame, &run->got.out);
+	run->got.verdict = world_run_in(event->program, event->device, &event->around,
+					&event->frame, &run->got.out);
 	run->got.after_ns = now_ns();
-	model_run(model, &run->hook, world_ifindex(event->device), &event->frame, &run->got,
-		  &run->expected);
+	model_run(model, &run->scene, &event->frame, &run->got, &run->expected);
 	met[event->program][run->expected.why]++;
-	if (is_same(model, event, &run->hook, &run->got, &run->expected))
+	if (is_same(model, event, &run->scene.hook, &run->got, &run->expected))
 		return true;
 	printf("    expected %s of service %u from %s on device %u\n",
 	       name_of_reason(run->expected.why), run->expected.service,
@@ -153,13 +158,12 @@ static bool run_event(struct model *model, const struct event *event, struct run
 /* Where IP begins in what a program sent. */
 static unsigned l3_of(const struct frame *in, const struct run *run)
 {
-	return run->hook.is_l3 && run->got.out.len < in->len + ETH_LEN ? 0 : ETH_LEN;
+	return run->scene.hook.is_l3 && run->got.out.len < in->len + ETH_LEN ? 0 : ETH_LEN;
 }
 
 static bool is_query_sent(enum edge53_reason why)
 {
-	return why == EDGE53_QUERY_SENT || why == EDGE53_TCP_OPENED ||
-	       why == EDGE53_TCP_QUERY_SENT;
+	return why == EDGE53_QUERY_SENT || why == EDGE53_TCP_OPENED || why == EDGE53_TCP_QUERY_SENT;
 }
 
 /* The query that was sent comes back. */
@@ -168,7 +172,7 @@ static bool comes_back(const struct way *way, struct model *model, const struct 
 {
 	static struct event answer;
 	static struct run received;
-	unsigned query_l3 = sent->hook.is_l3 ? 0 : ETH_LEN;
+	unsigned query_l3 = sent->scene.hook.is_l3 ? 0 : ETH_LEN;
 	bool is_translated;
 
 	if (!echo(way, &query->frame, &sent->got.out, query_l3, l3_of(&query->frame, sent),
@@ -243,7 +247,8 @@ static bool run_world_in_time(const struct way *way, unsigned number)
 static void run_way(void **state)
 {
 	const struct way *way = *state;
-	unsigned worlds = number_from("MODEL_PACKETS", DEFAULT_PACKETS) / PACKETS_A_WORLD / WAYS + 1;
+	unsigned worlds =
+		number_from("MODEL_PACKETS", DEFAULT_PACKETS) / PACKETS_A_WORLD / WAYS + 1;
 	unsigned only = number_from("MODEL_ONLY", -1), failed = 0;
 
 	for (unsigned i = 0; i < worlds && failed < MAX_FAILURES; i++) {
@@ -279,7 +284,8 @@ int main(void)
 	printf("# model: MODEL_SEED=%llu\n", (unsigned long long)seed);
 	world_create();
 	for (size_t i = 0; i < WAYS; i++)
-		tests[i] = (struct CMUnitTest){ .name = ways[i].name, .test_func = run_way,
+		tests[i] = (struct CMUnitTest){ .name = ways[i].name,
+						.test_func = run_way,
 						.initial_state = (void *)&ways[i] };
 	failed = _cmocka_run_group_tests("model", tests, WAYS, NULL, NULL);
 	print_what_was_met();

@@ -47,9 +47,11 @@ struct setup {
 	struct edge53_device devices[DEV_COUNT];
 	struct edge53_prefix_key exempt[MODEL_PREFIXES], doh[MODEL_PREFIXES];
 	unsigned n_exempt, n_doh;
+	struct edge53_guard guard[DEV_COUNT]; /* of these the first is for all others, too */
+	bool is_guarded[DEV_COUNT];	      /* else there is no entry */
 };
 
-enum place { EDGE_IN, ENFORCE_IN, ENFORCE_OUT };
+enum place { EDGE_IN, ENFORCE_IN, ENFORCE_OUT, GUARD_OUT };
 
 struct hook {
 	enum place place;
@@ -107,9 +109,15 @@ struct result {
 
 void model_reset(struct model *model, const struct setup *setup);
 
-/* The packet came in by (at egress: leaves by) the device `ifindex`. */
-void model_run(struct model *model, const struct hook *hook, unsigned ifindex,
-	       const struct frame *in, const struct outcome *got, struct result *result);
+/* Where a packet is: it came in by (at egress: leaves by) the device. */
+struct scene {
+	struct hook hook;
+	enum test_device device;
+	struct surroundings around;
+};
+
+void model_run(struct model *model, const struct scene *scene, const struct frame *in,
+	       const struct outcome *got, struct result *result);
 
 /* TC_ACT_* or XDP_*. */
 int model_verdict(const struct hook *hook, const struct result *result);
@@ -119,6 +127,7 @@ int model_verdict(const struct hook *hook, const struct result *result);
 struct seen {
 	unsigned family; /* 4 or 6; 0: neither, or its headers cannot be followed */
 	bool is_hidden;	 /* IPv6: the headers go on where nobody follows */
+	bool is_mapped;	 /* IPv6 that names IPv4 addresses, as nobody may on the wire */
 	struct edge53_addr saddr, daddr;
 	unsigned ip_len; /* as the header says */
 	unsigned there;	 /* bytes of it that are there */
@@ -134,8 +143,8 @@ struct seen {
 
 /* ip: from the IP header to the end of the frame. */
 void look_at(const unsigned char *ip, unsigned len, struct seen *seen);
-/* The beginning of a packet, whatever length and version it says. */
-void look_at_quoted(const unsigned char *ip, unsigned len, unsigned family, struct seen *seen);
+/* As of this family, and whatever length it says. */
+void look_at_lightly(const unsigned char *ip, unsigned len, unsigned family, struct seen *seen);
 bool is_first_fragment(const struct seen *seen);
 bool is_later_fragment(const struct seen *seen);
 /* Of a whole UDP or TCP packet; of a first fragment, as far as it can be told. */
@@ -200,8 +209,8 @@ bool is_opening(const unsigned char *tcp);
 
 struct fragment *find_fragment(struct model *model, const struct seen *seen, unsigned ifindex,
 			       __u64 now_ns);
-void remember_fragment(struct model *model, const struct seen *seen, unsigned ifindex,
-		       __u64 now_ns, const struct edge53_flow *flow, bool is_refused);
+void remember_fragment(struct model *model, const struct seen *seen, unsigned ifindex, __u64 now_ns,
+		       const struct edge53_flow *flow, bool is_refused);
 
 void count_client(struct model *model, const struct seen *seen);
 void count_connection(struct model *model, const struct edge53_flow *flow);

@@ -58,11 +58,13 @@ static void begin_ip(struct recipe *r, const struct edge53_addr *saddr,
 	if (one_in(6))
 		r->n_extensions = 1 + random_below(one_in(4) ? MAX_EXTENSIONS : 3);
 	for (unsigned i = 0; i < r->n_extensions; i++)
-		r->extensions[i] = i == 0 && one_in(2) ? HOP_BY_HOP :
-				   one_in(4)	       ? ROUTING : DESTINATION;
-	r->checksum = one_in(12) ? PICK(((enum checksum[]){ CHECKSUM_ZERO, CHECKSUM_BAD,
-							    CHECKSUM_PARTIAL })) :
-				   CHECKSUM_GOOD;
+		r->extensions[i] = i == 0 && one_in(2) ? HOP_BY_HOP
+				   : one_in(4)	       ? ROUTING
+						       : DESTINATION;
+	r->checksum =
+		one_in(12)
+			? PICK(((enum checksum[]){ CHECKSUM_ZERO, CHECKSUM_BAD, CHECKSUM_PARTIAL }))
+			: CHECKSUM_GOOD;
 }
 
 static void put_udp(struct recipe *r, unsigned sport, unsigned dport)
@@ -113,8 +115,8 @@ static unsigned random_tcp_options(unsigned char *to)
 		case 1:
 			to[len] = 2;
 			to[len + 1] = one_in(16) ? random_below(6) : 4;
-			put16(to + len + 2, one_in(4) ? random_below(65536) :
-							1180 + random_below(300));
+			put16(to + len + 2,
+			      one_in(4) ? random_below(65536) : 1180 + random_below(300));
 			len += 4;
 			break;
 		case 2:
@@ -288,8 +290,8 @@ static struct edge53_addr random_client(bool is_v6)
 
 static struct edge53_addr random_server(const struct way *way, bool is_v6)
 {
-	static const char *const v4[] = { "8.8.8.8", "9.9.9.9", "9.9.40.1", RESOLVER, RESOLVER_2,
-					  FRONTEND };
+	static const char *const v4[] = { "8.8.8.8", "9.9.9.9",	 "9.9.40.1",
+					  RESOLVER,  RESOLVER_2, FRONTEND };
 	static const char *const v6[] = { "2001:4860:4860::8888", "2620:fe::fe", RESOLVER6,
 					  FRONTEND6 };
 
@@ -308,7 +310,7 @@ static unsigned client_port(void)
 static void udp_query(const struct way *way, struct recipe *r, unsigned port)
 {
 	static const unsigned flags[] = { 0x0000, 0x0120, 0x2400, 0x2800, 0x8180, 0x0100, 0x0100 };
-	bool is_v6 = one_in(3) && !lacks("v6");
+	bool is_v6 = one_in(3);
 	struct edge53_addr client = random_client(is_v6), server = random_server(way, is_v6);
 
 	begin_ip(r, &client, &server, PROTO_UDP);
@@ -321,7 +323,7 @@ static void udp_query(const struct way *way, struct recipe *r, unsigned port)
 
 static void tcp_open(const struct way *way, struct recipe *r, unsigned port)
 {
-	bool is_v6 = one_in(3) && !lacks("v6");
+	bool is_v6 = one_in(3);
 	struct edge53_addr client = random_client(is_v6), server = random_server(way, is_v6);
 
 	begin_ip(r, &client, &server, PROTO_TCP);
@@ -391,9 +393,8 @@ static bool udp_reply(const struct model *model, struct recipe *r)
 
 static unsigned random_flags(void)
 {
-	static const unsigned flags[] = { ACK,	    ACK,       ACK | PSH, ACK | PSH, ACK | FIN,
-					  RST,	    RST | ACK, SYN,	  SYN | ACK, FIN,
-					  SYN | FIN };
+	static const unsigned flags[] = { ACK,	     ACK, ACK | PSH, ACK | PSH, ACK | FIN, RST,
+					  RST | ACK, SYN, SYN | ACK, FIN,	SYN | FIN };
 
 	return one_in(32) ? random_below(256) : PICK(flags);
 }
@@ -520,9 +521,10 @@ static void other_traffic(const struct way *way, struct recipe *r)
 {
 	static const unsigned protocols[] = { PROTO_UDP, PROTO_TCP, PROTO_ICMP, PROTO_ICMP6,
 					      47,	 50,	    51,		132 };
-	static const unsigned ports[] = { 53, 54, 853, 443, 123, PORT_BASE - 1, PORT_BASE,
-					  PORT_BASE + (1 << PORT_BITS) };
-	bool is_v6 = one_in(2) && !lacks("v6");
+	static const unsigned ports[] = {
+		53, 54, 853, 443, 123, PORT_BASE - 1, PORT_BASE, PORT_BASE + (1 << PORT_BITS)
+	};
+	bool is_v6 = one_in(2);
 	struct edge53_addr client = random_client(is_v6), server = random_server(way, is_v6);
 
 	if (one_in(2))
@@ -548,16 +550,22 @@ static void policed(const struct way *way, struct recipe *r)
 static bool query_like(const struct way *way, const struct model *model, struct recipe *r)
 {
 	switch (random_below(way->is_enforce ? 12 : 10)) {
-	case 0: case 1: case 2: case 3:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
 		udp_query(way, r, EDGE53_DNS_PORT);
 		return true;
-	case 4: case 5:
+	case 4:
+	case 5:
 		tcp_open(way, r, EDGE53_DNS_PORT);
 		return true;
-	case 6: case 7: case 8:
+	case 6:
+	case 7:
+	case 8:
 		return tcp_segment(model, r);
 	case 9:
-		if (one_in(2) && !lacks("icmp"))
+		if (one_in(2))
 			return icmp_about_reply(model, r);
 		other_traffic(way, r);
 		return true;
@@ -570,13 +578,15 @@ static bool query_like(const struct way *way, const struct model *model, struct 
 static bool reply_like(const struct way *way, const struct model *model, struct recipe *r)
 {
 	switch (random_below(8)) {
-	case 0: case 1: case 2: case 3:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
 		return udp_reply(model, r);
-	case 4: case 5:
+	case 4:
+	case 5:
 		return tcp_reply(model, r);
 	case 6:
-		if (lacks("icmp"))
-			return false;
 		return icmp_about_query(model, r);
 	default:
 		other_traffic(way, r);
@@ -599,8 +609,9 @@ static bool fragment_like(const struct model *model, struct recipe *r)
 static void put_link(const struct way *way, bool is_query, bool is_v4, unsigned char *link)
 {
 	const unsigned char *to = is_query ? uplink_mac : way->is_enforce ? client_mac : inner_mac;
-	const unsigned char *from = is_query	    ? one_in(8) ? router_mac : client_mac :
-				    way->is_enforce ? uplink_mac : backend_mac;
+	const unsigned char *from = is_query	      ? one_in(8) ? router_mac : client_mac
+				    : way->is_enforce ? uplink_mac
+						      : backend_mac;
 
 	memcpy(link, one_in(64) ? router_mac : to, 6);
 	memcpy(link + 6, from, 6);
@@ -631,7 +642,7 @@ static void pad(struct frame *frame)
 
 static void mutate(struct frame *frame, unsigned l3)
 {
-	static const unsigned char interesting[] = { 0,	 1,  4,	 6,    17,   44,   50,	51,
+	static const unsigned char interesting[] = { 0,	 1,  4,	 6,    17,   44,   50,	 51,
 						     53, 58, 59, 0x45, 0x46, 0x60, 0x7f, 0xff };
 
 	for (unsigned n = 1 + random_below(3); n; n--) {
@@ -651,8 +662,8 @@ static void mutate(struct frame *frame, unsigned l3)
 			frame->len -= random_below(frame->len > 60 ? 20 : 4);
 			break;
 		default:
-			frame->len = frame->len < 40 ? frame->len :
-						       40 + random_below(frame->len - 39);
+			frame->len =
+				frame->len < 40 ? frame->len : 40 + random_below(frame->len - 39);
 		}
 	}
 }
@@ -704,26 +715,55 @@ static __u64 random_time(void)
 	return one_in(64) ? PICK(seconds) * SECONDS : 0;
 }
 
+/* What a guard sees: anything that is forwarded, from any device. */
+static void forwarded_event(const struct way *way, struct event *event)
+{
+	const enum test_device from = random_below(DEV_COUNT);
+	struct recipe recipe;
+
+	if (one_in(3))
+		tcp_open(way, &recipe, one_in(8) ? 54 : EDGE53_DNS_PORT);
+	else if (one_in(3))
+		other_traffic(way, &recipe);
+	else
+		udp_query(way, &recipe, EDGE53_DNS_PORT);
+	if (one_in(8))
+		make_first_fragment(&recipe);
+	event->program = way->query;
+	event->device = DEV_UPLINK;
+	event->around = (struct surroundings){ .ingress_ifindex = from ? world_ifindex(from) : 0 };
+	event->older_ns = 0;
+	make_frame_of(way, true, &recipe, event);
+}
+
 void random_event(const struct way *way, const struct model *model, struct event *event)
 {
 	struct recipe recipe;
 	bool is_query = one_in(2), is_made = false;
 
+	if (way->is_guard) {
+		forwarded_event(way, event);
+		return;
+	}
 	while (!is_made) {
 		is_query = one_in(2);
-		if (one_in(10) && !lacks("frag"))
+		if (one_in(10))
 			is_made = fragment_like(model, &recipe);
 		else if (is_query)
 			is_made = query_like(way, model, &recipe);
 		else
 			is_made = reply_like(way, model, &recipe);
 	}
-	if (!recipe.is_fragment && one_in(12) && !lacks("frag"))
+	if (!recipe.is_fragment && one_in(12))
 		make_first_fragment(&recipe);
 	event->program = is_query ? way->query : way->reply;
 	event->device = way->is_enforce ? DEV_PPP : is_query ? DEV_UPLINK : DEV_INNER;
 	if (one_in(32))
 		event->device = DEV_OTHER;
 	event->older_ns = random_time();
+	event->around = (struct surroundings){};
+	if (recipe.protocol == PROTO_UDP && !recipe.is_fragment && event->program != EDGE_XDP &&
+	    one_in(50))
+		event->around.gso_size = 1 + random_below(100);
 	make_frame_of(way, is_query, &recipe, event);
 }

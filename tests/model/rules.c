@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Model: the rules of docs/packets.md, in their order. */
-#include <stdlib.h>
 #include <string.h>
 
 #include <linux/bpf.h>
@@ -27,9 +26,10 @@ int model_verdict(const struct hook *hook, const struct result *result)
 	enum edge53_fate f = fate(result->why);
 
 	if (hook->is_xdp)
-		return f == EDGE53_PASS	 ? XDP_PASS :
-		       f == EDGE53_SEND	 ? XDP_REDIRECT :
-		       result->is_told	 ? XDP_TX : XDP_DROP;
+		return f == EDGE53_PASS	  ? XDP_PASS
+		       : f == EDGE53_SEND ? XDP_REDIRECT
+		       : result->is_told  ? XDP_TX
+					  : XDP_DROP;
 	if (f == EDGE53_DROP)
 		return result->is_told ? TC_ACT_REDIRECT : TC_ACT_SHOT;
 	return f == EDGE53_SEND && hook->place == EDGE_IN ? TC_ACT_REDIRECT : TC_ACT_UNSPEC;
@@ -146,7 +146,9 @@ static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hop
 		end(t, EDGE53_TOO_BIG, service);
 	else
 		end_with_error(t, EDGE53_TOO_BIG, service,
-			       mtu + (family == t->seen.family ? 0 : family == 4 ? 20 : -20));
+			       mtu + (family == t->seen.family ? 0
+				      : family == 4	       ? 20
+							       : -20));
 	return true;
 }
 
@@ -216,8 +218,10 @@ static enum edge53_reason check_dns(const struct turn *t)
 
 static struct edge53_flow flow_of_query(const struct turn *t, unsigned device, unsigned service)
 {
-	struct edge53_flow flow = { .client = t->seen.saddr, .asked = t->seen.daddr,
-				    .client_port = t->seen.sport, .device = device,
+	struct edge53_flow flow = { .client = t->seen.saddr,
+				    .asked = t->seen.daddr,
+				    .client_port = t->seen.sport,
+				    .device = device,
 				    .service = service };
 
 	if (t->seen.protocol == PROTO_UDP)
@@ -230,8 +234,7 @@ static struct edge53_flow flow_of_query(const struct turn *t, unsigned device, u
 /* One of them, all of which are of one family; 0: there is none. */
 static unsigned backend_of(const struct turn *t, unsigned service)
 {
-	const struct edge53_picks *picks =
-		&t->setup->services[service].picks[t->seen.family == 6];
+	const struct edge53_picks *picks = &t->setup->services[service].picks[t->seen.family == 6];
 
 	return t->seen.protocol == PROTO_UDP ? picks->udp[0] : picks->tcp[0];
 }
@@ -313,8 +316,7 @@ static bool is_resolver(const struct turn *t, unsigned service)
 	const __u8 *picks = t->setup->services[service].picks[t->seen.family == 6].tcp;
 
 	for (unsigned i = 0; i < EDGE53_PICKS; i++)
-		if (picks[i] &&
-		    same_address(&t->setup->backends[picks[i]].address, &t->seen.daddr))
+		if (picks[i] && same_address(&t->setup->backends[picks[i]].address, &t->seen.daddr))
 			return true;
 	return false;
 }
@@ -333,8 +335,8 @@ static void end_without_connection(struct turn *t, unsigned service)
 }
 
 /* A connection for a SYN: the one it had, when that is over, else a new one. NULL: it has ended. */
-static struct edge53_conn *conn_for_syn(struct turn *t, struct edge53_conn *conn,
-					unsigned service, const struct edge53_flow *flow)
+static struct edge53_conn *conn_for_syn(struct turn *t, struct edge53_conn *conn, unsigned service,
+					const struct edge53_flow *flow)
 {
 	if (!backend_of(t, service)) {
 		end_without_backend(t, service);
@@ -354,8 +356,8 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 {
 	struct edge53_flow flow = flow_of_query(t, device, service);
 	const unsigned char *tcp = t->ip + t->seen.l4;
-	struct edge53_conn *conn = find_conn(t->model, &flow.client, &flow.asked, flow.client_port,
-					     service);
+	struct edge53_conn *conn =
+		find_conn(t->model, &flow.client, &flow.asked, flow.client_port, service);
 	bool opens = is_opening(tcp) && (!conn || conn->state == EDGE53_CONN_CLOSING ||
 					 conn_is_over(conn, t->got->before_ns));
 
@@ -390,6 +392,12 @@ static bool xdp_cannot_see(const struct turn *t)
 	       is_later_fragment(&t->seen) || (t->seen.family == 6 && t->seen.l4 > 40);
 }
 
+/* Several datagrams in one, put together by GRO: only the first has an ID that could be seen. */
+bool is_bundle(const struct turn *t)
+{
+	return t->seen.protocol == PROTO_UDP && t->around->gso_size;
+}
+
 static void query(struct turn *t, unsigned device, unsigned service)
 {
 	bool is_udp = t->seen.protocol == PROTO_UDP;
@@ -401,7 +409,8 @@ static void query(struct turn *t, unsigned device, unsigned service)
 		end(t, EDGE53_FRAGMENTED_QUERY, service);
 		return;
 	}
-	why = lengths_are_right(t->ip, &t->seen) ? EDGE53_GO_ON : EDGE53_BAD_LENGTH;
+	why = lengths_are_right(t->ip, &t->seen) && !is_bundle(t) ? EDGE53_GO_ON
+								  : EDGE53_BAD_LENGTH;
 	if (!why && is_udp)
 		why = check_dns(t);
 	if (why) {
@@ -448,8 +457,9 @@ static bool xdp_leaves_reply(const struct turn *t, const struct edge53_flow *flo
 	unsigned family = family_of(&flow->client);
 	unsigned growth = changed_len(&t->seen, family) - t->seen.ip_len;
 
-	return t->hook->is_xdp && (!(device->flags & EDGE53_DEVICE_XDP_TARGET) ||
-				   is_beyond_xdp(t, family != t->seen.family, device->mtu - growth));
+	return t->hook->is_xdp &&
+	       (!(device->flags & EDGE53_DEVICE_XDP_TARGET) ||
+		is_beyond_xdp(t, family != t->seen.family, device->mtu - growth));
 }
 
 /* True: the turn has ended, and what is remembered of the flow stays as it was. */
@@ -547,7 +557,7 @@ static bool holds_headers(const struct seen *seen)
 
 static void reply(struct turn *t)
 {
-	if (!lengths_are_right(t->ip, &t->seen) || !holds_headers(&t->seen))
+	if (!lengths_are_right(t->ip, &t->seen) || !holds_headers(&t->seen) || is_bundle(t))
 		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
 	else if (t->seen.protocol == PROTO_UDP)
 		udp_reply(t);
@@ -559,10 +569,10 @@ static void reply(struct turn *t)
 
 static void take_later_fragment(struct turn *t)
 {
-	const struct fragment *first = find_fragment(t->model, &t->seen, t->ifindex,
-						     t->got->before_ns);
+	const struct fragment *first =
+		find_fragment(t->model, &t->seen, t->ifindex, t->got->before_ns);
 
-	if (!first || (t->seen.ip_len > t->seen.there && !(t->seen.family == 6 && getenv("F14"))) ||
+	if (!first || t->seen.ip_len > t->seen.there ||
 	    (t->hook->place == ENFORCE_IN && !first->value.is_refused))
 		end(t, EDGE53_NOT_OURS, SERVICE_NONE);
 	else if (first->value.is_refused)
@@ -580,8 +590,7 @@ static bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, uns
 		unsigned bits = keys[i].prefix_len - 32, bytes = bits / 8, rest = bits % 8;
 
 		if (keys[i].service == service && !memcmp(keys[i].address, address, bytes) &&
-		    (!rest ||
-		     !((keys[i].address[bytes] ^ address->bytes[bytes]) >> (8 - rest))))
+		    (!rest || !((keys[i].address[bytes] ^ address->bytes[bytes]) >> (8 - rest))))
 			return true;
 	}
 	return false;
@@ -600,21 +609,24 @@ static enum edge53_reason policy(const struct turn *t, unsigned service)
 
 	if (t->seen.is_hidden)
 		return t->seen.family == 6 && flags & (EDGE53_SERVICE_IPV6_DROP |
-						       EDGE53_SERVICE_IPV6_REDIRECT) ?
-			       EDGE53_HIDDEN_BY_HEADERS :
-			       EDGE53_NOT_OURS;
+						       EDGE53_SERVICE_IPV6_REDIRECT)
+			       ? EDGE53_HIDDEN_BY_HEADERS
+			       : EDGE53_NOT_OURS;
 	if (port == EDGE53_DNS_PORT && t->seen.family == 6 && flags & EDGE53_SERVICE_IPV6_DROP)
 		return EDGE53_IPV6_DROPPED;
 	if (port == EDGE53_DNS_PORT)
-		return t->seen.family == 4 || flags & EDGE53_SERVICE_IPV6_REDIRECT ?
-			       EDGE53_GO_ON : EDGE53_NOT_OURS;
+		return t->seen.family == 4 || flags & EDGE53_SERVICE_IPV6_REDIRECT
+			       ? EDGE53_GO_ON
+			       : EDGE53_NOT_OURS;
 	if (port == DOT_PORT)
-		return flags & EDGE53_SERVICE_DOT_REJECT ? EDGE53_DOT_REJECTED :
-		       flags & EDGE53_SERVICE_DOT_DROP	 ? EDGE53_DOT_DROPPED : EDGE53_NOT_OURS;
-	if (port == HTTPS_PORT && matches_prefix(t->setup->doh, t->setup->n_doh, service,
-						 &t->seen.daddr))
-		return flags & EDGE53_SERVICE_DOH_REJECT ? EDGE53_DOH_REJECTED :
-		       flags & EDGE53_SERVICE_DOH_DROP	 ? EDGE53_DOH_DROPPED : EDGE53_NOT_OURS;
+		return flags & EDGE53_SERVICE_DOT_REJECT ? EDGE53_DOT_REJECTED
+		       : flags & EDGE53_SERVICE_DOT_DROP ? EDGE53_DOT_DROPPED
+							 : EDGE53_NOT_OURS;
+	if (port == HTTPS_PORT &&
+	    matches_prefix(t->setup->doh, t->setup->n_doh, service, &t->seen.daddr))
+		return flags & EDGE53_SERVICE_DOH_REJECT ? EDGE53_DOH_REJECTED
+		       : flags & EDGE53_SERVICE_DOH_DROP ? EDGE53_DOH_DROPPED
+							 : EDGE53_NOT_OURS;
 	return EDGE53_NOT_OURS;
 }
 
@@ -623,8 +635,8 @@ static void refuse(struct turn *t, enum edge53_reason why, unsigned service)
 	bool is_silent = why == EDGE53_DOT_DROPPED || why == EDGE53_DOH_DROPPED ||
 			 why == EDGE53_HIDDEN_BY_HEADERS;
 
-	/* Behind too many headers the fragment header may not have been found. */
-	if (is_first_fragment(&t->seen) && why != EDGE53_HIDDEN_BY_HEADERS)
+	/* Behind too many headers it is not told from others. */
+	if (is_first_fragment(&t->seen) && is_udp_or_tcp(&t->seen))
 		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
 				  &(struct edge53_flow){ .service = service }, true);
 	if (is_silent)
@@ -690,20 +702,51 @@ static void enforce_out(struct turn *t)
 		reply(t);
 }
 
-static bool has_ip_inside(const struct turn *t)
+/* What was forwarded from a device that should be enforced and is not, or from one not known yet. */
+static void guard_out(struct turn *t)
 {
-	unsigned type = get16(t->in->bytes + 12); /* BPF_PROG_TEST_RUN reads it there, always */
+	const struct edge53_guard *guard = &t->setup->guard[0];
 
-	return type == (t->seen.family == 4 ? 0x0800 : 0x86dd);
+	for (unsigned i = 1; i < DEV_COUNT; i++)
+		if (world_ifindex(i) == t->around->ingress_ifindex && t->setup->is_guarded[i])
+			guard = &t->setup->guard[i];
+	if (!t->around->ingress_ifindex || !t->seen.has_ports || t->seen.dport != EDGE53_DNS_PORT)
+		return; /* the host's own packets, and other traffic */
+	if (guard->policy == EDGE53_GUARD_DROP)
+		end(t, EDGE53_GUARD_DROPPED, guard->service);
+	else if (guard->policy == EDGE53_GUARD_COUNT)
+		end(t, EDGE53_GUARD_COUNTED, guard->service);
 }
 
-void model_run(struct model *model, const struct hook *hook, unsigned ifindex,
-	       const struct frame *in, const struct outcome *got, struct result *result)
+static bool is_icmp(const struct seen *seen)
 {
+	return seen->protocol == PROTO_ICMP || seen->protocol == PROTO_ICMP6;
+}
+
+/* BPF_PROG_TEST_RUN reads the protocol there, always. */
+static unsigned family_beside(const struct turn *t)
+{
+	unsigned type = get16(t->in->bytes + 12);
+
+	return type == 0x0800 ? 4 : type == 0x86dd ? 6 : 0;
+}
+
+void model_run(struct model *model, const struct scene *scene, const struct frame *in,
+	       const struct outcome *got, struct result *result)
+{
+	const struct hook *hook = &scene->hook;
 	unsigned link = hook->is_l3 ? 0 : ETH_LEN;
-	struct turn t = { .model = model, .setup = model->setup, .hook = hook, .ifindex = ifindex,
-			  .link = link, .in = in, .ip = in->bytes + link,
-			  .ip_bytes = in->len - link, .got = got, .result = result };
+	struct turn t = { .model = model,
+			  .setup = model->setup,
+			  .hook = hook,
+			  .around = &scene->around,
+			  .ifindex = world_ifindex(scene->device),
+			  .link = link,
+			  .in = in,
+			  .ip = in->bytes + link,
+			  .ip_bytes = in->len - link,
+			  .got = got,
+			  .result = result };
 
 	result->why = EDGE53_NOT_OURS;
 	result->service = SERVICE_NONE;
@@ -712,12 +755,18 @@ void model_run(struct model *model, const struct hook *hook, unsigned ifindex,
 	result->is_open = false;
 	result->out = *in;
 	model->objection = NULL;
-	look_at(t.ip, t.ip_bytes, &t.seen);
-	if (!t.seen.family || !has_ip_inside(&t) || (hook->is_xdp && xdp_cannot_see(&t)))
+	if (hook->place == GUARD_OUT) {
+		look_at_lightly(t.ip, t.ip_bytes, family_beside(&t), &t.seen);
+		guard_out(&t);
 		return;
-	if (is_later_fragment(&t.seen))
+	}
+	look_at(t.ip, t.ip_bytes, &t.seen);
+	if (!t.seen.family || t.seen.family != family_beside(&t) || t.seen.is_mapped ||
+	    (hook->is_xdp && xdp_cannot_see(&t)))
+		return;
+	if (is_later_fragment(&t.seen) && !t.seen.is_hidden)
 		take_later_fragment(&t);
-	else if (t.seen.protocol == PROTO_ICMP || t.seen.protocol == PROTO_ICMP6)
+	else if (!t.seen.is_hidden && is_icmp(&t.seen))
 		icmp_error(&t);
 	else if (hook->place == EDGE_IN)
 		edge_in(&t);

@@ -25,24 +25,15 @@ bool one_in(unsigned n)
 	return !random_below(n);
 }
 
-#include <stdlib.h>
-bool lacks(const char *what)
-{
-	const char *e = getenv("LACKS");
-
-	return e && strstr(e, what);
-}
-
 #define PICK(array) (array)[random_below(sizeof(array) / sizeof(*(array)))]
 
 /* Ids of backends, by service and family. */
 enum { EDGE_V4 = 1, ENFORCE_V4 = 3, EDGE_V6 = 5, ENFORCE_V6 = 7 };
 
 static const char *const backend_addresses[MODEL_BACKENDS] = {
-	[EDGE_V4] = BACKEND,	   [EDGE_V4 + 1] = BACKEND_2,
-	[ENFORCE_V4] = RESOLVER,   [ENFORCE_V4 + 1] = RESOLVER_2,
-	[EDGE_V6] = BACKEND6,	   [EDGE_V6 + 1] = BACKEND6_2,
-	[ENFORCE_V6] = RESOLVER6,  [ENFORCE_V6 + 1] = RESOLVER6_2,
+	[EDGE_V4] = BACKEND,	       [EDGE_V4 + 1] = BACKEND_2,      [ENFORCE_V4] = RESOLVER,
+	[ENFORCE_V4 + 1] = RESOLVER_2, [EDGE_V6] = BACKEND6,	       [EDGE_V6 + 1] = BACKEND6_2,
+	[ENFORCE_V6] = RESOLVER6,      [ENFORCE_V6 + 1] = RESOLVER6_2,
 };
 
 static void add_frontend(struct setup *setup, enum test_device device, const char *address,
@@ -66,7 +57,6 @@ static void set_device(struct setup *setup, enum test_device id)
 
 	device->ifindex = world_ifindex(id);
 	device->mtu = PICK(mtus);
-	if (lacks("mtu")) device->mtu = 65535; /* XXX */
 	if (setup->client_is_l3)
 		return;
 	device->flags = EDGE53_DEVICE_ETHERNET;
@@ -78,8 +68,8 @@ static void set_device(struct setup *setup, enum test_device id)
 static void set_backend(struct setup *setup, unsigned id, unsigned mtu, bool is_resolved)
 {
 	struct edge53_backend *backend = &setup->backends[id];
-	bool is_v6 = id >= EDGE_V6, is_enforce = id == ENFORCE_V4 || id == ENFORCE_V4 + 1 ||
-						 id >= ENFORCE_V6;
+	bool is_v6 = id >= EDGE_V6,
+	     is_enforce = id == ENFORCE_V4 || id == ENFORCE_V4 + 1 || id >= ENFORCE_V6;
 
 	backend->address = test_addr(backend_addresses[id]);
 	if (is_enforce) {
@@ -113,8 +103,8 @@ static void set_picks(__u8 *picks, unsigned first)
 		picks[i] = which == 0 ? 0 : which < 8 ? first : first + i % 2;
 }
 
-static void set_service(struct setup *setup, enum test_service id, const char *name,
-			unsigned flags, const unsigned first[2])
+static void set_service(struct setup *setup, enum test_service id, const char *name, unsigned flags,
+			const unsigned first[2])
 {
 	struct edge53_service *service = &setup->services[id];
 
@@ -132,12 +122,11 @@ static void set_service(struct setup *setup, enum test_service id, const char *n
 
 static unsigned random_policy(void)
 {
-	static const unsigned ipv6[] = { 0, EDGE53_SERVICE_IPV6_DROP, EDGE53_SERVICE_IPV6_REDIRECT };
+	static const unsigned ipv6[] = { 0, EDGE53_SERVICE_IPV6_DROP,
+					 EDGE53_SERVICE_IPV6_REDIRECT };
 	static const unsigned dot[] = { 0, EDGE53_SERVICE_DOT_DROP, EDGE53_SERVICE_DOT_REJECT };
 	static const unsigned doh[] = { 0, EDGE53_SERVICE_DOH_DROP, EDGE53_SERVICE_DOH_REJECT };
 
-	if (lacks("policy")) /* XXX */
-		return PICK(doh) & 0;
 	return PICK(ipv6) | PICK(dot) | PICK(doh) | (one_in(2) ? EDGE53_SERVICE_EXEMPT : 0);
 }
 
@@ -158,11 +147,20 @@ static void set_prefixes(struct setup *setup)
 	add_prefix(&setup->doh[setup->n_doh++], "2620:fe::", 48);
 }
 
+static void set_guard(struct setup *setup)
+{
+	for (unsigned i = 0; i < DEV_COUNT; i++) {
+		setup->is_guarded[i] = i == 0 || !one_in(4);
+		setup->guard[i].policy = random_below(3);
+		setup->guard[i].service = SERVICE_ENFORCE;
+	}
+}
+
 void random_setup(const struct way *way, struct setup *setup)
 {
 	static const unsigned mtus[] = { 1280, 1400, 1420, 1500 };
 	static const unsigned enforce[] = { ENFORCE_V4, ENFORCE_V6 };
-	unsigned edge[] = { EDGE_V4, EDGE_V6 }, mtu = lacks("mtu") ? 65535 : PICK(mtus); /* XXX */
+	unsigned edge[] = { EDGE_V4, EDGE_V6 }, mtu = PICK(mtus);
 	bool is_resolved = !one_in(16), can_translate = !way->client_is_l3 && !way->backend_is_l3;
 
 	memset(setup, 0, sizeof(*setup));
@@ -178,9 +176,10 @@ void random_setup(const struct way *way, struct setup *setup)
 		set_backend(setup, id, mtu, is_resolved);
 	/* On devices without Ethernet header BPF_PROG_TEST_RUN cannot change the family. */
 	for (unsigned family = 0; family < 2; family++)
-		if (can_translate && one_in(3) && !lacks("v6"))
+		if (can_translate && one_in(3))
 			edge[family] = edge[family] == EDGE_V4 ? EDGE_V6 : EDGE_V4;
 	set_service(setup, SERVICE_EDGE, "edge", is_resolved ? EDGE53_SERVICE_XDP : 0, edge);
 	set_service(setup, SERVICE_ENFORCE, "enforce", random_policy(), enforce);
 	set_prefixes(setup);
+	set_guard(setup);
 }

@@ -57,8 +57,8 @@ struct edge53_slot *take_slot(struct model *model, const struct edge53_flow *flo
 	slot->flow.backend = check_pick(model, flow, true, got->slots[at].flow.backend);
 	model->slot_port[at] = port_of(n);
 	model->slot_id[at] = id_of(n);
-	check_time(model, "the time a slot was opened", (__u32)(slot->opened_us -
-		   (__u32)(got->before_ns >> 10)), 0,
+	check_time(model, "the time a slot was opened",
+		   (__u32)(slot->opened_us - (__u32)(got->before_ns >> 10)), 0,
 		   (got->after_ns >> 10) - (got->before_ns >> 10));
 	return slot;
 }
@@ -216,8 +216,10 @@ void backend_sends(struct edge53_conn *conn, const unsigned char *tcp)
 /* RFC 8200 4.5: over IPv6 the protocol is none of what fragments have in common. */
 static struct edge53_fragment_key key_of(const struct seen *seen, unsigned ifindex)
 {
-	return (struct edge53_fragment_key){ .saddr = seen->saddr, .daddr = seen->daddr,
-					     .ifindex = ifindex, .id = seen->id,
+	return (struct edge53_fragment_key){ .saddr = seen->saddr,
+					     .daddr = seen->daddr,
+					     .ifindex = ifindex,
+					     .id = seen->id,
 					     .l4proto = seen->family == 4 ? seen->protocol : 0 };
 }
 
@@ -240,17 +242,17 @@ struct fragment *find_fragment(struct model *model, const struct seen *seen, uns
 	return fragment;
 }
 
-void remember_fragment(struct model *model, const struct seen *seen, unsigned ifindex,
-		       __u64 now_ns, const struct edge53_flow *flow, bool is_refused)
+void remember_fragment(struct model *model, const struct seen *seen, unsigned ifindex, __u64 now_ns,
+		       const struct edge53_flow *flow, bool is_refused)
 {
 	struct edge53_fragment_key key = key_of(seen, ifindex);
 	struct fragment *fragment = lookup_fragment(model, &key);
 
 	if (!fragment)
 		fragment = &model->fragments[model->n_fragments++ % MODEL_FRAGMENTS];
-	*fragment = (struct fragment){ .key = key,
-				       .value = { .flow = *flow, .seen_ns = now_ns,
-						  .is_refused = is_refused } };
+	*fragment = (struct fragment){
+		.key = key, .value = { .flow = *flow, .seen_ns = now_ns, .is_refused = is_refused }
+	};
 }
 
 /* --- counters --------------------------------------------------------------------------------- */

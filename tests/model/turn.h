@@ -9,6 +9,7 @@ struct turn {
 	struct model *model;
 	const struct setup *setup;
 	const struct hook *hook;
+	const struct surroundings *around;
 	unsigned ifindex;
 	unsigned link; /* bytes of link header */
 	const struct frame *in;
@@ -31,6 +32,7 @@ unsigned char *begin_query(struct turn *t, const struct edge53_backend *backend,
 /* What the program made of the IP header, where ours will be. */
 const unsigned char *got_ip(const struct turn *t);
 
+bool is_bundle(const struct turn *t);
 bool is_exempt(const struct turn *t, unsigned service);
 /* By which a client's packet to this address came in, if it is for this host; enforce: any. */
 const struct edge53_frontend *frontend_of(const struct turn *t, const struct edge53_addr *address);
