@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the dataplane should have counted and kept: the packet's story told once more, from the row's
- * reason alone.
+ * What the dataplane should have counted and kept: the packet's story told once more, from the
+ * row's reason alone.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 struct seen {
 	struct edge53_addr saddr, daddr;
 	unsigned ip_len, protocol, sport, dport, dns_id, dns_flags;
-	bool is_beyond_xdp; /* a fragment, or IPv6 with extension headers: XDP does not look at it */
+	bool is_beyond_xdp; /* fragments, IPv6 with extension headers: XDP does not look */
 };
 
 static const unsigned char *look_at_ip4(const unsigned char *p, struct seen *seen)

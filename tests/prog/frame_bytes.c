@@ -128,7 +128,7 @@ static unsigned make_vlan(const struct layer_of *l, unsigned char *p)
 	return 4 + make(l->inner, p + 4);
 }
 
-/* Checksum of the transport header at l4, now that the addresses are known; none: no pseudo header. */
+/* The transport's checksum, now that the addresses are known and with them the pseudo header. */
 static void finish_l4(const struct layer_of *l, unsigned char *l4, unsigned len, unsigned pseudo)
 {
 	unsigned char *check = l4 + (l->layer == L_UDP ? 6 : l->layer == L_TCP ? 16 : 2);

@@ -320,7 +320,8 @@ struct layer_of *part_of(struct layer_of *whole, unsigned from, unsigned len)
 	if (!more)
 		len = frame.len - header - from;
 	*part = *whole;
-	part->inner = raw(frame.bytes[whole->layer == L_IP6 ? 6 : 9], frame.bytes + header + from, len);
+	part->inner =
+		raw(frame.bytes[whole->layer == L_IP6 ? 6 : 9], frame.bytes + header + from, len);
 	if (whole->layer == L_IP6)
 		part->inner = ip_id(whole->id, ip6_fragment(from | more, part->inner));
 	else

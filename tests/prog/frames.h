@@ -29,7 +29,8 @@ struct layer_of {
 	struct layer_of *inner;
 	const char *src, *dst; /* addresses as text */
 	const unsigned char *smac, *dmac;
-	unsigned sport, dport; /* UDP and TCP; IPv6 extension and raw bytes: their protocol in sport */
+	unsigned sport,
+		dport; /* UDP and TCP; IPv6 extension and raw bytes: their protocol in sport */
 	unsigned flags;	       /* TCP; ICMP: type << 8 | code */
 	unsigned rest;	       /* ICMP: the four bytes behind the checksum */
 	unsigned ttl, tos, flow_label;

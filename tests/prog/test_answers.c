@@ -3,8 +3,9 @@
  * What the edge itself tells the sender of a packet that ends here: time exceeded, too big,
  * prohibited, RST.
  *
- * ICMP only on Ethernet: BPF_PROG_TEST_RUN takes 14 bytes for a link header whatever the program, so
- * bpf_skb_adjust_room() makes room in the middle of a packet that has none. tests/net has real ones.
+ * ICMP only on Ethernet: BPF_PROG_TEST_RUN takes 14 bytes for a link header whatever the program,
+ * so bpf_skb_adjust_room() makes room in the middle of a packet that has none. tests/net has real
+ * ones.
  */
 #include <stdio.h>
 #include <string.h>
@@ -87,11 +88,18 @@ static int queries_expire(const struct path *path)
 		{ "from a group", SILENT(ttl(1, ip4("224.0.0.1", FRONTEND, QUERY)), TTL_EXPIRED) },
 		{ "from everybody",
 		  SILENT(ttl(1, ip4("255.255.255.255", FRONTEND, QUERY)), TTL_EXPIRED) },
-		{ "from an IPv6 group", SILENT(ttl(1, ip6("ff02::1", FRONTEND6, QUERY)), TTL_EXPIRED) },
-		{ "from nobody over IPv6", SILENT(ttl(1, ip6("::", FRONTEND6, QUERY)), TTL_EXPIRED) },
+		{ "from an IPv6 group",
+		  SILENT(ttl(1, ip6("ff02::1", FRONTEND6, QUERY)), TTL_EXPIRED) },
+		{ "from nobody over IPv6",
+		  SILENT(ttl(1, ip6("::", FRONTEND6, QUERY)), TTL_EXPIRED) },
 	};
 
 	return RUN(path, cases);
+}
+
+static void backend_ipv4(void)
+{
+	world_set_backends(SERVICE_EDGE, (const __u8[]){ ID_BACKEND }, 1);
 }
 
 static int replies_expire(const struct path *path)
@@ -107,6 +115,15 @@ static int replies_expire(const struct path *path)
 		    { .reply = ttl(1, ANSWERS6), .why = EDGE53_TTL_EXPIRED, .by_tc = true,
 		      .told = TO_BACKEND6(EXCEEDED6(ttl(1, ANSWERS6))) },
 		    ANSWER_IT6 } },
+		{ "who is told is told in his own family",
+		  { { .query = ttl(1, ASKS6), .why = EDGE53_TTL_EXPIRED, .by_tc = true,
+		      .told = TO6(EXCEEDED6(ttl(1, ASKS6))) },
+		    { .query = ASKS6, .becomes = any_id(forwarded(ip4(EDGE, BACKEND, SENT(1)))),
+		      .why = EDGE53_QUERY_SENT },
+		    { .reply = ttl(1, ip4(BACKEND, EDGE, ANSWER(1))), .why = EDGE53_TTL_EXPIRED,
+		      .by_tc = true,
+		      .told = TO_BACKEND4(EXCEEDED4(ttl(1, ip4(BACKEND, EDGE, ANSWER(1))))) } },
+		  .world = backend_ipv4 },
 	};
 
 	return RUN(path, cases);
@@ -220,6 +237,18 @@ static void uplink_1280(void)
 	world_set_mtu(DEV_UPLINK, 1280);
 }
 
+static void uplink_1280_to_ipv4(void)
+{
+	uplink_1280();
+	backend_ipv4();
+}
+
+static void uplink_1280_to_ipv6(void)
+{
+	uplink_1280();
+	world_set_backends(SERVICE_EDGE, (const __u8[]){ ID_BACKEND6 }, 1);
+}
+
 #define LONG_ANSWER udp(BACKEND_UDP, port_of(0), longer(1300, dns_reply(id_of(0), NAME)))
 
 static int replies_too_big(const struct path *path)
@@ -239,6 +268,18 @@ static int replies_too_big(const struct path *path)
 		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND6(TOO_BIG6(1280, long6)) },
 		    ANSWER_IT6 },
 		  .world = uplink_1280 },
+		{ "of an IPv4 backend to an IPv6 client: 20 bytes less",
+		  { { .query = ASKS6, .becomes = any_id(forwarded(ip4(EDGE, BACKEND, SENT(0)))),
+		      .why = EDGE53_QUERY_SENT },
+		    { .reply = dont_fragment(ip4(BACKEND, EDGE, LONG_ANSWER)), .by_tc = true,
+		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND4(TOO_BIG4(1260, long4)) } },
+		  .world = uplink_1280_to_ipv4 },
+		{ "of an IPv6 backend to an IPv4 client: 20 bytes more",
+		  { { .query = ASKS4, .becomes = forwarded(ip6(EDGE6, BACKEND6, SENT(0))),
+		      .why = EDGE53_QUERY_SENT },
+		    { .reply = ip6(BACKEND6, EDGE6, LONG_ANSWER), .by_tc = true,
+		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND6(TOO_BIG6(1300, long6)) } },
+		  .world = uplink_1280_to_ipv6 },
 		{ "without DF",
 		  { ASK4,
 		    { .reply = ip4(BACKEND, EDGE, LONG_ANSWER), .why = EDGE53_TOO_BIG,
@@ -341,7 +382,8 @@ static int resets(const struct path *path)
 		  .world = rejects_dot },
 		{ "a RST is not answered", REJECTS_SILENTLY(DOT4(TLS("R", nothing()))) },
 		{ "nor one with ACK", REJECTS_SILENTLY(DOT4(TLS("RA", nothing()))) },
-		{ "nor a broken header", REJECTS_SILENTLY(DOT4(data_offset(4, TLS("S", nothing())))) },
+		{ "nor a broken header",
+		  REJECTS_SILENTLY(DOT4(data_offset(4, TLS("S", nothing())))) },
 	};
 
 	return RUN(path, cases);
@@ -355,7 +397,8 @@ static int prohibited(const struct path *path)
 	const struct test_case cases[] = {
 		{ "a long packet is quoted up to 576 bytes",
 		  TELLS(DOT4(LONG_QUIC), DOT_REJECTED,
-			REFUSED4(icmp(3, 13, 0, QUOTE4(DOT4(LONG_QUIC))))), .world = rejects_dot },
+			REFUSED4(icmp(3, 13, 0, QUOTE4(DOT4(LONG_QUIC))))),
+		  .world = rejects_dot },
 		{ "a long packet over IPv6 up to 1,280",
 		  TELLS(ip6(CLIENT6, GOOGLE6, LONG_QUIC), DOT_REJECTED,
 			ip6(GOOGLE6, CLIENT6,
@@ -368,7 +411,8 @@ static int prohibited(const struct path *path)
 		{ "to a group", REJECTS_SILENTLY(ip4(CLIENT, "224.0.0.251", QUIC(text("hello")))) },
 		{ "to everybody",
 		  REJECTS_SILENTLY(ip4(CLIENT, "255.255.255.255", QUIC(text("hello")))) },
-		{ "to an IPv6 group", REJECTS_SILENTLY(ip6(CLIENT6, "ff02::fb", QUIC(text("hello")))) },
+		{ "to an IPv6 group",
+		  REJECTS_SILENTLY(ip6(CLIENT6, "ff02::fb", QUIC(text("hello")))) },
 		{ "from a group", REJECTS_SILENTLY(ip4("224.0.0.1", GOOGLE, QUIC(text("hello")))) },
 		{ "from nobody", REJECTS_SILENTLY(ip6("::", GOOGLE6, TLS("S", nothing()))) },
 	};
@@ -410,7 +454,8 @@ static int thousand_a_second(const struct path *path)
 	usleep(1050000);
 	good &= expect(path, "told a second later", told_of(path, 10), 10);
 	world_read_counters(&counters);
-	good &= expect(path, "counted", counters.reasons[SERVICE_ENFORCE][EDGE53_DOT_REJECTED], 1210);
+	good &= expect(path, "counted", counters.reasons[SERVICE_ENFORCE][EDGE53_DOT_REJECTED],
+		       1210);
 	return !good;
 }
 

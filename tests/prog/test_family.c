@@ -3,9 +3,9 @@
  * edge, client and backend of different families (RFC 7915).
  *
  * Not on devices without Ethernet header: BPF_PROG_TEST_RUN takes 14 bytes for one whatever the
- * program, so the kernel's idea of where the network header begins is wrong there, and with it where
- * bpf_skb_change_proto() makes room. tests/net has real ones. Queries from Ethernet to a tunnel can be
- * tried.
+ * program, so the kernel's idea of where the network header begins is wrong there, and with it
+ * where bpf_skb_change_proto() makes room. tests/net has real ones. Queries from Ethernet to a
+ * tunnel can be tried.
  */
 #include <string.h>
 
@@ -142,39 +142,42 @@ static int from_ipv6(const struct path *path)
 {
 	const struct test_case cases[] = {
 		{ "traffic class is TOS, the label is gone",
-		  BECOMES(flow_label(0xabcde, tos(0xb9, ASKS6(QUERY))), tos(0xb9, SENDS4(SENT(0)))) },
+		  BECOMES(flow_label(0xabcde, tos(0xb9, ASKS6(QUERY))),
+			  tos(0xb9, SENDS4(SENT(0)))) },
 		{ "hop limit 2", BECOMES(ttl(2, ASKS6(QUERY)), ttl(1, SENDS4(SENT(0)))) },
 		{ "hop limit 255", BECOMES(ttl(255, ASKS6(QUERY)), ttl(254, SENDS4(SENT(0)))) },
 		{ "1,260 bytes may be fragmented",
 		  BECOMES(ASKS6(udp(40000, 53, longer(1203, dns_query(7, NAME)))),
-			SENDS4(udp(port_of(0), BACKEND_UDP,
-				   longer(1203, dns_query(id_of(0), NAME))))) },
+			  SENDS4(udp(port_of(0), BACKEND_UDP,
+				     longer(1203, dns_query(id_of(0), NAME))))) },
 		{ "1,261 may not",
 		  BECOMES(ASKS6(udp(40000, 53, longer(1204, dns_query(7, NAME)))),
-			WHOLE(SENDS4(udp(port_of(0), BACKEND_UDP,
-					 longer(1204, dns_query(id_of(0), NAME)))))) },
+			  WHOLE(SENDS4(udp(port_of(0), BACKEND_UDP,
+					   longer(1204, dns_query(id_of(0), NAME)))))) },
 		{ "extension headers are dropped",
 		  BECOMES_AT_TC(ASKS6(ip6_ext(0, ip6_routing(0, ip6_long_ext(60, 3, QUERY)))),
-			      SENDS4(SENT(0))) },
+				SENDS4(SENT(0))) },
 		{ "256 bytes of them",
 		  BECOMES_AT_TC(ASKS6(ip6_long_ext(60, 31, QUERY)), SENDS4(SENT(0))) },
 		{ "an atomic fragment keeps its ID",
 		  BECOMES_AT_TC(ASKS6(ip_id(0xdeadbeef, ip6_fragment(0, QUERY))),
-			      ip_id(0xbeef, any_id_not(SENDS4(SENT(0))))) },
+				ip_id(0xbeef, any_id_not(SENDS4(SENT(0))))) },
 		{ "an atomic fragment of 1,300 bytes too: DF 0",
-		  BECOMES_AT_TC(ASKS6(ip6_fragment(0, udp(40000, 53, longer(1250, dns_query(7, NAME))))),
-			      any_id_not(SENDS4(udp(port_of(0), BACKEND_UDP,
-						    longer(1250, dns_query(id_of(0), NAME)))))) },
-		{ "an odd length",
-		  BECOMES(ASKS6(udp(40000, 53, dns_query(7, "odd.example"))),
-			SENDS4(udp(port_of(0), BACKEND_UDP, dns_query(id_of(0), "odd.example")))) },
+		  BECOMES_AT_TC(
+			  ASKS6(ip6_fragment(0, udp(40000, 53, longer(1250, dns_query(7, NAME))))),
+			  any_id_not(SENDS4(udp(port_of(0), BACKEND_UDP,
+						longer(1250, dns_query(id_of(0), NAME)))))) },
+		{ "an odd length", BECOMES(ASKS6(udp(40000, 53, dns_query(7, "odd.example"))),
+					   SENDS4(udp(port_of(0), BACKEND_UDP,
+						      dns_query(id_of(0), "odd.example")))) },
 		{ "a wrong checksum stays wrong",
 		  BECOMES(ASKS6(bad_checksum(QUERY)), SENDS4(bad_checksum(SENT(0)))) },
 		{ "no checksum is none",
 		  { { .query = ASKS6(zero_checksum(QUERY)), .why = EDGE53_NO_CHECKSUM } } },
 		{ "no ID is drawn twice in a row",
 		  { { .query = ASKS6(QUERY), .becomes = SENDS4(SENT(0)), .why = EDGE53_QUERY_SENT },
-		    { .query = ASKS6(QUERY), .becomes = SENDS4(SENT(1)),
+		    { .query = ASKS6(QUERY),
+		      .becomes = SENDS4(SENT(1)),
 		      .why = EDGE53_QUERY_SENT } } },
 	};
 	struct test_case with_world[sizeof(cases) / sizeof(*cases)];
@@ -203,7 +206,7 @@ static int from_ipv4(const struct path *path)
 	const struct test_case cases[] = {
 		{ "TOS is traffic class; ID and DF are gone",
 		  BECOMES(tos(0x2f, dont_fragment(ip_id(0x1111, ASKS4(QUERY)))),
-			tos(0x2f, SENDS6(SENT(0)))) },
+			  tos(0x2f, SENDS6(SENT(0)))) },
 		{ "TTL 2", BECOMES(ttl(2, ASKS4(QUERY)), ttl(1, SENDS6(SENT(0)))) },
 		{ "options are dropped", BECOMES_AT_TC(options(1, ASKS4(QUERY)), SENDS6(SENT(0))) },
 		{ "all 40 bytes of them",
@@ -214,30 +217,34 @@ static int from_ipv4(const struct path *path)
 		  BECOMES_AT_TC(ASKS4(zero_checksum(QUERY)), SENDS6(SENT(0))) },
 		{ "of an odd length",
 		  BECOMES_AT_TC(ASKS4(zero_checksum(udp(40000, 53, dns_query(7, "odd.example!")))),
-			      SENDS6(udp(port_of(0), BACKEND_UDP,
-					 dns_query(id_of(0), "odd.example!")))) },
+				SENDS6(udp(port_of(0), BACKEND_UDP,
+					   dns_query(id_of(0), "odd.example!")))) },
 		{ "of 1,300 bytes",
-		  BECOMES_AT_TC(ASKS4(zero_checksum(udp(40000, 53, longer(1251, dns_query(7, NAME))))),
-			      SENDS6(udp(port_of(0), BACKEND_UDP,
-					 longer(1251, dns_query(id_of(0), NAME))))) },
+		  BECOMES_AT_TC(
+			  ASKS4(zero_checksum(udp(40000, 53, longer(1251, dns_query(7, NAME))))),
+			  SENDS6(udp(port_of(0), BACKEND_UDP,
+				     longer(1251, dns_query(id_of(0), NAME))))) },
 		{ "behind options",
 		  BECOMES_AT_TC(options(3, ASKS4(zero_checksum(QUERY))), SENDS6(SENT(0))) },
 		{ "with padding, which is in no checksum",
 		  BECOMES_AT_TC(padded(5, ASKS4(zero_checksum(QUERY))), SENDS6(SENT(0))) },
 		{ "a computed 0 is sent as 0xffff",
 		  BECOMES_AT_TC(ASKS4(zero_checksum(udp(40000, 53, TAILED(7)))),
-			      SENDS6(udp(port_of(0), BACKEND_UDP, TAILED(id_of(0))))) },
+				SENDS6(udp(port_of(0), BACKEND_UDP, TAILED(id_of(0))))) },
 		{ "and an updated one that comes to 0",
 		  BECOMES(ASKS4(udp(40000, 53, TAILED(7))),
-			SENDS6(udp(port_of(0), BACKEND_UDP, TAILED(id_of(0))))) },
+			  SENDS6(udp(port_of(0), BACKEND_UDP, TAILED(id_of(0))))) },
 		{ "a wrong UDP checksum stays wrong",
 		  BECOMES(ASKS4(bad_checksum(QUERY)), SENDS6(bad_checksum(SENT(0)))) },
 		{ "a wrong header checksum ends here, for IPv6 has none to keep it wrong",
-		  { { .query = bad_checksum(ASKS4(QUERY)), .why = EDGE53_BAD_CHECKSUM,
+		  { { .query = bad_checksum(ASKS4(QUERY)),
+		      .why = EDGE53_BAD_CHECKSUM,
 		      .takes_slot = true } } },
 		{ "behind options",
-		  { { .query = options(3, bad_checksum(ASKS4(QUERY))), .why = EDGE53_BAD_CHECKSUM,
-		      .takes_slot = true, .by_tc = true } } },
+		  { { .query = options(3, bad_checksum(ASKS4(QUERY))),
+		      .why = EDGE53_BAD_CHECKSUM,
+		      .takes_slot = true,
+		      .by_tc = true } } },
 	};
 	struct test_case with_world[sizeof(cases) / sizeof(*cases)];
 

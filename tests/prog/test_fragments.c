@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Replies in fragments are restored behind their first one; of a refused query all parts end. A part
- * is cut from the whole packet, before and after, so the checksum in the first one is that of all.
+ * Replies in fragments are restored behind their first one; of a refused query all parts end. A
+ * part is cut from the whole packet, before and after, so the first one's checksum is that of all.
  */
 #include <string.h>
 
@@ -70,13 +70,14 @@ static int replies(const struct path *path)
 {
 	const struct test_case cases[] = {
 		{ "all parts of a reply", { ASK4, RESTORED(ANSWER4, GETS4) } },
-		{ "two parts", { ASK4,
-				 FIRST(part_of(ANSWER4, 0, 1400), part_of(GETS4, 0, 1400)),
-				 LATER(part_of(ANSWER4, 1400, 64), part_of(GETS4, 1400, 64)) } },
+		{ "two parts",
+		  { ASK4, FIRST(part_of(ANSWER4, 0, 1400), part_of(GETS4, 0, 1400)),
+		    LATER(part_of(ANSWER4, 1400, 64), part_of(GETS4, 1400, 64)) } },
 		{ "a part that comes before its first one passes",
 		  { ASK4, PASSES(PART_2(ANSWER4)), FIRST(PART_1(ANSWER4), PART_1(GETS4)),
 		    LATER(PART_3(ANSWER4), PART_3(GETS4)) } },
-		{ "parts of nothing known pass", { PASSES(PART_2(ANSWER4)), PASSES(PART_3(ANSWER4)) } },
+		{ "parts of nothing known pass",
+		  { PASSES(PART_2(ANSWER4)), PASSES(PART_3(ANSWER4)) } },
 		{ "parts with another ID pass",
 		  { ASK4, FIRST(PART_1(ANSWER4), PART_1(GETS4)), PASSES(ip_id(5, PART_2(ANSWER4))),
 		    LATER(PART_2(ANSWER4), PART_2(GETS4)) } },
@@ -84,10 +85,12 @@ static int replies(const struct path *path)
 		  { ASK4, FIRST(PART_1(ANSWER4), PART_1(GETS4)),
 		    PASSES(PART_2(ip4(STRANGER, EDGE, FROM_BACKEND(0)))),
 		    PASSES(PART_2(ip4(BACKEND, FRONTEND, FROM_BACKEND(0)))),
-		    PASSES(PART_2(ip4(BACKEND, EDGE, tcp(BACKEND_TCP, conn_port(0), "A",
-							 longer(1400, nothing()))))) } },
+		    PASSES(PART_2(
+			    ip4(BACKEND, EDGE,
+				tcp(BACKEND_TCP, conn_port(0), "A", longer(1400, nothing()))))) } },
 		{ "parts on another device",
-		  { ASK4, FIRST(PART_1(ANSWER4), PART_1(GETS4)),
+		  { ASK4,
+		    FIRST(PART_1(ANSWER4), PART_1(GETS4)),
 		    { .reply = PART_2(ANSWER4), .why = EDGE53_NOT_OURS, .device = DEV_OTHER } } },
 		{ "29 seconds later",
 		  { ASK4,
@@ -110,19 +113,23 @@ static int replies(const struct path *path)
 			  PART_1(forwarded(ip4(FRONTEND, CLIENT, zero_checksum(TO_CLIENT))))),
 		    LATER(PART_2(ANSWER4), PART_2(GETS4)) } },
 		{ "a first part with TTL 2, a later one with TTL 1",
-		  { ASK4, FIRST(ttl(2, PART_1(ANSWER4)), ttl(1, PART_1(GETS4))),
+		  { ASK4,
+		    FIRST(ttl(2, PART_1(ANSWER4)), ttl(1, PART_1(GETS4))),
 		    { .reply = ttl(1, PART_2(ANSWER4)), .why = EDGE53_TTL_EXPIRED, .by_tc = true },
 		    LATER(PART_3(ANSWER4), PART_3(GETS4)) } },
 		{ "a first part of no query, and the others",
 		  { { .reply = PART_1(ANSWER4), .why = EDGE53_REPLY_UNKNOWN, .by_tc = true },
 		    PASSES(PART_2(ANSWER4)) } },
 		{ "a first part sent twice is a duplicate, the others are still restored",
-		  { ASK4, FIRST(PART_1(ANSWER4), PART_1(GETS4)),
+		  { ASK4,
+		    FIRST(PART_1(ANSWER4), PART_1(GETS4)),
 		    { .reply = PART_1(ANSWER4), .why = EDGE53_REPLY_DUPLICATE, .by_tc = true },
 		    LATER(PART_2(ANSWER4), PART_2(GETS4)) } },
 		{ "a first part without a DNS header is not known",
 		  { ASK4,
-		    { .reply = part_of(ANSWER4, 0, 16), .why = EDGE53_REPLY_UNKNOWN, .by_tc = true },
+		    { .reply = part_of(ANSWER4, 0, 16),
+		      .why = EDGE53_REPLY_UNKNOWN,
+		      .by_tc = true },
 		    PASSES(part_of(ANSWER4, 16, 800)) } },
 		{ "the least that is: 24 bytes",
 		  { ASK4, FIRST(part_of(ANSWER4, 0, 24), part_of(GETS4, 0, 24)),
@@ -287,7 +294,8 @@ static void later_parts_are_late(void)
 static int queries(const struct path *path)
 {
 	bool is_forced = is_enforce(path);
-	const char *asked = is_forced ? GOOGLE : FRONTEND, *asked6 = is_forced ? GOOGLE6 : FRONTEND6;
+	const char *asked = is_forced ? GOOGLE : FRONTEND,
+		   *asked6 = is_forced ? GOOGLE6 : FRONTEND6;
 	const struct test_case cases[] = {
 		{ "all parts of a query are refused",
 		  { REFUSES(PART_1(ip4(CLIENT, asked, LONG_QUERY))),
@@ -311,11 +319,13 @@ static int queries(const struct path *path)
 		    GOES_BY(PART_2(ip4(CLIENT_2, asked, LONG_QUERY))) } },
 		{ "31 seconds later",
 		  { REFUSES(PART_1(ip4(CLIENT, asked, LONG_QUERY))),
-		    { .query = PART_2(ip4(CLIENT, asked, LONG_QUERY)), .why = EDGE53_NOT_OURS,
+		    { .query = PART_2(ip4(CLIENT, asked, LONG_QUERY)),
+		      .why = EDGE53_NOT_OURS,
 		      .before = later_parts_are_late } } },
 		{ "parts of another port pass",
 		  { GOES_BY(PART_1(ip4(CLIENT, asked, udp(40000, 54, longer(1400, nothing()))))),
-		    GOES_BY(PART_2(ip4(CLIENT, asked, udp(40000, 54, longer(1400, nothing()))))) } },
+		    GOES_BY(PART_2(
+			    ip4(CLIENT, asked, udp(40000, 54, longer(1400, nothing()))))) } },
 	};
 
 	return RUN(path, cases);

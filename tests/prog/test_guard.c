@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guard at egress of a default route's device: port 53 of a client whose device is not attached.
- * The packet came in by "other"; whatever becomes of it, its bytes stay.
+ * The guard at egress of a default route's device: port 53 of a client whose device is not
+ * attached. The packet came in by "other"; whatever becomes of it, its bytes stay.
  */
 #include <stdio.h>
 #include <string.h>

@@ -28,7 +28,7 @@
 		     .becomes = forwarded(ip4(FRONTEND, CLIENT, ANSWERED)),                       \
 		     .why = EDGE53_REPLY_SENT }
 
-/* The error as it comes to the edge, and as the client gets it. What is quoted went a hop already. */
+/* The error as it comes to the edge, and as the client gets it. What is quoted went a hop. */
 #define COMES4(error) ip4(ROUTER, EDGE, error)
 #define COMES6(error) ip6(ROUTER6, EDGE6, error)
 #define GETS4(error) forwarded(ip4(FRONTEND, CLIENT, error))
@@ -63,7 +63,8 @@ static void queries_grow_old(void)
 static int about_queries(const struct path *path)
 {
 	const struct test_case cases[] = {
-		{ "port unreachable; a reply may still come", { ASK4, ABOUT_QUERY4(3, 3, 0), ANSWER_IT4 } },
+		{ "port unreachable; a reply may still come",
+		  { ASK4, ABOUT_QUERY4(3, 3, 0), ANSWER_IT4 } },
 		{ "net unreachable", { ASK4, ABOUT_QUERY4(3, 0, 0) } },
 		{ "fragmentation needed keeps its MTU", { ASK4, ABOUT_QUERY4(3, 4, 1280) } },
 		{ "prohibited", { ASK4, ABOUT_QUERY4(3, 13, 0) } },
@@ -96,8 +97,9 @@ static int about_queries(const struct path *path)
 		  { ASK6, TELLS(COMES6(bad_checksum(UNREACHABLE6(QUOTED_SENT6(SENT)))),
 				GETS6(bad_checksum(UNREACHABLE6(QUOTED_QUERY6(QUERY))))) } },
 		{ "options, outside and quoted",
-		  { ASK4, TELLS(options(2, COMES4(UNREACHABLE(options(5, QUOTED_SENT4(SENT))))),
-				options(2, GETS4(UNREACHABLE(options(5, QUOTED_QUERY4(QUERY)))))) } },
+		  { ASK4,
+		    TELLS(options(2, COMES4(UNREACHABLE(options(5, QUOTED_SENT4(SENT))))),
+			  options(2, GETS4(UNREACHABLE(options(5, QUOTED_QUERY4(QUERY)))))) } },
 		{ "extension headers, outside and quoted",
 		  { ASK6,
 		    TELLS(COMES6(ip6_ext(0, UNREACHABLE6(QUOTED_SENT6(ip6_ext(60, SENT))))),
@@ -106,12 +108,15 @@ static int about_queries(const struct path *path)
 		  { ASK4, TELLS(padded(7, COMES4(UNREACHABLE(QUOTED_SENT4(SENT)))),
 				GETS4(UNREACHABLE(QUOTED_QUERY4(QUERY)))) } },
 		{ "class, ID and TTL of the error stay, but for one hop",
-		  { ASK4, TELLS(tos(0xc0, ip_id(3, ttl(2, COMES4(UNREACHABLE(QUOTED_SENT4(SENT)))))),
-				tos(0xc0, ip_id(3, ttl(1, GETS4(UNREACHABLE(
-							      QUOTED_QUERY4(QUERY))))))) } },
+		  { ASK4,
+		    TELLS(tos(0xc0, ip_id(3, ttl(2, COMES4(UNREACHABLE(QUOTED_SENT4(SENT)))))),
+			  tos(0xc0,
+			      ip_id(3, ttl(1, GETS4(UNREACHABLE(QUOTED_QUERY4(QUERY))))))) } },
 		{ "TTL 1: nobody is told of an error",
-		  { ASK4, { .reply = ttl(1, COMES4(UNREACHABLE(QUOTED_SENT4(SENT)))),
-			    .why = EDGE53_TTL_EXPIRED, .by_tc = true } } },
+		  { ASK4,
+		    { .reply = ttl(1, COMES4(UNREACHABLE(QUOTED_SENT4(SENT)))),
+		      .why = EDGE53_TTL_EXPIRED,
+		      .by_tc = true } } },
 	};
 
 	return RUN(path, cases);
@@ -130,15 +135,14 @@ static int not_ours(const struct path *path)
 		  { ASK6, PASSES(COMES6(UNREACHABLE6(quoting(49, QUOTED_SENT6(SENT))))),
 		    PASSES(COMES6(UNREACHABLE6(quoting(47, QUOTED_SENT6(SENT))))) } },
 		{ "the ID of no query",
-		  { ASK4,
-		    PASSES(COMES4(UNREACHABLE(QUOTED_SENT4(
-			    udp(port_of(0), BACKEND_UDP, dns_query(id_of(0) ^ 1, NAME)))))) } },
+		  { ASK4, PASSES(COMES4(UNREACHABLE(QUOTED_SENT4(udp(
+				  port_of(0), BACKEND_UDP, dns_query(id_of(0) ^ 1, NAME)))))) } },
 		{ "a packet we did not send",
 		  { ASK4, PASSES(COMES4(UNREACHABLE(ip4(EDGE, STRANGER, SENT)))),
 		    PASSES(COMES4(UNREACHABLE(ip4(FRONTEND, BACKEND, SENT)))),
-		    PASSES(COMES4(UNREACHABLE(ip4(EDGE, BACKEND,
-						  udp(port_of(0), BACKEND_UDP + 1,
-						      dns_query(id_of(0), NAME)))))) } },
+		    PASSES(COMES4(UNREACHABLE(
+			    ip4(EDGE, BACKEND,
+				udp(port_of(0), BACKEND_UDP + 1, dns_query(id_of(0), NAME)))))) } },
 		{ "to another address than the packet came from",
 		  { ASK4, PASSES(ip4(ROUTER, FRONTEND, UNREACHABLE(QUOTED_SENT4(SENT)))) } },
 		{ "a later fragment is quoted",
@@ -148,7 +152,8 @@ static int not_ours(const struct path *path)
 		{ "after the answer",
 		  { ASK4, ANSWER_IT4, PASSES(COMES4(UNREACHABLE(QUOTED_SENT4(SENT)))) } },
 		{ "after the timeout",
-		  { ASK4, { .reply = error, .why = EDGE53_NOT_OURS, .before = queries_grow_old } } },
+		  { ASK4,
+		    { .reply = error, .why = EDGE53_NOT_OURS, .before = queries_grow_old } } },
 		{ "another device",
 		  { ASK4, { .reply = error, .why = EDGE53_NOT_OURS, .device = DEV_OTHER } } },
 		{ "an echo reply", { ASK4, PASSES(COMES4(icmp(0, 0, 0, QUOTED_SENT4(SENT)))) } },
@@ -288,15 +293,17 @@ static int of_enforced_clients(const struct path *path)
 	const struct test_case cases[] = {
 		{ "about a segment: to the resolver, TTL as it was",
 		  { OPEN_LOCAL4,
-		    TELLS_BACKEND(ip4(ROUTER, GOOGLE,
-				      icmp(3, 4, 1300, ip4(GOOGLE, CLIENT, BACK_OUT("PA")))),
-				  ip4(ROUTER, RESOLVER,
-				      icmp(3, 4, 1300, ip4(RESOLVER, CLIENT, LOCAL_BACK("PA"))))) } },
+		    TELLS_BACKEND(
+			    ip4(ROUTER, GOOGLE,
+				icmp(3, 4, 1300, ip4(GOOGLE, CLIENT, BACK_OUT("PA")))),
+			    ip4(ROUTER, RESOLVER,
+				icmp(3, 4, 1300, ip4(RESOLVER, CLIENT, LOCAL_BACK("PA"))))) } },
 		{ "IPv6, 8 bytes",
 		  { OPEN_LOCAL6,
 		    TELLS_BACKEND(
 			    ip6(CLIENT6, GOOGLE6,
-				icmp(2, 0, 1280, quoting(48, ip6(GOOGLE6, CLIENT6, BACK_OUT("PA"))))),
+				icmp(2, 0, 1280,
+				     quoting(48, ip6(GOOGLE6, CLIENT6, BACK_OUT("PA"))))),
 			    ip6(CLIENT6, RESOLVER6,
 				icmp(2, 0, 1280,
 				     quoting(48, ip6(RESOLVER6, CLIENT6, LOCAL_BACK("PA")))))) },
@@ -319,8 +326,8 @@ static int of_enforced_clients(const struct path *path)
 			  NOT_OURS) },
 		  .world = client_exempt },
 		{ "about something else passes",
-		  { STOPS(ip4(CLIENT, GOOGLE, UNREACHABLE(ip4(GOOGLE, CLIENT,
-							     udp(54, 40000, text("no answer"))))),
+		  { STOPS(ip4(CLIENT, GOOGLE,
+			      UNREACHABLE(ip4(GOOGLE, CLIENT, udp(54, 40000, text("no answer"))))),
 			  NOT_OURS) } },
 	};
 
@@ -335,21 +342,24 @@ static int to_enforced_clients(const struct path *path)
 	const struct test_case cases[] = {
 		{ "the resolver does not run",
 		  { ASK_LOCAL4,
-		    TELLS_CLIENT(ip4(RESOLVER, CLIENT, UNREACHABLE(ip4(CLIENT, RESOLVER, LOCAL_SENT))),
+		    TELLS_CLIENT(ip4(RESOLVER, CLIENT,
+				     UNREACHABLE(ip4(CLIENT, RESOLVER, LOCAL_SENT))),
 				 ip4(GOOGLE, CLIENT, UNREACHABLE(ip4(CLIENT, GOOGLE, QUERY)))) } },
 		{ "over IPv6",
-		  { ASK_LOCAL6,
-		    TELLS_CLIENT(ip6(RESOLVER6, CLIENT6,
-				     UNREACHABLE6(ip6(CLIENT6, RESOLVER6, LOCAL_SENT))),
-				 ip6(GOOGLE6, CLIENT6, UNREACHABLE6(ip6(CLIENT6, GOOGLE6, QUERY)))) },
+		  { ASK_LOCAL6, TELLS_CLIENT(ip6(RESOLVER6, CLIENT6,
+						 UNREACHABLE6(ip6(CLIENT6, RESOLVER6, LOCAL_SENT))),
+					     ip6(GOOGLE6, CLIENT6,
+						 UNREACHABLE6(ip6(CLIENT6, GOOGLE6, QUERY)))) },
 		  .world = redirects_ipv6 },
 		{ "about a segment",
 		  { OPEN_LOCAL4,
-		    TELLS_CLIENT(
-			    ip4(RESOLVER, CLIENT, icmp(3, 13, 0, ip4(CLIENT, RESOLVER, LOCAL_OUT("S")))),
-			    ip4(GOOGLE, CLIENT, icmp(3, 13, 0, ip4(CLIENT, GOOGLE, IN("S"))))) } },
+		    TELLS_CLIENT(ip4(RESOLVER, CLIENT,
+				     icmp(3, 13, 0, ip4(CLIENT, RESOLVER, LOCAL_OUT("S")))),
+				 ip4(GOOGLE, CLIENT,
+				     icmp(3, 13, 0, ip4(CLIENT, GOOGLE, IN("S"))))) } },
 		{ "about no query passes",
-		  { PASSES(ip4(RESOLVER, CLIENT, UNREACHABLE(ip4(CLIENT, RESOLVER, LOCAL_SENT)))) } },
+		  { PASSES(ip4(RESOLVER, CLIENT,
+			       UNREACHABLE(ip4(CLIENT, RESOLVER, LOCAL_SENT)))) } },
 	};
 
 	return RUN(path, cases);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* edge, IPv6 clients of an IPv6 backend: addresses, ports and the hop limit change, nothing else. */
+/* edge, IPv6 clients of an IPv6 backend: addresses, ports, ID and hop limit change, no more. */
 #include <string.h>
 
 #include "cases.h"
@@ -52,12 +52,14 @@ static int there_and_back(const struct path *path)
 		      .why = EDGE53_REPLY_FOREIGN,
 		      .of_nobody = true } } },
 		{ "an odd length, traffic class and flow label",
-		  { { .query = flow_label(0xabcde, tos(0x2e, ASKS(QUERY(dns_query(7, "odd.example"))))),
+		  { { .query = flow_label(0xabcde,
+					  tos(0x2e, ASKS(QUERY(dns_query(7, "odd.example"))))),
 		      .becomes = flow_label(
 			      0xabcde,
 			      tos(0x2e, SENDS(SENT(0, dns_query(id_of(0), "odd.example"))))),
 		      .why = EDGE53_QUERY_SENT },
-		    { .reply = flow_label(0x12345, tos(0xff, ANSWERS(ANSWER(0, dns_reply(id_of(0), NAME))))),
+		    { .reply = flow_label(0x12345,
+					  tos(0xff, ANSWERS(ANSWER(0, dns_reply(id_of(0), NAME))))),
 		      .becomes = flow_label(0x12345, tos(0xff, GETS(ANSWERED(dns_reply(7, NAME))))),
 		      .why = EDGE53_REPLY_SENT } } },
 		{ "hop limit 2 is enough",
@@ -183,14 +185,16 @@ static int extensions(const struct path *path)
 		      .why = EDGE53_NOT_A_QUERY,
 		      .by_tc = true } } },
 		{ "nine headers", PASSES(ASKS(HBH(EIGHT(QUERY(dns_query(7, NAME)))))) },
-		{ "264 bytes", PASSES(ASKS(ip6_long_ext(DESTINATION, 32, QUERY(dns_query(7, NAME))))) },
+		{ "264 bytes",
+		  PASSES(ASKS(ip6_long_ext(DESTINATION, 32, QUERY(dns_query(7, NAME))))) },
 		{ "264 bytes of two", PASSES(ASKS(HBH(LONG(QUERY(dns_query(7, NAME)))))) },
 		{ "authentication", PASSES(ASKS(ip6_ext(AH, QUERY(dns_query(7, NAME))))) },
 		{ "a routing header with a way to go",
 		  PASSES(ASKS(ip6_routing(1, QUERY(dns_query(7, NAME))))) },
 		{ "two fragment headers", PASSES(ASKS(ATOMIC(ATOMIC(QUERY(dns_query(7, NAME)))))) },
 		{ "a header longer than the packet",
-		  PASSES(cut_to(60, ASKS(ip6_long_ext(DESTINATION, 5, QUERY(dns_query(7, NAME)))))) },
+		  PASSES(cut_to(60,
+				ASKS(ip6_long_ext(DESTINATION, 5, QUERY(dns_query(7, NAME)))))) },
 		{ "no next header", PASSES(ASKS(raw(59, (unsigned char *)"nothing", 7))) },
 		{ "a reply behind nine headers",
 		  { ASK_WITH(NONE),
@@ -209,7 +213,8 @@ static int lengths(const struct path *path)
 		{ "UDP length beyond the packet",
 		  REFUSED(ASKS(length_off_by(1, QUERY(dns_query(7, NAME)))), BAD_LENGTH) },
 		{ "UDP length beyond the packet but within the padding",
-		  REFUSED(padded(8, ASKS(length_off_by(1, QUERY(dns_query(7, NAME))))), BAD_LENGTH) },
+		  REFUSED(padded(8, ASKS(length_off_by(1, QUERY(dns_query(7, NAME))))),
+			  BAD_LENGTH) },
 		{ "UDP length shorter than a UDP header",
 		  REFUSED(ASKS(length_off_by(-30, QUERY(dns_query(7, NAME)))), BAD_LENGTH) },
 		{ "IPv6 length beyond the frame",
@@ -223,10 +228,13 @@ static int lengths(const struct path *path)
 		{ "no question", REFUSED(ASKS(QUERY(dns(7, 0, 0, 0, NAME))), BAD_COUNTS) },
 		{ "a TCP data offset beyond the packet",
 		  REFUSED(ASKS(data_offset(6, tcp(40000, 53, "S", nothing()))), BAD_LENGTH) },
-		{ "a frame cut in the ports",
-		  PASSES(cut_to(43, ASKS(QUERY(dns_query(7, NAME))))), .paths = ETHERNET_UPLINK },
+		{ "a frame cut in the ports", PASSES(cut_to(43, ASKS(QUERY(dns_query(7, NAME))))),
+		  .paths = ETHERNET_UPLINK },
 		{ "a frame cut in the IPv6 header",
 		  PASSES(cut_to(39, ASKS(QUERY(dns_query(7, NAME))))), .paths = XDP },
+		{ "in a frame for another host",
+		  PASSES(eth(router_mac, client_mac, ASKS(QUERY(dns_query(7, NAME))))),
+		  .paths = ETHERNET_UPLINK },
 		{ "version 5", PASSES(version(5, ASKS(QUERY(dns_query(7, NAME))))) },
 		{ "another address", PASSES(ip6(CLIENT6, STRANGER6, QUERY(dns_query(7, NAME)))) },
 		{ "another port", PASSES(ASKS(udp(40000, 54, dns_query(7, NAME)))) },
@@ -280,7 +288,8 @@ static int connections(const struct path *path)
 		    BACKEND_SENDS("SA", HALF_OPEN) } },
 		{ "a wrong checksum stays wrong",
 		  { { .query = ASKS(bad_checksum(tcp(40000, 53, "S", nothing()))),
-		      .becomes = SENDS(bad_checksum(tcp(conn_port(0), BACKEND_TCP, "S", nothing()))),
+		      .becomes =
+			      SENDS(bad_checksum(tcp(conn_port(0), BACKEND_TCP, "S", nothing()))),
 		      .why = EDGE53_TCP_OPENED,
 		      .state = EDGE53_CONN_HALF_OPEN } } },
 	};

@@ -16,7 +16,7 @@
 
 enum { PRIORITY_5 = 5 << 13 }; /* and VID 0 */
 
-/* --- tags in the bytes: another device's, or tc's to judge when the kernel took them out ------- */
+/* --- tags in the bytes: another device's, or tc's to judge when the kernel took them out ------ */
 
 static int tags_in_the_bytes(const struct path *path)
 {
@@ -30,7 +30,8 @@ static int tags_in_the_bytes(const struct path *path)
 		{ "around IPv6", LEFT_ALONE(TAGGED(tag(42, QUERY6))) },
 		{ "around a fragment", LEFT_ALONE(TAGGED(tag(42, first_fragment(QUERY(path))))) },
 		{ "around what was to be refused",
-		  LEFT_ALONE(TAGGED(tag(42, ip4(CLIENT, ASKED(path), udp(40000, 853, text("x")))))) },
+		  LEFT_ALONE(
+			  TAGGED(tag(42, ip4(CLIENT, ASKED(path), udp(40000, 853, text("x")))))) },
 		{ "a tag cut short", LEFT_ALONE(cut_to(16, TAGGED(tag(42, QUERY(path))))),
 		  .paths = XDP },
 		{ "around a reply",
@@ -49,22 +50,31 @@ static int tags_beside(const struct path *path)
 	bool forced = is_enforce(path);
 	const char *ours = forced ? CLIENT : EDGE, *backend = forced ? RESOLVER : BACKEND;
 	unsigned port = forced ? 53 : BACKEND_UDP;
-	struct layer_of *sent = ip4(ours, backend, udp(port_of(0), port, dns_query(id_of(0), NAME)));
-	struct layer_of *answer = ip4(backend, ours, udp(port, port_of(0), dns_reply(id_of(0), NAME)));
+	struct layer_of *sent =
+		ip4(ours, backend, udp(port_of(0), port, dns_query(id_of(0), NAME)));
+	struct layer_of *answer =
+		ip4(backend, ours, udp(port, port_of(0), dns_reply(id_of(0), NAME)));
 	struct layer_of *gets = ip4(ASKED(path), CLIENT, udp(53, 40000, dns_reply(7, NAME)));
 	const struct test_case cases[] = {
 		{ "a VLAN is another device's",
 		  { { .query = QUERY(path), .why = EDGE53_NOT_OURS, IN_VLAN(42) } } },
-		{ "with a priority", { { .query = QUERY(path), .why = EDGE53_NOT_OURS,
-					 IN_VLAN(PRIORITY_5 | 42) } } },
-		{ "VLAN 4095", { { .query = QUERY(path), .why = EDGE53_NOT_OURS, IN_VLAN(4095) } } },
+		{ "with a priority",
+		  { { .query = QUERY(path), .why = EDGE53_NOT_OURS, IN_VLAN(PRIORITY_5 | 42) } } },
+		{ "VLAN 4095",
+		  { { .query = QUERY(path), .why = EDGE53_NOT_OURS, IN_VLAN(4095) } } },
 		{ "only a priority is no VLAN (IEEE 802.1Q 6.9.1)",
-		  { { .query = QUERY(path), .becomes = forced ? sent : forwarded(sent),
-		      .why = EDGE53_QUERY_SENT, IN_VLAN(PRIORITY_5) },
-		    { .reply = answer, .becomes = forced ? gets : forwarded(gets),
-		      .why = EDGE53_REPLY_SENT, IN_VLAN(0) } } },
+		  { { .query = QUERY(path),
+		      .becomes = forced ? sent : forwarded(sent),
+		      .why = EDGE53_QUERY_SENT,
+		      IN_VLAN(PRIORITY_5) },
+		    { .reply = answer,
+		      .becomes = forced ? gets : forwarded(gets),
+		      .why = EDGE53_REPLY_SENT,
+		      IN_VLAN(0) } } },
 		{ "a fragment in a VLAN",
-		  { { .query = first_fragment(QUERY(path)), .why = EDGE53_NOT_OURS, IN_VLAN(42) } } },
+		  { { .query = first_fragment(QUERY(path)),
+		      .why = EDGE53_NOT_OURS,
+		      IN_VLAN(42) } } },
 	};
 
 	return RUN(path, cases);
@@ -80,8 +90,8 @@ static void mtu_9000(void)
 }
 
 /*
- * Frames over several buffers are left to tc, whole. BPF_PROG_TEST_RUN of tc programs takes no more than a
- * page; tests/net has a jumbo lab.
+ * Frames over several buffers are left to tc, whole. BPF_PROG_TEST_RUN of tc programs takes no more
+ * than a page; tests/net has real ones.
  */
 static int jumbo(const struct path *path)
 {
@@ -102,9 +112,9 @@ static int jumbo(const struct path *path)
 		      .why = EDGE53_NOT_A_QUERY } },
 		  .world = mtu_9000 },
 		{ "an IP length beyond all its buffers",
-		  { { .query = length_off_by(
-			      1, ip4(CLIENT, FRONTEND,
-				     udp(40000, 53, longer(4800, dns_query(7, NAME))))),
+		  { { .query = length_off_by(1,
+					     ip4(CLIENT, FRONTEND,
+						 udp(40000, 53, longer(4800, dns_query(7, NAME))))),
 		      .why = EDGE53_BAD_LENGTH } },
 		  .world = mtu_9000 },
 		{ "a reply is left to tc, and its query open",
@@ -123,7 +133,8 @@ static int jumbo(const struct path *path)
 		      .why = EDGE53_HANDED_TO_TC } },
 		  .world = mtu_9000 },
 		{ "what is not ours",
-		  LEFT_ALONE(ip4(CLIENT, STRANGER, udp(40000, 53, longer(4800, dns_query(7, NAME))))) },
+		  LEFT_ALONE(ip4(CLIENT, STRANGER,
+				 udp(40000, 53, longer(4800, dns_query(7, NAME))))) },
 	};
 
 	return RUN(path, cases);

@@ -44,6 +44,18 @@ static void redirects_ipv6(void)
 	flags(EDGE53_SERVICE_IPV6_REDIRECT);
 }
 
+static void redirects_ipv6_nowhere(void)
+{
+	redirects_ipv6();
+	world_set_backends(SERVICE_ENFORCE, NULL, 0);
+}
+
+static void redirects_ipv6_or_passes(void)
+{
+	redirects_ipv6_nowhere();
+	flags(EDGE53_SERVICE_IPV6_REDIRECT | EDGE53_SERVICE_DOWN_PASS);
+}
+
 static void drops_dot(void)
 {
 	flags(EDGE53_SERVICE_DOT_DROP);
@@ -173,7 +185,8 @@ static int ipv6_hidden(const struct path *path)
 		{ "behind two fragment headers",
 		  IS_HIDDEN(FROM6(ip6_fragment(0, ip6_fragment(0, L4)))) },
 		{ "a first fragment whose headers go on in the next",
-		  IS_HIDDEN(FROM6(ip6_fragment(1, raw(DESTINATION, (unsigned char *)"\21\4", 2)))) },
+		  IS_HIDDEN(
+			  FROM6(ip6_fragment(1, raw(DESTINATION, (unsigned char *)"\21\4", 2)))) },
 		{ "a first fragment that ends before the ports",
 		  IS_HIDDEN(FROM6(ip6_fragment(1, raw(17, (unsigned char *)"\234\100", 2)))) },
 		{ "and its later ones",
@@ -231,6 +244,12 @@ static int ipv6_redirected(const struct path *path)
 		  { SEGMENT6(OPENED, "S", HALF_OPEN), BACK6("SA", HALF_OPEN),
 		    SEGMENT6(QUERY_SENT, "A", ESTABLISHED), BACK6("A", ESTABLISHED) },
 		  .world = redirects_ipv6 },
+		{ "a segment of no connection would leave the host: dropped",
+		  STOPS(FROM6(tcp(40000, 53, "A", nothing())), NO_CONNECTION_DROPPED),
+		  .world = redirects_ipv6 },
+		{ "no resolver", STOPS(QUERY6, NO_BACKEND), .world = redirects_ipv6_nowhere },
+		{ "no resolver, on_down: pass", STOPS(QUERY6, NO_BACKEND_PASSED),
+		  .world = redirects_ipv6_or_passes },
 		{ "no checksum is none over IPv6",
 		  STOPS(FROM6(zero_checksum(L4)), NO_CHECKSUM), .world = redirects_ipv6 },
 		{ "a fragmented query", STOPS(part_of(QUERY6, 0, 24), FRAGMENTED_QUERY),
@@ -270,14 +289,18 @@ static int dot(const struct path *path)
 		  TELLS(FROM6(QUIC(853)), DOT_REJECTED, PROHIBITED6(FROM6(QUIC(853)))),
 		  .paths = ENFORCE_L2, .world = rejects_dot },
 		{ "reject: a fragment of a packet, and the others",
-		  { { .query = part_of(FROM4(QUIC(853)), 0, 24), .why = EDGE53_DOT_REJECTED,
+		  { { .query = part_of(FROM4(QUIC(853)), 0, 24),
+		      .why = EDGE53_DOT_REJECTED,
 		      .told = PROHIBITED4(part_of(FROM4(QUIC(853)), 0, 24)) },
-		    { .query = part_of(FROM4(QUIC(853)), 24, 16), .why = EDGE53_FRAGMENT_REFUSED } },
-		  .paths = ENFORCE_L2, .world = rejects_dot },
+		    { .query = part_of(FROM4(QUIC(853)), 24, 16),
+		      .why = EDGE53_FRAGMENT_REFUSED } },
+		  .paths = ENFORCE_L2,
+		  .world = rejects_dot },
 		{ "pass", STOPS(FROM4(SYN(853)), NOT_OURS) },
 		{ "pass: QUIC over IPv6", STOPS(FROM6(QUIC(853)), NOT_OURS) },
 		{ "other ports pass", STOPS(FROM4(SYN(443)), NOT_OURS), .world = rejects_dot },
-		{ "from port 853 passes", STOPS(FROM4(udp(853, 40000, text("a quic packet"))), NOT_OURS),
+		{ "from port 853 passes",
+		  STOPS(FROM4(udp(853, 40000, text("a quic packet"))), NOT_OURS),
 		  .world = rejects_dot },
 	};
 
@@ -313,19 +336,18 @@ static int doh_cases(const struct path *path)
 		  .paths = ENFORCE_L2, .world = rejects_doh },
 		{ "reject: HTTP/3 over IPv6",
 		  TELLS(TO_DOH6(CLOUDFLARE6, QUIC(443)), DOH_REJECTED,
-			ip6(CLOUDFLARE6, CLIENT6,
-			    icmp(1, 1, 0, TO_DOH6(CLOUDFLARE6, QUIC(443))))),
+			ip6(CLOUDFLARE6, CLIENT6, icmp(1, 1, 0, TO_DOH6(CLOUDFLARE6, QUIC(443))))),
 		  .paths = ENFORCE_L2, .world = rejects_doh },
 		{ "the address behind the network", STOPS(TO_DOH4("1.1.2.1", SYN(443)), NOT_OURS),
 		  .world = rejects_doh },
-		{ "the address behind the address", STOPS(TO_DOH6("2620:fe::ff", SYN(443)), NOT_OURS),
-		  .world = rejects_doh },
+		{ "the address behind the address",
+		  STOPS(TO_DOH6("2620:fe::ff", SYN(443)), NOT_OURS), .world = rejects_doh },
 		{ "another port of a listed server", STOPS(TO_DOH4(CLOUDFLARE, SYN(80)), NOT_OURS),
 		  .world = rejects_doh },
 		{ "a query to a listed server is a query",
 		  { { .query = TO_DOH4(CLOUDFLARE, L4),
-		      .becomes = ip4(CLIENT, RESOLVER,
-				     udp(port_of(0), 53, dns_query(id_of(0), NAME))),
+		      .becomes =
+			      ip4(CLIENT, RESOLVER, udp(port_of(0), 53, dns_query(id_of(0), NAME))),
 		      .why = EDGE53_QUERY_SENT } },
 		  .world = rejects_doh },
 		{ "no list, no policy", STOPS(TO_DOH4(CLOUDFLARE, SYN(443)), NOT_OURS) },

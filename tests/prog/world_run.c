@@ -29,8 +29,8 @@ void world_print_cost(void)
 }
 
 /*
- * The context of BPF_PROG_TEST_RUN has no VLAN tag. This program puts one beside the bytes, as skb->mark
- * says, and goes on to the one under test.
+ * The context of BPF_PROG_TEST_RUN has no VLAN tag. This program puts one beside the bytes, as
+ * skb->mark says, and goes on to the one under test.
  */
 static int run_with_tag(void)
 {
