@@ -212,26 +212,31 @@ mkfifo "$tmp/in"
 nsenter --net=/run/netns/$a "$dump" watch <"$tmp/in" >"$tmp/watch" 2>&1 &
 pids+=($!)
 exec 7>"$tmp/in"
-# drains N WHAT: ask the watch; N is what it must say.
+# ask_watch: what it has seen since, in $answer. drains N WHAT: N is what it must say.
 lines=1
-drains() {
+ask_watch() {
 	echo >&7
 	lines=$((lines + 1))
-	within 10 eval "[ \$(wc -l <'$tmp/watch') -ge $lines ]" || fail "the watch does not answer"
-	[ "$(tail -n 1 "$tmp/watch")" = "drained $1" ] || { cat "$tmp/watch"; fail "$2"; }
+	within 20 eval "[ \$(wc -l <'$tmp/watch') -ge $lines ]" || fail "the watch does not answer"
+	answer=$(tail -n 1 "$tmp/watch")
 }
-within 5 grep -q watching "$tmp/watch" || fail "no watch"
-sleep 0.5; echo >&7; lines=2; sleep 0.2 # what came before is not the question
-drains 0 "quiet"
+drains() {
+	ask_watch
+	[ "$answer" = "drained $1" ] || { cat "$tmp/watch"; fail "$2"; }
+}
+# What came before may have an echo or two (a device that goes down, duplicate addresses looked for); then there is silence.
+is_quiet() { ask_watch; [ "$answer" = 'drained 0' ] && ask_watch && [ "$answer" = 'drained 0' ]; }
+falls_quiet() { within 20 is_quiet || { cat "$tmp/watch"; fail "$1"; }; }
+within 20 grep -q watching "$tmp/watch" || fail "no watch"
+falls_quiet "quiet"
 in_a ip link set up1 down
 drains 1 "link"
-sleep 0.5; echo >&7; lines=$((lines + 1)); sleep 0.2
-drains 0 "quiet again"
+falls_quiet "quiet again"
 in_a ip addr add 10.9.1.1/32 dev lo
 drains 1 "IPv4 address"
 in_a ip -6 addr add 2001:db8:aa::1/128 dev lo nodad
 drains 1 "IPv6 address"
-sleep 0.3; echo >&7; lines=$((lines + 1)); sleep 0.2
+falls_quiet "quiet after addresses"
 in_a ip route add 203.0.114.0/24 dev tun0
 drains 1 "IPv4 route"
 in_a ip -6 route add 2001:db8:ab::/48 dev tun0
@@ -244,8 +249,7 @@ in_a ip -batch "$tmp/storm"
 dropped=$(nsenter --net=/run/netns/$a cat /proc/thread-self/net/netlink | awk -v p="${pids[0]}" '$3 == p { print $9 }')
 drains 1 "storm"
 echo "storm: ${dropped:-?} messages lost"
-sleep 0.3
-drains 0 "quiet after the storm"
+falls_quiet "quiet after the storm"
 
 # ---------------------------------------------------------------- many links, many routes
 links=${LINKS:-1000}
