@@ -30,10 +30,10 @@ on host nft -f - <<-'NFT'
 NFT
 
 expect "without edge53 queries leak" equal "$(ask vpn1 8.8.8.8 www.example.com)" 192.0.2.66
-enforce_config ""
+enforce_config "" drop
 start_edge53 host
 before=$(leaked)
-# They ask also while a link comes up, before edge53 has seen it.
+# They ask also while a link comes up, before edge53 has seen it: then the guard is what stops them.
 stop=$LAB_TMP/stop
 steady=()
 for n in 1 2 3 4; do

@@ -238,7 +238,7 @@ edge_config() {
 	YAML
 }
 
-# enforce_config LIST: the usual enforce service; the clients in LIST ("" for none) are exempt.
+# enforce_config LIST [GUARD]: the usual enforce service; the clients in LIST ("" for none) are exempt.
 enforce_config() {
 	write_config <<-YAML
 		enforce:
@@ -247,6 +247,7 @@ enforce_config() {
 		    resolver: $RESOLVER
 		    ipv6: drop
 		    exempt: [$1]
+		    guard: ${2:-count}
 		limits:
 		  udp_slots: 65536
 		  udp_timeout: 60s
