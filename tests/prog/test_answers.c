@@ -9,6 +9,7 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/pkt_cls.h>
@@ -441,16 +442,28 @@ static bool expect(const struct path *path, const char *what, unsigned got, unsi
 	return false;
 }
 
+static time_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 /* RFC 4443 2.4 (f). */
 static int thousand_a_second(const struct path *path)
 {
 	struct counters counters;
+	time_t begin = now_ms();
 	bool good = true;
+	unsigned told;
 
 	world_reset(path->client_is_l3, path->backend_is_l3);
 	rejects_dot();
-	good &= expect(path, "told of the first 1,200", told_of(path, 1200), 1000);
-	good &= expect(path, "not told", world_cpu_state(0).refusals_suppressed, 200);
+	told = told_of(path, 1200);
+	if (now_ms() - begin < 1000) /* a slow machine needs longer, and may tell more */
+		good &= expect(path, "told of the first 1,200", told, 1000);
+	good &= expect(path, "not told", world_cpu_state(0).refusals_suppressed, 1200 - told);
 	usleep(1050000);
 	good &= expect(path, "told a second later", told_of(path, 10), 10);
 	world_read_counters(&counters);

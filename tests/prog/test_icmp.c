@@ -291,12 +291,12 @@ static void client_exempt(void)
 static int of_enforced_clients(const struct path *path)
 {
 	const struct test_case cases[] = {
-		{ "about a segment: to the resolver, TTL as it was",
+		{ "about a segment: to the resolver, as from the client, TTL as it was",
 		  { OPEN_LOCAL4,
 		    TELLS_BACKEND(
 			    ip4(ROUTER, GOOGLE,
 				icmp(3, 4, 1300, ip4(GOOGLE, CLIENT, BACK_OUT("PA")))),
-			    ip4(ROUTER, RESOLVER,
+			    ip4(CLIENT, RESOLVER,
 				icmp(3, 4, 1300, ip4(RESOLVER, CLIENT, LOCAL_BACK("PA"))))) } },
 		{ "IPv6, 8 bytes",
 		  { OPEN_LOCAL6,
