@@ -263,6 +263,12 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	end(t, EDGE53_ICMP_SENT, to->flow->service);
 }
 
+static bool has_lost_client(const struct turn *t, const struct redirection *to)
+{
+	return t->hook->place == EDGE_IN && !to->to_backend &&
+	       !t->setup->devices[to->flow->device].ifindex;
+}
+
 static bool has_device(const struct turn *t, unsigned backend)
 {
 	const struct edge53_backend *b = &t->setup->backends[backend];
@@ -274,7 +280,9 @@ static void redirect_error(struct turn *t, const struct quote *quote, const stru
 {
 	unsigned char type[8];
 
-	if (to->to_backend && !has_device(t, to->flow->backend))
+	if (has_lost_client(t, to))
+		end(t, EDGE53_CLIENT_DEVICE_GONE, to->flow->service);
+	else if (to->to_backend && !has_device(t, to->flow->backend))
 		end(t, EDGE53_NO_BACKEND, to->flow->service);
 	else if (t->hook->place == EDGE_IN && t->seen.ttl <= 1)
 		end(t, EDGE53_TTL_EXPIRED, to->flow->service);
@@ -308,7 +316,7 @@ static void about_a_reply(struct turn *t, const struct quote *quote)
 
 	if (!frontend || !same_address(&t->seen.daddr, &quote->seen.saddr))
 		return;
-	if (is_exempt(t, frontend->service)) {
+	if (is_exempt(t, frontend->service, &quote->seen.daddr)) {
 		end(t, EDGE53_EXEMPT, frontend->service);
 		return;
 	}

@@ -74,8 +74,11 @@ static void put_udp(struct recipe *r, unsigned sport, unsigned dport)
 	put16(r->l4 + 6, 0);
 }
 
+/* Now and then around 1,260 and 1,280 bytes of IP, where RFC 7915 and MTUs make a difference. */
 static unsigned random_payload_len(void)
 {
+	if (one_in(32))
+		return 1190 + random_below(80);
 	return one_in(16) ? random_below(MAX_L4 - 60) : random_below(80);
 }
 
@@ -375,6 +378,24 @@ static const struct edge53_addr *ours(const struct edge53_backend *backend,
 	return is_zero(&backend->source, 16) ? &flow->client : &backend->source;
 }
 
+/* Chooses the last word of an answer so that the checksum its client gets comes to 0, sent as 0xffff. */
+static void steer_to_zero(struct recipe *r, const struct edge53_flow *flow)
+{
+	unsigned sum = pseudo_sum(&flow->asked, &flow->client, PROTO_UDP, r->l4_len);
+	unsigned char restored[MAX_L4], *last = r->l4 + r->l4_len - 2;
+
+	if (r->l4_len % 2 || r->l4_len < 8 + 12 + 2)
+		return;
+	put16(last, 0);
+	memcpy(restored, r->l4, r->l4_len);
+	put16(restored, EDGE53_DNS_PORT);
+	put16(restored + 2, flow->client_port);
+	put16(restored + 6, 0);
+	put16(restored + 8, flow->client_id);
+	put16(last, 0xffff - sum16(restored, r->l4_len, sum));
+	r->checksum = CHECKSUM_GOOD;
+}
+
 static bool udp_reply(const struct model *model, struct recipe *r)
 {
 	unsigned at, rcode = one_in(2) ? 0 : random_below(16);
@@ -388,6 +409,8 @@ static bool udp_reply(const struct model *model, struct recipe *r)
 	put_udp(r, backend->udp_port + one_in(32), model->slot_port[at]);
 	put_dns(r, model->slot_id[at] ^ one_in(32),
 		(one_in(32) ? 0 : 0x8180) | rcode | (one_in(8) ? 0x200 : 0), 1, 0);
+	if (one_in(16))
+		steer_to_zero(r, &slot->flow);
 	return true;
 }
 

@@ -596,10 +596,10 @@ static bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, uns
 	return false;
 }
 
-bool is_exempt(const struct turn *t, unsigned service)
+bool is_exempt(const struct turn *t, unsigned service, const struct edge53_addr *client)
 {
 	return t->setup->services[service].flags & EDGE53_SERVICE_EXEMPT &&
-	       matches_prefix(t->setup->exempt, t->setup->n_exempt, service, &t->seen.saddr);
+	       matches_prefix(t->setup->exempt, t->setup->n_exempt, service, client);
 }
 
 /* What the policies make of a packet; NOT_OURS: nothing, GO_ON: it is a query. */
@@ -636,7 +636,7 @@ static void refuse(struct turn *t, enum edge53_reason why, unsigned service)
 			 why == EDGE53_HIDDEN_BY_HEADERS;
 
 	/* Behind too many headers it is not told from others. */
-	if (is_first_fragment(&t->seen) && is_udp_or_tcp(&t->seen))
+	if (is_first_fragment(&t->seen) && (is_udp_or_tcp(&t->seen) || t->seen.l4 > t->seen.ip_len))
 		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
 				  &(struct edge53_flow){ .service = service }, true);
 	if (is_silent)
@@ -688,7 +688,7 @@ static void enforce_in(struct turn *t)
 	why = policy(t, frontend->service);
 	if (why == EDGE53_NOT_OURS)
 		return;
-	if (is_exempt(t, frontend->service))
+	if (is_exempt(t, frontend->service, &t->seen.saddr))
 		end(t, EDGE53_EXEMPT, frontend->service);
 	else if (why == EDGE53_GO_ON)
 		query(t, frontend->device, frontend->service);

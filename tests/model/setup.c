@@ -55,7 +55,7 @@ static void set_device(struct setup *setup, enum test_device id)
 	static const unsigned mtus[] = { 1280, 1400, 1492, 1500, 65535 };
 	struct edge53_device *device = &setup->devices[id];
 
-	device->ifindex = world_ifindex(id);
+	device->ifindex = id == DEV_UPLINK && one_in(100) ? 0 : world_ifindex(id);
 	device->mtu = PICK(mtus);
 	if (setup->client_is_l3)
 		return;

@@ -33,7 +33,7 @@ unsigned char *begin_query(struct turn *t, const struct edge53_backend *backend,
 const unsigned char *got_ip(const struct turn *t);
 
 bool is_bundle(const struct turn *t);
-bool is_exempt(const struct turn *t, unsigned service);
+bool is_exempt(const struct turn *t, unsigned service, const struct edge53_addr *client);
 /* By which a client's packet to this address came in, if it is for this host; enforce: any. */
 const struct edge53_frontend *frontend_of(const struct turn *t, const struct edge53_addr *address);
 
