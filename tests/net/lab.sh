@@ -332,7 +332,8 @@ nft_host() {
 		table ip6 lab {
 			chain forwarded {
 				type filter hook forward priority filter
-				iifname "ppp*" meta l4proto { tcp, udp } th dport 53 drop
+				iifname "ppp*" tcp dport 53 reject with tcp reset
+				iifname "ppp*" udp dport 53 reject with icmpv6 admin-prohibited
 			}
 		}
 	NFT
