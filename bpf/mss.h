@@ -67,9 +67,14 @@ static long look_at_option(__u32 i, struct mss_search *search)
  */
 static __always_inline __be16 find_mss(struct mss_search *search)
 {
-	__u32 found;
+	__u32 found, start = search->len;
 
-	search->off = 0;
+	/*
+	 * Zero, and the verifier does not know it: Linux 6.1 looks at the callback as if it ran once,
+	 * and takes out checks that the first time cannot fail.
+	 */
+	asm volatile("%0 -= %1" : "+r"(start) : "r"(search->len));
+	search->off = start;
 	search->found = TCP_MAX_OPTIONS_LEN;
 	bpf_loop(TCP_MAX_OPTIONS_LEN, look_at_option, search, 0);
 	found = search->found;

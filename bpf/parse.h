@@ -188,11 +188,11 @@ static __always_inline enum edge53_reason parse_ipv4(const struct bytes *b, stru
 static __always_inline enum edge53_reason parse_extensions(struct bytes *b, struct packet *pkt)
 {
 	struct ipv6_walk walk = {};
+	bool is_known;
 
 	if (!b->skb)
 		return EDGE53_NOT_OURS;
-	if (!ipv6_walk(b->skb, pkt->l3_off, &walk))
-		return EDGE53_HIDDEN_BY_HEADERS;
+	is_known = ipv6_walk(b->skb, pkt->l3_off, &walk);
 	pkt->l4proto = walk.next;
 	pkt->l4_off = pkt->l3_off + (walk.len & L4_OFF_MASK);
 	pkt->fragment_id = walk.fragment_id;
@@ -200,6 +200,8 @@ static __always_inline enum edge53_reason parse_extensions(struct bytes *b, stru
 	pkt->fragment_field = walk.fragment_field;
 	pkt->is_later_fragment = walk.fragment_field & IP_OFFSET;
 	pkt->is_first_fragment = walk.fragment_field == IP_MF;
+	if (!is_known) /* but what fragment it was, for the others of it */
+		return EDGE53_HIDDEN_BY_HEADERS;
 	make_readable(b, (pkt->l4_off & L4_OFF_MASK) + sizeof(struct tcphdr));
 	return GO_ON;
 }

@@ -635,8 +635,7 @@ static void refuse(struct turn *t, enum edge53_reason why, unsigned service)
 	bool is_silent = why == EDGE53_DOT_DROPPED || why == EDGE53_DOH_DROPPED ||
 			 why == EDGE53_HIDDEN_BY_HEADERS;
 
-	/* Behind too many headers it is not told from others. */
-	if (is_first_fragment(&t->seen) && (is_udp_or_tcp(&t->seen) || t->seen.l4 > t->seen.ip_len))
+	if (is_first_fragment(&t->seen))
 		remember_fragment(t->model, &t->seen, t->ifindex, t->got->after_ns,
 				  &(struct edge53_flow){ .service = service }, true);
 	if (is_silent)
