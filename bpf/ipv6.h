@@ -53,7 +53,7 @@ static __always_inline bool is_extension(__u8 next)
  */
 __weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6_walk *walk)
 {
-	__u32 len = sizeof(struct ipv6hdr);
+	__u32 len = sizeof(struct ipv6hdr), size;
 	__u8 next, ext[8];
 
 	if (!walk || bpf_skb_load_bytes(skb, l3_off + __builtin_offsetof(struct ipv6hdr, nexthdr),
@@ -62,7 +62,9 @@ __weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6
 	for (int i = 0; i < IPV6_MAX_EXTENSIONS && is_extension(next); i++) {
 		if (bpf_skb_load_bytes(skb, l3_off + len, ext, sizeof(ext)))
 			return 0;
-		if (next == IPPROTO_AH || (next == IPPROTO_ROUTING && ext[3]) ||
+		size = next == IPPROTO_FRAGMENT ? FRAGMENT_HEADER_LEN : (ext[1] + 1) * 8;
+		if (len + size > sizeof(struct ipv6hdr) + IPV6_MAX_EXTENSIONS_LEN ||
+		    next == IPPROTO_AH || (next == IPPROTO_ROUTING && ext[3]) ||
 		    (next == IPPROTO_FRAGMENT && walk->has_fragment))
 			return 0;
 		if (next == IPPROTO_FRAGMENT) {
@@ -73,16 +75,13 @@ __weak __noinline int ipv6_walk(struct __sk_buff *skb, __u32 l3_off, struct ipv6
 			walk->fragment_id =
 				(__u32)ext[4] << 24 | ext[5] << 16 | ext[6] << 8 | ext[7];
 			walk->has_fragment = 1;
-			len += FRAGMENT_HEADER_LEN;
-		} else {
-			len += (ext[1] + 1) * 8;
 		}
+		len += size;
 		next = ext[0];
 		if (walk->fragment_field & 0x1fff)
 			break;
 	}
-	if (len > sizeof(struct ipv6hdr) + IPV6_MAX_EXTENSIONS_LEN ||
-	    (is_extension(next) && !(walk->fragment_field & 0x1fff)))
+	if (is_extension(next) && !(walk->fragment_field & 0x1fff))
 		return 0;
 	walk->len = len;
 	walk->next = next;

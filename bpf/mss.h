@@ -62,18 +62,29 @@ static long look_at_option(__u32 i, struct mss_search *search)
 }
 
 /*
+ * Zero, and the verifier does not know it: Linux 6.1 looks at the callback of bpf_loop() as if it ran
+ * once, and takes out checks that cannot fail the first time.
+ */
+static __always_inline __u32 unknown_zero(__u32 any)
+{
+#ifdef __bpf__
+	__u32 same = any;
+
+	asm volatile("%0 -= %1" : "+r"(any) : "r"(same));
+	return any;
+#else
+	return any - any;
+#endif
+}
+
+/*
  * What the option says, network order; 0 when there is none. bpf_loop(), as the verifier would walk
  * through each way in which options can follow each other.
  */
 static __always_inline __be16 find_mss(struct mss_search *search)
 {
-	__u32 found, start = search->len;
+	__u32 found, start = unknown_zero(search->len);
 
-	/*
-	 * Zero, and the verifier does not know it: Linux 6.1 looks at the callback as if it ran once,
-	 * and takes out checks that the first time cannot fail.
-	 */
-	asm volatile("%0 -= %1" : "+r"(start) : "r"(search->len));
 	search->off = start;
 	search->found = TCP_MAX_OPTIONS_LEN;
 	bpf_loop(TCP_MAX_OPTIONS_LEN, look_at_option, search, 0);
