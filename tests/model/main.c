@@ -54,7 +54,7 @@ static __u64 number_from(const char *variable, __u64 otherwise)
 {
 	const char *text = getenv(variable);
 
-	return text ? strtoull(text, NULL, 0) : otherwise;
+	return text && *text ? strtoull(text, NULL, 0) : otherwise;
 }
 
 static __u64 now_ns(void)
