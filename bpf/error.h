@@ -22,7 +22,7 @@ __weak __noinline int translate_error(struct packet *pkt, __u32 side, struct rew
 		return find_edge_service(pkt, &svc) ?: find_backend_of_error(pkt, rw);
 	why = find_enforce_service(pkt, &svc) ?: apply_policy(pkt, svc);
 	if (why)
-		return EDGE53_NOT_OURS;
+		return why == EDGE53_EXEMPT ? why : EDGE53_NOT_OURS;
 	/* What cannot be told to our resolver would go to the one that was asked. */
 	return find_backend_of_error(pkt, rw) ? EDGE53_ICMP_DROPPED : GO_ON;
 }
