@@ -139,11 +139,7 @@ static __always_inline enum edge53_reason find_backend_of_error(struct packet *p
 
 	if (pkt->l4proto != IPPROTO_TCP)
 		return EDGE53_NOT_OURS;
-	__builtin_memset(&tuple, 0, sizeof(tuple));
-	tuple.client = pkt->saddr;
-	tuple.asked = pkt->daddr;
-	tuple.client_port = pkt->sport;
-	tuple.service = pkt->service;
+	make_tuple_of_client(pkt, &tuple);
 	conn = tcp_find_by_client(pkt, &tuple, &query.flow);
 	if (!conn)
 		return EDGE53_NOT_OURS;

@@ -237,11 +237,10 @@ static __always_inline enum edge53_reason parse_ipv6(struct bytes *b, struct pac
 	return parse_l4(b, pkt);
 }
 
-/* protocol: of the payload behind l3_off, network order (0: the Ethernet header says it). */
+/* *pkt is all zeros before. protocol: of the payload behind l3_off, network order (0: the Ethernet header says it). */
 static __always_inline enum edge53_reason parse_packet(struct bytes *b, __u32 l3_off,
 						       __be16 protocol, struct packet *pkt)
 {
-	__builtin_memset(pkt, 0, sizeof(*pkt));
 	pkt->l3_off = l3_off;
 	if (l3_off == ETH_HLEN) {
 		struct ethhdr *eth = b->data;

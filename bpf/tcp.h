@@ -74,6 +74,17 @@ static __always_inline void make_tuple(const struct edge53_flow *flow, struct ed
 	tuple->service = flow->service;
 }
 
+/* The same, from a segment of the client. */
+static __always_inline void make_tuple_of_client(const struct packet *pkt,
+						 struct edge53_tuple *tuple)
+{
+	__builtin_memset(tuple, 0, sizeof(*tuple));
+	tuple->client = pkt->saddr;
+	tuple->asked = pkt->daddr;
+	tuple->client_port = pkt->sport;
+	tuple->service = pkt->service;
+}
+
 /*
  * Takes an entry from its last connection; sequence: what it was when the entry was judged.
  * Afterwards sequence is odd, and the caller must release_entry(). 0: another CPU was faster.
@@ -406,11 +417,7 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 	struct edge53_conn *conn;
 	enum edge53_reason why;
 
-	__builtin_memset(&tuple, 0, sizeof(tuple));
-	tuple.client = pkt->saddr;
-	tuple.asked = pkt->daddr;
-	tuple.client_port = pkt->sport;
-	tuple.service = pkt->service;
+	make_tuple_of_client(pkt, &tuple);
 	conn = tcp_find_by_client(pkt, &tuple, flow);
 
 	*is_new = false;

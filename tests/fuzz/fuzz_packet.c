@@ -61,6 +61,7 @@ static __noinline enum edge53_reason parse(const struct view *view, struct packe
 	struct bytes b;
 
 	b = view->is_xdp ? bytes_at_xdp(view, &xdp) : bytes_at_tc(view, &skb);
+	memset(pkt, 0, sizeof(*pkt));
 	why = parse_packet(&b, view->l3_off, view->protocol, pkt);
 
 	/* Reads; never writes. */

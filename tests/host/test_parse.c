@@ -58,7 +58,7 @@ static void packets_are_read(void **state)
 		const struct row *row = &rows[i];
 		__be16 protocol = bpf_htons(row->bytes[0] >> 4 == 4 ? ETH_P_IP : ETH_P_IPV6);
 		struct host_skb host;
-		struct packet pkt;
+		struct packet pkt = {};
 		struct bytes b;
 
 		print_message("    %s\n", row->what);
