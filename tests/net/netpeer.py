@@ -28,7 +28,7 @@ Clients:
       --size N                  with a padding option up to N bytes of payload
       --ttl N --df --no-checksum --ip-option --extension hop|dest     as they say
       --frame DEVICE,MAC        in a frame made by hand, to MAC; with tags (--vlan ID) and bytes behind the packet (--pad N)
-  pair SERVER [PORT]            A and AAAA from one port, as stub resolvers do. Prints the TTL of the answers.
+  pair SERVER [PORT]            A and AAAA from one port, as libc does. Prints the TTL of the answers.
       --no-checksum             the second over IPv4 without UDP checksum
   refused udp|tcp SERVER PORT   A DNS query: "works", or the name of the error and the milliseconds until it came, or
                                 "silence".
