@@ -66,7 +66,7 @@ static __always_inline enum edge53_reason ring_open(const struct packet *pkt,
 	flow->device = pkt->device;
 	flow->service = pkt->service;
 	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
-	flow->pad = 0;
+	flow->flags = 0;
 
 	note_overwritten(cpu, READ_ONCE(slot->lap), slot, now_us);
 	WRITE_ONCE(slot->lap, 0);

@@ -14,7 +14,7 @@
 
 #include "edge53_reasons.h"
 
-#define EDGE53_LAYOUT_VERSION 2
+#define EDGE53_LAYOUT_VERSION 3
 
 #define EDGE53_DNS_PORT 53
 
@@ -24,6 +24,9 @@
 #define EDGE53_MAX_FRONTENDS 16384
 #define EDGE53_MAX_EXEMPT 4096
 #define EDGE53_MAX_DOH 262144
+#define EDGE53_MAX_KEEP_SOURCE 4096
+#define EDGE53_MAX_RETURNS 64 /* id 0 means none */
+#define EDGE53_MAX_RETURN_PEERS 262144
 #define EDGE53_MAX_GUARD 16384
 #define EDGE53_MAX_FRAGMENTS 16384 /* datagrams of which later fragments are waited for */
 #define EDGE53_PICKS 64 /* entries of a service's weighted choice of backend */
@@ -56,6 +59,7 @@ enum edge53_service_kind {
 	EDGE53_SERVICE_NONE,
 	EDGE53_SERVICE_EDGE,
 	EDGE53_SERVICE_ENFORCE,
+	EDGE53_SERVICE_RETURN, /* no frontends: it only has a name and counters */
 };
 
 enum edge53_service_flag {
@@ -71,6 +75,9 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_DOH_REJECT = 1 << 8,    /* refuse it */
 	/* Of edge only. */
 	EDGE53_SERVICE_IPV6_BACKENDS = 1 << 9, /* one of picks[0] at least is by IPv6 */
+	EDGE53_SERVICE_PROXY_UDP = 1 << 10,    /* queries carry a PROXY protocol header */
+	EDGE53_SERVICE_PROXY_TCP = 1 << 11,    /* connections begin with one */
+	EDGE53_SERVICE_KEEP_SOURCE = 1 << 12,  /* has entries in `keep_source` */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
@@ -86,6 +93,8 @@ struct edge53_service {
 	__u8 pad;
 	__u16 query_mtu; /* IP bytes of a query that surely fits on the way to each of its backends */
 	__u32 flags;	 /* enum edge53_service_flag */
+	__u16 max_udp_payload; /* of a query with its PROXY header, what backends read; 0: any */
+	__u16 pad2[3];
 	struct edge53_picks picks[2]; /* for clients by IPv4, and by IPv6 */
 };
 
@@ -127,8 +136,9 @@ struct edge53_device {
 };
 
 /*
- * Maps `exempt`, clients of an enforce service that are left alone, and `doh`, servers whose
- * port 443 is refused to its clients (longest prefix match). The value means nothing.
+ * Maps `exempt`, clients of an enforce service that are left alone, `doh`, servers whose port 443 is
+ * refused to its clients, and `keep_source`, clients of an edge service whose address the backend
+ * sees (longest prefix match). The value means nothing.
  */
 struct edge53_prefix_key {
 	__u32 prefix_len; /* bits of service and address: 32 + prefix of the mapped address */
@@ -154,7 +164,33 @@ struct edge53_guard {
 	__u8 pad[2];
 };
 
+/*
+ * Map `returns`: on a backend's host, ports of which replies leave by the tunnel that the query came
+ * by. Index 0 is unused; ids are kept by tunnel and uplink.
+ */
+struct edge53_return {
+	__u32 tunnel_ifindex; /* 0: gone, replies take the way the host sends them */
+	__u32 uplink_ifindex;
+	__u16 udp_port; /* 0: none */
+	__u16 tcp_port;
+	__u8 service;	/* for name and counters */
+	__u8 is_ethernet; /* the tunnel has an Ethernet header */
+	__u8 smac[6];	/* then: its own hardware address */
+};
+
+/* Map `returns_by_device`: tunnel or uplink, and port → index in `returns`. */
+struct edge53_return_key {
+	__u32 ifindex;
+	__u16 port; /* of the server */
+	__u8 l4proto;
+	__u8 is_uplink;
+};
+
 /* --- what the dataplane writes: flows and counters -------------------------------------------- */
+
+enum edge53_flow_flag {
+	EDGE53_FLOW_KEEP_SOURCE = 1 << 0, /* the backend saw the client's own address */
+};
 
 /* Where a reply has to go and what it has to look like. */
 struct edge53_flow {
@@ -166,7 +202,7 @@ struct edge53_flow {
 	__u8 service;
 	__u8 backend;
 	__u8 client_mac[6]; /* neighbour the query came from, on an Ethernet device */
-	__u16 pad;
+	__u16 flags;	    /* enum edge53_flow_flag */
 };
 
 /*
@@ -196,19 +232,25 @@ enum edge53_conn_flag {
 	EDGE53_CONN_SYN_ACKED = 1 << 2,	/* the backend answered the SYN */
 	EDGE53_CONN_CLIENT_RST = 1 << 3, /* may be forged: a later segment of the client revives */
 	EDGE53_CONN_PROVEN = 1 << 4,	 /* the client acknowledged the backend's SYN */
+	/* Connections that begin with a PROXY header (docs/packets.md). */
+	EDGE53_CONN_PROXY = 1 << 5,
+	EDGE53_CONN_PROXY_SYNCED = 1 << 6, /* the backend agreed to first_seq */
+	EDGE53_CONN_PROXY_DONE = 1 << 7,   /* it is so far behind that numbers wrap around */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */
 struct edge53_conn {
 	__u32 sequence; /* odd while being written, two more after each change of hands */
 	__u8 state;	/* enum edge53_conn_state */
-	__u8 pad;
+	__u8 backend_wscale; /* shift of the backend's windows (RFC 7323) */
 	__u16 snat_port;
 	struct edge53_flow flow;
 	__u64 opened_ns; /* CLOCK_MONOTONIC */
 	__u64 seen_ns;
 	__u32 handshake_ack; /* acknowledgement number that only who saw the SYN-ACK can know */
 	__u32 flags;	     /* enum edge53_conn_flag; both directions write, so atomically */
+	__u32 first_seq;     /* of the client's first byte; meant when PROXY_SYNCED */
+	__u32 pending_seq;   /* the same of the client's last SYN, which the backend may agree to */
 };
 
 /* Map `conn_by_tuple`: a client's side of a connection → index in `conns`. */
@@ -235,6 +277,22 @@ struct edge53_fragment {
 	__u64 seen_ns;		 /* CLOCK_MONOTONIC */
 	__u8 is_refused;	 /* part of a query: the others are dropped, too; flow has only a service */
 	__u8 pad[7];
+};
+
+/* Map `return_peers`: a client that came by a tunnel → when and by which. */
+struct edge53_return_peer_key {
+	struct edge53_addr client;
+	struct edge53_addr server;
+	__u16 client_port;
+	__u16 server_port;
+	__u8 l4proto;
+	__u8 pad[3];
+};
+
+struct edge53_return_peer {
+	__u64 seen_ns; /* CLOCK_MONOTONIC */
+	__u8 dmac[6];  /* neighbour it came from, on an Ethernet device */
+	__u16 id;      /* index in `returns` */
 };
 
 /* What is known of DNS messages and bytes that went to or came from one peer. Per CPU. */
@@ -315,15 +373,19 @@ _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_frontend) == 12, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
-_Static_assert(sizeof(struct edge53_conn) == 80, "layout");
+_Static_assert(sizeof(struct edge53_conn) == 88, "layout");
 _Static_assert(sizeof(struct edge53_tuple) == 40, "layout");
 _Static_assert(sizeof(struct edge53_backend) == 72, "layout");
 _Static_assert(sizeof(struct edge53_device) == 32, "layout");
-_Static_assert(sizeof(struct edge53_service) == 296, "layout");
+_Static_assert(sizeof(struct edge53_service) == 304, "layout");
 _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_guard) == 4, "layout");
 _Static_assert(sizeof(struct edge53_fragment_key) == 48, "layout");
 _Static_assert(sizeof(struct edge53_fragment) == 64, "layout");
+_Static_assert(sizeof(struct edge53_return) == 20, "layout");
+_Static_assert(sizeof(struct edge53_return_key) == 8, "layout");
+_Static_assert(sizeof(struct edge53_return_peer_key) == 40, "layout");
+_Static_assert(sizeof(struct edge53_return_peer) == 16, "layout");
 _Static_assert(sizeof(struct edge53_geometry) == 64, "layout");
 _Static_assert(EDGE53_REASON_COUNT <= EDGE53_REASONS_PER_SERVICE, "reasons fit");
 

@@ -56,7 +56,14 @@
 	R(NOT_WRITABLE, DROP, "the kernel refused to make the packet writable")                    \
 	R(NO_HEADROOM, DROP, "no room in front of the packet for an Ethernet header")              \
 	R(REDIRECT_REFUSED, DROP, "the kernel refused the redirect")                               \
-	R(CLIENT_DEVICE_GONE, DROP, "reply to a client whose device is gone")
+	R(CLIENT_DEVICE_GONE, DROP, "reply to a client whose device is gone")                      \
+	R(FORGED_HEADER, DROP, "begins with the signature of a PROXY header, which only edge53 sends") \
+	R(TRUNCATED, DROP, "query too long with its PROXY header, answered TC=1: come back by TCP") \
+	R(SYN_WITH_DATA, DROP, "SYN with data, which would be ahead of the PROXY header; comes again without") \
+	R(HEADER_NOT_READ, PASS, "reply with DNS ID 0x0d0a: a backend that does not read PROXY headers") \
+	R(RETURN_NOTED, PASS, "query that came by a tunnel of `return`, remembered")               \
+	R(RETURN_SENT, SEND, "reply sent back into the tunnel its query came by")                  \
+	R(RETURN_GONE, PASS, "reply to a client of a tunnel that is gone, sent as the host sends it")
 
 enum edge53_fate {
 	EDGE53_PASS,
