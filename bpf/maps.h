@@ -64,6 +64,14 @@ struct {
 } doh SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, EDGE53_MAX_KEEP_SOURCE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct edge53_prefix_key);
+	__type(value, __u32);
+} keep_source SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, EDGE53_MAX_GUARD);
 	__type(key, __u32);

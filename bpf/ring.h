@@ -67,6 +67,8 @@ static __always_inline enum edge53_reason ring_open(const struct packet *pkt,
 	flow->service = pkt->service;
 	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
 	flow->flags = 0;
+	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
+		note_flow_flags(pkt, flow);
 
 	note_overwritten(cpu, READ_ONCE(slot->lap), slot, now_us);
 	WRITE_ONCE(slot->lap, 0);
@@ -85,7 +87,7 @@ static __always_inline bool is_from_backend(const struct packet *pkt,
 					    __u16 backend_port)
 {
 	const struct edge53_addr *ours =
-		addr_is_zero(&backend->source) ? &flow->client : &backend->source;
+		keeps_source(flow, backend) ? &flow->client : &backend->source;
 
 	return backend->service == flow->service && pkt->sport == backend_port &&
 	       addr_equal(&pkt->saddr, &backend->address) && addr_equal(&pkt->daddr, ours);

@@ -53,7 +53,7 @@ static __always_inline enum edge53_reason find_edge_service(struct packet *pkt,
 	return take_frontend(pkt, &pkt->daddr, svc);
 }
 
-/* A key for `exempt` and `doh`: an address, for clients of the packet's service. */
+/* A key for `exempt`, `doh` and `keep_source`: an address, for clients of the packet's service. */
 static __always_inline void make_prefix_key(const struct packet *pkt,
 					    const struct edge53_addr *address,
 					    struct edge53_prefix_key *key)
@@ -151,6 +151,33 @@ static __always_inline enum edge53_reason check_query(const struct packet *pkt)
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return EDGE53_SHORT_DNS;
 	return dns_check_query(&pkt->dns);
+}
+
+/* Notes what is decided when a flow begins. A function of its own, for the stack it needs. */
+__weak __noinline int note_flow_flags(const struct packet *pkt, struct edge53_flow *flow)
+{
+	struct edge53_prefix_key key;
+	const struct edge53_backend *backend;
+	__u32 id;
+
+	if (!pkt || !flow)
+		return 0;
+	id = flow->backend;
+	backend = bpf_map_lookup_elem(&backends, &id);
+	/* A backend of the other family cannot be shown the client's address. */
+	if (!backend || addr_is_ipv4(&backend->address) == pkt->is_ipv6)
+		return 0;
+	make_prefix_key(pkt, &pkt->saddr, &key);
+	if (bpf_map_lookup_elem(&keep_source, &key))
+		flow->flags |= EDGE53_FLOW_KEEP_SOURCE;
+	return 0;
+}
+
+/* Whether the backend sees the client's own address. */
+static __always_inline bool keeps_source(const struct edge53_flow *flow,
+					 const struct edge53_backend *backend)
+{
+	return flow->flags & EDGE53_FLOW_KEEP_SOURCE || addr_is_zero(&backend->source);
 }
 
 static __always_inline enum edge53_reason no_backend(const struct edge53_service *svc)

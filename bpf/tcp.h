@@ -234,6 +234,8 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	flow->device = pkt->device;
 	flow->service = pkt->service;
 	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
+	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
+		note_flow_flags(pkt, flow);
 
 	judged = pick_entry(now_ns);
 	conn = bpf_map_lookup_elem(&conns, &judged.index);
@@ -265,7 +267,11 @@ static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 	flow->backend = pick_tcp_backend(pkt, svc);
 	if (!flow->backend)
 		return no_backend(svc);
+	flow->flags = 0;
+	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
+		note_flow_flags(pkt, flow);
 	conn->flow.backend = flow->backend; /* one byte: who copies it sees old or new */
+	conn->flow.flags = flow->flags;
 	start_life(conn, now_ns);
 	return GO_ON;
 }

@@ -23,7 +23,7 @@ struct query_flow {
 	bool is_new_connection;
 };
 
-static __always_inline enum edge53_reason open_flow(const struct packet *pkt,
+static __noinline enum edge53_reason open_flow(const struct packet *pkt,
 						    const struct edge53_service *svc, __u64 now_ns,
 						    struct query_flow *query)
 {
@@ -120,7 +120,7 @@ translate_query(const struct packet *pkt, const struct query_flow *query, struct
 
 	if (!backend)
 		return EDGE53_NO_BACKEND;
-	rw->saddr = addr_is_zero(&backend->source) ? pkt->saddr : backend->source;
+	rw->saddr = keeps_source(&query->flow, backend) ? pkt->saddr : backend->source;
 	rw->daddr = backend->address;
 	rw->sport = query->snat_port;
 	rw->dport = pkt->l4proto == IPPROTO_TCP ? backend->tcp_port : backend->udp_port;
