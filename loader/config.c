@@ -25,6 +25,8 @@
 #define FIRST_FREE_PORT 1024
 #define MIN_UDP_TIMEOUT_MS 100
 #define MAX_UDP_TIMEOUT_MS 3600000
+#define MIN_BACKEND_UDP_SIZE 512 /* RFC 1035 4.2.1: every server reads as much */
+#define MAX_BACKEND_UDP_SIZE 65535
 
 static const struct config_limits default_limits = {
 	.udp_slots = 262144,
@@ -67,42 +69,61 @@ static bool read_frontends(const struct place *at, struct config_edge *edge)
 	return good;
 }
 
-static bool read_client_ip_word(const struct place *at)
+static bool read_client_ip_word(const struct place *at, enum config_client_ip *ret)
 {
 	const char *text = place_text(at);
 
-	if (text && strcmp(text, "none") == 0)
+	if (text && strcmp(text, "none") == 0) {
+		*ret = CLIENT_IP_NONE;
 		return true;
-	if (text && strcmp(text, "proxy-v2") == 0)
-		wrong_value(at, "is not supported yet; none is");
-	else
-		wrong_value(at, "is not none, or { udp: none, tcp: none }");
+	}
+	if (text && strcmp(text, "proxy-v2") == 0) {
+		*ret = CLIENT_IP_PROXY_V2;
+		return true;
+	}
+	wrong_value(at, "is not none or proxy-v2; one word is for UDP and TCP, a block such as "
+			"{ udp: proxy-v2, tcp: none } for each");
 	return false;
 }
 
-/* One word for both, or a block with a word each. Only "none" works today, so nothing is kept. */
-static bool check_client_ip(const struct place *at)
+static bool read_client_ip_pair(const struct place *at, const yaml_node_pair_t *pair,
+				struct config_edge *edge)
+{
+	struct place key = place_of_key(at, pair);
+	struct place value = place_of_value(at, pair);
+	const char *text = place_text(&key);
+	struct place first;
+
+	if (!text || (strcmp(text, "udp") != 0 && strcmp(text, "tcp") != 0)) {
+		wrong(&key, "unknown key; keys here: udp, tcp");
+		return false;
+	}
+	first = place_key(at, text);
+	if (first.node != value.node) {
+		wrong(&key, "is given twice, with the first value in line %u; remove one",
+		      first.line);
+		return false;
+	}
+	return read_client_ip_word(&value, text[0] == 'u' ? &edge->client_ip_udp :
+							    &edge->client_ip_tcp);
+}
+
+/* One word for both, or a block with a word each. */
+static bool read_client_ip(const struct place *at, struct config_edge *edge)
 {
 	const yaml_node_pair_t *pair;
 	bool good = true;
 
 	if (!at->node)
 		return true;
-	if (at->node->type != YAML_MAPPING_NODE)
-		return read_client_ip_word(at);
-	for (pair = at->node->data.mapping.pairs.start; pair < at->node->data.mapping.pairs.top;
-	     pair++) {
-		struct place key = place_of_key(at, pair);
-		struct place value = place_of_value(at, pair);
-		const char *text = place_text(&key);
-
-		if (text && (strcmp(text, "udp") == 0 || strcmp(text, "tcp") == 0)) {
-			good &= read_client_ip_word(&value);
-			continue;
-		}
-		wrong(&key, "unknown key; keys here: udp, tcp");
-		good = false;
+	if (at->node->type != YAML_MAPPING_NODE) {
+		good = read_client_ip_word(at, &edge->client_ip_udp);
+		edge->client_ip_tcp = edge->client_ip_udp;
+		return good;
 	}
+	for (pair = at->node->data.mapping.pairs.start; pair < at->node->data.mapping.pairs.top;
+	     pair++)
+		good &= read_client_ip_pair(at, pair, edge);
 	return good;
 }
 
@@ -204,7 +225,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	good &= read_tunnel(&tunnel, raw->tunnel, &edge->tunnel);
 	good &= read_sources(&source, edge);
 	good &= read_backends(&backends, raw, edge);
-	good &= check_client_ip(&client_ip);
+	good &= read_client_ip(&client_ip, edge);
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &edge->on_down);
 	return good;
 }
@@ -417,6 +438,7 @@ static bool read_limits(const struct place *at, const struct raw_limits *raw,
 	struct place clients = place_key(at, "clients");
 	struct place ports = place_key(at, "ports");
 	struct place udp_timeout = place_key(at, "udp_timeout");
+	struct place backend_udp_size = place_key(at, "backend_udp_size");
 	bool good, sizes_good;
 
 	*limits = default_limits;
@@ -425,6 +447,8 @@ static bool read_limits(const struct place *at, const struct raw_limits *raw,
 			    &limits->clients);
 	good &= read_duration_ms(&udp_timeout, raw->udp_timeout, MIN_UDP_TIMEOUT_MS,
 				 MAX_UDP_TIMEOUT_MS, &limits->udp_timeout_ms);
+	good &= read_number(&backend_udp_size, raw->backend_udp_size, "a number of bytes",
+			    MIN_BACKEND_UDP_SIZE, MAX_BACKEND_UDP_SIZE, &limits->backend_udp_size);
 	sizes_good = read_ports(&ports, raw->ports, limits);
 	sizes_good &=
 		read_number(&tcp, raw->tcp_connections, "a number of connections",

@@ -22,6 +22,12 @@ enum config_policy {
 	POLICY_OFF,
 };
 
+/* How a backend is told who the client is. */
+enum config_client_ip {
+	CLIENT_IP_NONE,
+	CLIENT_IP_PROXY_V2,
+};
+
 struct config_backend {
 	struct edge53_addr address;
 	unsigned int udp_port; /* 0: this backend takes no UDP */
@@ -38,6 +44,8 @@ struct config_edge {
 	struct edge53_addr sources[2]; /* towards IPv4 and IPv6 backends; zero: the tunnel's own */
 	struct config_backend *backends;
 	size_t n_backends;
+	enum config_client_ip client_ip_udp; /* CLIENT_IP_NONE is the default */
+	enum config_client_ip client_ip_tcp;
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
 };
 
@@ -71,6 +79,7 @@ struct config_limits {
 	unsigned int port_first;
 	unsigned int port_last;	      /* inclusive */
 	unsigned int udp_timeout_ms;
+	unsigned int backend_udp_size; /* bytes of UDP payload, PROXY header included; 0: any */
 };
 
 struct config {

@@ -112,6 +112,25 @@ static void check_sources(const struct place *root, const struct config *config)
 	}
 }
 
+static bool has_proxy_udp(const struct config *config)
+{
+	for (size_t i = 0; i < config->n_edges; i++)
+		if (config->edges[i].client_ip_udp == CLIENT_IP_PROXY_V2)
+			return true;
+	return false;
+}
+
+/* A key without effect: whoever wrote it expects one. */
+static void check_backend_udp_size(const struct place *root, const struct config *config)
+{
+	struct place limits = place_key(root, "limits");
+	struct place size = place_key(&limits, "backend_udp_size");
+
+	if (size.node && !has_proxy_udp(config))
+		wrong_value(&size, "would have no effect: it is for queries with a PROXY header, and no "
+				   "edge service has client_ip.udp: proxy-v2");
+}
+
 static bool takes_all(const struct config *config, size_t i)
 {
 	return i >= config->n_edges || config->edges[i].n_addresses == 0;
@@ -185,6 +204,7 @@ bool check_fit(const struct place *root, const struct config *config)
 	check_names(root, config);
 	check_frontends(root, config);
 	check_sources(root, config);
+	check_backend_udp_size(root, config);
 	check_interfaces(root, config);
 	return root->tree->n_errors == 0;
 }

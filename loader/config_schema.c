@@ -86,8 +86,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(clients, raw_limits),
 	TEXT(ports, raw_limits),
 	TEXT(udp_timeout, raw_limits),
+	TEXT(backend_udp_size, raw_limits),
 	NOT_YET("client_prefix"),
-	NOT_YET("backend_udp_size"),
 	CYAML_FIELD_END,
 };
 
@@ -195,13 +195,24 @@ static const char *list_keys(const cyaml_schema_field_t *fields, char *buf, size
 	return buf;
 }
 
+/* A key that works elsewhere, and why it cannot work here; NULL for others. */
+static const char *why_not_here(const char *key, const cyaml_schema_field_t *fields)
+{
+	if (fields == enforce_fields && strcmp(key, "client_ip") == 0)
+		return "is a key of edge services; the resolver of an enforce service sees each "
+		       "client's own address, and needs no PROXY header";
+	return NULL;
+}
+
 static void wrong_key(const struct place *at, const char *key, const cyaml_schema_field_t *fields)
 {
-	const char *meant = nearest(key, fields);
+	const char *meant = nearest(key, fields), *why = why_not_here(key, fields);
 	char keys[256];
 
 	list_keys(fields, keys, sizeof(keys));
-	if (!keys[0])
+	if (why)
+		wrong(at, "%s", why);
+	else if (!keys[0])
 		wrong(at, "unknown key; no key is supported here yet");
 	else if (meant)
 		wrong(at, "unknown key; did you mean \"%s\"? Keys here: %s", meant, keys);

@@ -50,6 +50,7 @@ struct raw_limits {
 	char *clients;
 	char *ports;
 	char *udp_timeout;
+	char *backend_udp_size;
 };
 
 struct raw_export {

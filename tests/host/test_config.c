@@ -75,7 +75,7 @@ static const char example[] =
 	"    source: 10.172.90.2\n"
 	"    backends:\n"
 	"      - { address: 10.172.90.1, udp: 31053, tcp: 31054, weight: 1 }\n"
-	"    client_ip: { udp: none, tcp: none }\n"
+	"    client_ip: { udp: proxy-v2, tcp: proxy-v2 }\n"
 	"    on_down: pass\n"
 	"enforce:\n"
 	"  - name: vpn\n"
@@ -114,6 +114,8 @@ static void the_example_is_good(void **state)
 	assert_int_equal(edge->backends[0].udp_port, 31053);
 	assert_int_equal(edge->backends[0].tcp_port, 31054);
 	assert_int_equal(edge->backends[0].weight, 1);
+	assert_int_equal(edge->client_ip_udp, CLIENT_IP_PROXY_V2);
+	assert_int_equal(edge->client_ip_tcp, CLIENT_IP_PROXY_V2);
 	assert_int_equal(edge->on_down, POLICY_PASS);
 
 	assert_int_equal(config->n_enforces, 1);
@@ -164,6 +166,8 @@ static void the_smallest_edge_gets_the_defaults(void **state)
 	assert_int_equal(edge->backends[0].udp_port, 53);
 	assert_int_equal(edge->backends[0].tcp_port, 0);
 	assert_int_equal(edge->backends[0].weight, 1);
+	assert_int_equal(edge->client_ip_udp, CLIENT_IP_NONE);
+	assert_int_equal(edge->client_ip_tcp, CLIENT_IP_NONE);
 	assert_int_equal(edge->on_down, POLICY_PASS);
 	assert_int_equal(config->limits.udp_slots, 262144);
 	assert_int_equal(config->limits.tcp_connections, 16384);
@@ -171,6 +175,7 @@ static void the_smallest_edge_gets_the_defaults(void **state)
 	assert_int_equal(config->limits.port_first, 16384);
 	assert_int_equal(config->limits.port_last, 32767);
 	assert_int_equal(config->limits.udp_timeout_ms, 10000);
+	assert_int_equal(config->limits.backend_udp_size, 0);
 }
 
 static void the_smallest_enforce_gets_the_defaults(void **state)
@@ -296,6 +301,9 @@ static const struct {
 	{ "2m", 120000 }, { "60m", 3600000 }, { "1h", 3600000 }, { "3600000ms", 3600000 },
 };
 
+#define EDGE_PROXY                                                              \
+	"edge: [{name: a, interface: eth0, client_ip: { udp: proxy-v2 }, " \
+	"backends: [{address: 10.0.0.1, udp: 53}]}]\n"
 #define EDGE "edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n"
 
 static void durations_have_units(void **state)
@@ -319,6 +327,46 @@ static void fewer_ports_mean_fewer_connections(void **state)
 
 	(void)state;
 	assert_int_equal(config->limits.tcp_connections, 2048);
+}
+
+static const struct {
+	const char *text;
+	enum config_client_ip udp, tcp;
+} client_ips[] = {
+	{ "none", CLIENT_IP_NONE, CLIENT_IP_NONE },
+	{ "proxy-v2", CLIENT_IP_PROXY_V2, CLIENT_IP_PROXY_V2 },
+	{ "'proxy-v2'", CLIENT_IP_PROXY_V2, CLIENT_IP_PROXY_V2 },
+	{ "{ udp: proxy-v2, tcp: none }", CLIENT_IP_PROXY_V2, CLIENT_IP_NONE },
+	{ "{ tcp: proxy-v2 }", CLIENT_IP_NONE, CLIENT_IP_PROXY_V2 },
+	{ "{}", CLIENT_IP_NONE, CLIENT_IP_NONE },
+};
+
+static void client_ip_is_one_word_or_one_each(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(client_ips); i++) {
+		_cleanup_(config_freep) struct config *config = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text),
+			 "edge: [{name: a, interface: eth0, client_ip: %s, "
+			 "backends: [{address: 10.0.0.1, udp: 53}]}]\n",
+			 client_ips[i].text);
+		config = parse_good(text);
+		assert_int_equal(config->edges[0].client_ip_udp, client_ips[i].udp);
+		assert_int_equal(config->edges[0].client_ip_tcp, client_ips[i].tcp);
+	}
+}
+
+static void what_backends_read_is_any_size_or_the_one_given(void **state)
+{
+	_cleanup_(config_freep) struct config *any = parse_good(EDGE_PROXY);
+	_cleanup_(config_freep) struct config *given =
+		parse_good(EDGE_PROXY "limits: { backend_udp_size: 512 }\n");
+
+	(void)state;
+	assert_int_equal(any->limits.backend_udp_size, 0);
+	assert_int_equal(given->limits.backend_udp_size, 512);
 }
 
 /* --- bad ones --------------------------------------------------------------------------------- */
@@ -385,15 +433,10 @@ static const struct {
 	  { "4: edge[0].keep_source: is not supported yet",
 	    "5: edge[0].rate_limit: is not supported yet",
 	    "6: edge[0].health: is not supported yet" } },
-	{ EDGE_HEAD "  client_ip: proxy-v2\n" BACKENDS,
-	  { "4: edge[0].client_ip: \"proxy-v2\" is not supported yet; none is" } },
-	{ EDGE_HEAD "  client_ip:\n    udp: none\n    tcp: proxy-v2\n" BACKENDS,
-	  { "6: edge[0].client_ip.tcp: \"proxy-v2\" is not supported yet" } },
 	{ EDGE_HEAD "  on_down: servfail\n" BACKENDS,
 	  { "4: edge[0].on_down: \"servfail\" is not supported yet; pass and drop are" } },
-	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n  backend_udp_size: 1232\n",
-	  { "3: limits.client_prefix: is not supported yet",
-	    "4: limits.backend_udp_size: is not supported yet" } },
+	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n",
+	  { "3: limits.client_prefix: is not supported yet" } },
 
 	/* The wrong kind of thing. */
 	{ "edge: { name: a }\n", { "1: edge: this stands where a list belongs" } },
@@ -406,8 +449,27 @@ static const struct {
 	{ EDGE_HEAD "  address: [[198.51.100.1]]\n" BACKENDS,
 	  { "4: edge[0].address[0]: a list or a block" } },
 	{ EDGE_HEAD "  client_ip: [none]\n" BACKENDS, { "4: edge[0].client_ip: this is not none" } },
+	{ EDGE_HEAD "  client_ip: proxy-v1\n" BACKENDS,
+	  { "4: edge[0].client_ip: \"proxy-v1\" is not none or proxy-v2; one word is for UDP and "
+	    "TCP, a block such as { udp: proxy-v2, tcp: none } for each" } },
+	{ EDGE_HEAD "  client_ip:\n" BACKENDS, { "4: edge[0].client_ip: \"\" is not none or" } },
+	{ EDGE_HEAD "  client_ip:\n    udp: proxy-v2\n    tcp: yes\n" BACKENDS,
+	  { "6: edge[0].client_ip.tcp: \"yes\" is not none or proxy-v2" } },
 	{ EDGE_HEAD "  client_ip: { dns: none }\n" BACKENDS,
 	  { "4: edge[0].client_ip.dns: unknown key; keys here: udp, tcp" } },
+	{ EDGE_HEAD "  client_ip:\n    udp: none\n    [tcp]: none\n    udp: proxy-v2\n" BACKENDS,
+	  { "6: edge[0].client_ip: unknown key; keys here: udp, tcp",
+	    "7: edge[0].client_ip.udp: is given twice, with the first value in line 5" } },
+	{ ENFORCE_HEAD "  client_ip: proxy-v2\n",
+	  { "5: enforce[0].client_ip: is a key of edge services; the resolver of an enforce service "
+	    "sees each client's own address, and needs no PROXY header" } },
+	{ EDGE_PROXY "limits: { backend_udp_size: 511 }\n",
+	  { "2: limits.backend_udp_size: 511 is not a number of bytes (512-65535)" } },
+	{ EDGE_PROXY "limits: { backend_udp_size: 65536 }\n",
+	  { "2: limits.backend_udp_size: 65536 is not a number of bytes" } },
+	{ EDGE "limits: { backend_udp_size: 1232 }\n",
+	  { "2: limits.backend_udp_size: 1232 would have no effect: it is for queries with a PROXY "
+	    "header, and no edge service has client_ip.udp: proxy-v2" } },
 	{ ENFORCE_HEAD "  exempt:\n  - { a: b }\n", { "6: enforce[0].exempt[0]: a list or a block" } },
 	{ EDGE_HEAD "  source: { a: b }\n" BACKENDS, { "4: edge[0].source: a list or a block" } },
 	{ EDGE_HEAD "  source: []\n" BACKENDS,
@@ -1127,6 +1189,8 @@ int main(void)
 		cmocka_unit_test(a_prefix_counts_once),
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
+		cmocka_unit_test(client_ip_is_one_word_or_one_each),
+		cmocka_unit_test(what_backends_read_is_any_size_or_the_one_given),
 		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
 		cmocka_unit_test(sixty_three_services_are_the_most),
 		cmocka_unit_test(two_hundred_fifty_five_backends_are_the_most),

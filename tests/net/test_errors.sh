@@ -77,13 +77,29 @@ refused 6 'not supported yet' <<-YAML
 	      - { address: $BACKEND, udp: 31053, tcp: 31054 }
 	    rate_limit: { qps: 200, burst: 400, over: truncate }
 YAML
-refused 6 'not supported yet' <<-YAML
+refused 6 'proxy-v1.*is not none or proxy-v2' <<-YAML
 	edge:
 	  - name: public-dns
 	    interface: eth0
 	    backends:
 	      - { address: $BACKEND, udp: 31053, tcp: 31054 }
+	    client_ip: { udp: proxy-v1 }
+YAML
+refused 5 "resolver of an enforce service sees each client's own address" <<-YAML
+	enforce:
+	  - name: vpn
+	    interface: "ppp*"
+	    resolver: $RESOLVER
 	    client_ip: proxy-v2
+YAML
+refused 7 'would have no effect' <<-YAML
+	edge:
+	  - name: public-dns
+	    interface: eth0
+	    backends:
+	      - { address: $BACKEND, udp: 31053, tcp: 31054 }
+	limits:
+	  backend_udp_size: 1232
 YAML
 refused 4 '300' <<-YAML
 	edge:
