@@ -59,6 +59,7 @@ struct attachment {
 	char name[IFNAMSIZ];
 	int program; /* enum attach_program; -1: refused */
 	bool was_refused; /* and that was said */
+	const char *why_no_xdp; /* then, at PLACE_XDP */
 	enum attach_xdp_mode mode;
 	bool is_clsact;
 	unsigned int wanted_in; /* generation of the plan that last wanted it */
@@ -229,6 +230,37 @@ static int make_link(const char *path, unsigned int ifindex, int program_fd,
 
 /* --- XDP -------------------------------------------------------------------------------------- */
 
+static const char foreign_xdp[] = "another XDP program is attached to it";
+
+/* Whether the XDP link on record is on this device: 1 yes, 0 no, or -EPERM. */
+static int has_xdp_link(const char *ifname, unsigned int ifindex)
+{
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd =
+		bpf_obj_get(pins_link_path(places[PLACE_XDP].link_pin, ifname, path));
+
+	if (fd < 0)
+		return errno == EPERM || errno == EACCES ? -EPERM : 0;
+	return link_ifindex(fd) == ifindex;
+}
+
+static const char *why_no_xdp(const struct attachments *attachments, const struct host_link *link)
+{
+	const struct attachment *entry =
+		attachments ? find(attachments, link->ifindex, PLACE_XDP) : NULL;
+
+	if (entry)
+		return entry->was_refused ? entry->why_no_xdp : NULL;
+	/* Who may not look into our records must not take our program for another's. */
+	return link->has_xdp && !has_xdp_link(link->name, link->ifindex) ? foreign_xdp : NULL;
+}
+
+void attach_tell_host(const struct attachments *attachments, struct host *host)
+{
+	for (size_t i = 0; i < host->n_links; i++)
+		host->links[i].why_no_xdp = why_no_xdp(attachments, &host->links[i]);
+}
+
 static enum attach_xdp_mode current_xdp_mode(unsigned int ifindex)
 {
 	LIBBPF_OPTS(bpf_xdp_query_opts, opts);
@@ -276,6 +308,7 @@ static int attach_xdp(struct attachment *entry, const int programs[])
 		return 0;
 	}
 	if (has_foreign_xdp(entry->ifindex)) {
+		entry->why_no_xdp = foreign_xdp;
 		if (!entry->was_refused)
 			log_warning("%s: another XDP program is attached; doing the same in tc instead",
 				    entry->name);
@@ -295,6 +328,7 @@ static int attach_xdp(struct attachment *entry, const int programs[])
 		log_info("%s: XDP in generic mode (native: %s)", entry->name, xdp_error(native));
 		return 0;
 	}
+	entry->why_no_xdp = "it takes neither native nor generic XDP";
 	if (generic != -ENODEV && !entry->was_refused)
 		log_warning("%s: no XDP (native: %s; generic: %s); doing the same in tc instead",
 			    entry->name, xdp_error(native), xdp_error(generic));
@@ -536,6 +570,7 @@ static int attach_at(struct attachments *at, const struct plan_device *device, e
 	}
 	if (r == -ENODEV || r == -ENXIO) /* gone in the meantime; the next plan does not want it */
 		return 0;
+	at->xdp_changes += place == PLACE_XDP && !entry->was_refused;
 	if (place != PLACE_XDP && !entry->was_refused)
 		log_error("%s: cannot attach at %s: %s", device->name, places[place].words,
 			  strerror(-r));
@@ -552,14 +587,25 @@ static enum attach_program uplink_program(const struct attachments *at,
 								      PROGRAM_EDGE_TC_L2_CHECKED;
 }
 
-/* Whether an earlier loader's XDP link is on this device. */
+/* Whether an XDP link of ours, or of an earlier loader's, is on this device. */
 static bool has_link_to_adopt(const struct plan_device *device)
 {
-	char path[PINS_PATH_LEN];
-	_cleanup_(closep) int fd = -1;
+	return has_xdp_link(device->name, device->ifindex) == 1;
+}
 
-	fd = bpf_obj_get(pins_link_path(places[PLACE_XDP].link_pin, device->name, path));
-	return fd >= 0 && link_ifindex(fd) == device->ifindex;
+/*
+ * A link cannot be replaced, but detached by force (`bpftool link detach`), and no event tells. Then
+ * tc must do everything again.
+ */
+static void forget_lost_xdp(struct attachments *at, const struct plan_device *device)
+{
+	struct attachment *entry = find(at, device->ifindex, PLACE_XDP);
+
+	if (!entry || entry->program < 0 || has_link_to_adopt(device))
+		return;
+	log_warning("%s: somebody else has detached XDP; attaching it again", device->name);
+	entry->program = -1;
+	at->xdp_changes++;
 }
 
 /*
@@ -572,6 +618,8 @@ static int attach_device(struct attachments *at, const struct plan_device *devic
 {
 	int refused = 0;
 
+	if (device->hooks & HOOK_UPLINK_XDP && at->retry)
+		forget_lost_xdp(at, device);
 	if (device->hooks & HOOK_UPLINK_XDP && !find(at, device->ifindex, PLACE_XDP) &&
 	    has_link_to_adopt(device))
 		attach_at(at, device, PLACE_XDP, PROGRAM_EDGE_XDP, programs);

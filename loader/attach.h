@@ -58,11 +58,20 @@ static inline void attachments_freep(struct attachments **attachments)
 int attach_apply(struct attachments *attachments, const struct plan *plan,
 		 const int programs[static PROGRAM_COUNT], bool retry);
 
-/* Counts the changes in how XDP is attached: what may be redirected from XDP depends on it. */
+/*
+ * Counts the changes in how XDP is attached, a refusal included: what may be redirected from XDP
+ * depends on it, and what attach_tell_host() has to say.
+ */
 unsigned int attach_xdp_changes(const struct attachments *attachments);
 
 /* How XDP is attached to a device of the last attach_apply(). */
 enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsigned int ifindex);
+
+/*
+ * Tells the plan what the kernel does not: sets why_no_xdp of the links that another program holds,
+ * or that refused ours. attachments is NULL before anything was tried.
+ */
+void attach_tell_host(const struct attachments *attachments, struct host *host);
 
 /* Whether queries and replies of a client's device run through enforce programs. */
 bool attach_enforces(const struct attachments *attachments, unsigned int ifindex);

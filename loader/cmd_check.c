@@ -148,7 +148,7 @@ int cmd_check(int argc, char **argv)
 		return EXIT_USAGE;
 	if (config_load(config_path, &config) < 0)
 		return EXIT_USAGE;
-	if (daemon_make_plan(config, &host, &plan) < 0)
+	if (daemon_make_plan(config, NULL, &host, &plan) < 0)
 		return EXIT_FAILED;
 	print_plan(plan);
 	return plan->has_errors ? EXIT_USAGE : EXIT_FINE;

@@ -73,7 +73,8 @@ static uint64_t now_us(void)
 
 /* --- plan ------------------------------------------------------------------------------------- */
 
-int daemon_make_plan(const struct config *config, struct host **ret_host, struct plan **ret_plan)
+int daemon_make_plan(const struct config *config, const struct attachments *attachments,
+		     struct host **ret_host, struct plan **ret_plan)
 {
 	_cleanup_(freep) struct host_question *questions = NULL;
 	_cleanup_(host_freep) struct host *host = NULL;
@@ -83,6 +84,8 @@ int daemon_make_plan(const struct config *config, struct host **ret_host, struct
 
 	if (!r)
 		r = host_read(questions, n_questions, &host);
+	if (!r)
+		attach_tell_host(attachments, host);
 	if (!r)
 		r = plan_make(config, host, &plan);
 	if (r < 0) {
@@ -192,13 +195,12 @@ static void probe_neighbours(const struct plan *plan)
 /* --- apply ------------------------------------------------------------------------------------ */
 
 /*
- * Tables first, so that a packet finds them; then hooks; then what the hooks make possible. The guard
- * hears of devices that lose their hooks before they do, and of those that got them, after. What an
- * earlier loader attached is not known before the first attach_apply(), and its table holds.
+ * Tables first, so that a packet finds them; then hooks. The guard hears of devices that lose their
+ * hooks before they do, and of those that got them, after. What an earlier loader attached is not
+ * known before the first attach_apply(), and its table holds.
  */
 static int apply(struct daemon *d, struct plan *plan, bool retry)
 {
-	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
 	int r, refused;
 
 	apply_grace(d, plan);
@@ -211,8 +213,6 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 	if (refused < 0)
 		return refused;
 	r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
-	if (!r && xdp_changes != attach_xdp_changes(d->attachments))
-		r = dataplane_sync(d->dataplane, plan, d->attachments);
 	return r < 0 ? r : refused;
 }
 
@@ -226,7 +226,7 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 {
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int r = daemon_make_plan(d->config, &host, &plan);
+	int r = daemon_make_plan(d->config, d->attachments, &host, &plan);
 
 	if (r < 0)
 		return r;
@@ -243,8 +243,12 @@ static int look(struct daemon *d, bool strict)
 {
 	uint64_t begin_us = now_us();
 	bool is_regular = begin_us - d->regular_at_us >= LOOK_AGAIN_US;
+	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
 	int r = look_once(d, strict, is_regular);
 
+	/* What the hooks make possible: redirecting from XDP, connections with a PROXY header. */
+	if (r >= 0 && xdp_changes != attach_xdp_changes(d->attachments))
+		r = look_once(d, false, false);
 	d->looked_at_us = now_us();
 	d->look_took_us = d->looked_at_us - begin_us;
 	if (is_regular) {
@@ -297,9 +301,13 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 	return 0;
 }
 
+/* Of those that shape the pinned state: what backends read is in `services`. */
 static bool same_limits(const struct config_limits *a, const struct config_limits *b)
 {
-	return !memcmp(a, b, sizeof(*a));
+	struct config_limits other = *b;
+
+	other.backend_udp_size = a->backend_udp_size;
+	return !memcmp(a, &other, sizeof(*a));
 }
 
 /* Takes a new configuration, or says why not and keeps the old one. */
@@ -308,7 +316,7 @@ static int try_config(struct daemon *d, struct config *config)
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	struct config *old = d->config;
-	int r = daemon_make_plan(config, &host, &plan);
+	int r = daemon_make_plan(config, d->attachments, &host, &plan);
 
 	if (!r && plan->has_errors) {
 		say_findings(d, plan);
@@ -323,7 +331,6 @@ static int try_config(struct daemon *d, struct config *config)
 		look(d, false);
 		return r;
 	}
-	/* They shape the pinned state. */
 	if (!same_limits(&config->limits, &old->limits))
 		log_warning("limits have changed: they take effect at the next start");
 	config_free(old);
@@ -449,7 +456,7 @@ static int check_plan(struct daemon *d, bool is_loaded)
 {
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int r = daemon_make_plan(d->config, &host, &plan);
+	int r = daemon_make_plan(d->config, d->attachments, &host, &plan);
 
 	if (r < 0)
 		return r;

@@ -16,7 +16,11 @@
  */
 int daemon_run(const char *config_path, struct config **config, enum attach_tc tc);
 
-/* Snapshot and plan, as the daemon makes them. Returns 0 or negative errno, logged. */
-int daemon_make_plan(const struct config *config, struct host **ret_host, struct plan **ret_plan);
+/*
+ * Snapshot and plan, as the daemon makes them; attachments is NULL where there is none yet. Returns
+ * 0 or negative errno, logged.
+ */
+int daemon_make_plan(const struct config *config, const struct attachments *attachments,
+		     struct host **ret_host, struct plan **ret_plan);
 
 #endif

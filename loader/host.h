@@ -23,6 +23,9 @@ struct host_link {
 	bool is_default_route; /* carries a default route of the main table, of either family */
 	bool knows_xdp_features; /* the kernel has netdev genetlink (6.3) and answered for this link */
 	unsigned long long xdp_features; /* NETDEV_XDP_ACT_* of linux/netdev.h */
+	bool has_xdp; /* some XDP program is attached */
+	/* Why ours cannot be, as far as is known; the kernel does not say: attach.h does. */
+	const char *why_no_xdp;
 	const char *bundles_udp; /* the offload that makes one packet of several queries, or NULL */
 };
 

@@ -44,14 +44,27 @@ static int read_kind(const struct nlattr *link_info, struct host_link *link)
 	return 0;
 }
 
+static int read_xdp(const struct nlattr *xdp, struct host_link *link)
+{
+	static const struct netlink_attribute wanted[] = { { IFLA_XDP_ATTACHED, MNL_TYPE_U8, 1 } };
+	const struct nlattr *attached;
+	int r = netlink_nested(xdp, wanted, 1, &attached);
+
+	if (r < 0)
+		return r;
+	link->has_xdp = attached && mnl_attr_get_u8(attached) != XDP_ATTACHED_NONE;
+	return 0;
+}
+
 static int read_link(const struct nlmsghdr *message, void *data)
 {
-	enum { NAME, MTU, ADDRESS, LINKINFO, N_WANTED };
+	enum { NAME, MTU, ADDRESS, LINKINFO, XDP, N_WANTED };
 	static const struct netlink_attribute wanted[N_WANTED] = {
 		[NAME] = { IFLA_IFNAME, MNL_TYPE_NUL_STRING, 2 },
 		[MTU] = { IFLA_MTU, MNL_TYPE_U32, 4 },
 		[ADDRESS] = { IFLA_ADDRESS, MNL_TYPE_BINARY, 0 },
 		[LINKINFO] = { IFLA_LINKINFO, MNL_TYPE_NESTED, 0 },
+		[XDP] = { IFLA_XDP, MNL_TYPE_NESTED, 0 },
 	};
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
 	const struct nlattr *found[N_WANTED];
@@ -82,6 +95,8 @@ static int read_link(const struct nlmsghdr *message, void *data)
 		link.has_mac = true;
 	}
 	r = found[LINKINFO] ? read_kind(found[LINKINFO], &link) : 0;
+	if (!r && found[XDP])
+		r = read_xdp(found[XDP], &link);
 	if (r < 0)
 		return r;
 	r = array_grow(&host->links, host->n_links, sizeof(link));

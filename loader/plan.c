@@ -4,6 +4,7 @@
  * operator goes out as a finding.
  */
 #include "plan.h"
+#include "proxy_header.h"
 
 #include <errno.h>
 #include <fnmatch.h>
@@ -17,6 +18,9 @@
 
 /* Bytes an IPv4 fragment has more as IPv6: 40 instead of 20, and a fragment header. */
 #define LARGEST_GROWTH 28
+
+/* DNS header, the longest name, type and class, an OPT record without options. */
+#define LONGEST_USUAL_QUERY (12 + 255 + 4 + 11)
 
 #define XDP_FEATURE_NDO_XMIT (1ull << 2) /* NETDEV_XDP_ACT_NDO_XMIT, linux/netdev.h */
 
@@ -87,6 +91,8 @@ static size_t device_of(struct plan *plan, const struct host *host, const struct
 	device->enforce = -1;
 	device->mtu = link->mtu;
 	device->xdp_redirect_ok = can_redirect_to(link);
+	device->why_no_xdp = device->is_ethernet ? link->why_no_xdp :
+						   "it has no Ethernet header";
 	memcpy(device->mac, link->mac, sizeof(device->mac));
 	*known = plan->n_devices;
 	return *known - 1;
@@ -346,6 +352,10 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 		return -ENOMEM;
 	if (edge->on_down == POLICY_PASS)
 		service->flags |= EDGE53_SERVICE_DOWN_PASS;
+	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)
+		service->flags |= EDGE53_SERVICE_PROXY_UDP;
+	if (edge->client_ip_tcp == CLIENT_IP_PROXY_V2)
+		service->flags |= EDGE53_SERVICE_PROXY_TCP;
 	for (size_t i = 0; i < edge->n_backends && r >= 0; i++) {
 		const struct config_backend *from = &edge->backends[i];
 		struct plan_backend *to = &service->backends[i];
@@ -533,6 +543,80 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 	return r;
 }
 
+/* --- PROXY headers ---------------------------------------------------------------------------- */
+
+/*
+ * Without XDP nobody keeps the segment that gets the header apart from the next one. Backends are
+ * chosen by service, not by device, so all TCP of the service waits for the device that has none.
+ */
+static int refuse_tcp(struct plan *plan, size_t service)
+{
+	struct plan_service *s = &plan->services[service];
+
+	for (size_t i = 0; i < plan->n_frontends; i++) {
+		const struct plan_device *device = &plan->devices[plan->frontends[i].device];
+
+		if (plan->frontends[i].service != service || !device->why_no_xdp)
+			continue;
+		s->tcp_refused = true;
+		return say(plan, FINDING_WARNING,
+			   "%s: TCP is refused, UDP is served: connections are to begin with a PROXY header, which needs XDP on %s, and %s; change that, or set client_ip.tcp: none, or make %s a service of its own",
+			   s->name, device->name, device->why_no_xdp, device->name);
+	}
+	return 0;
+}
+
+static bool has_frontend(const struct plan *plan, size_t service, bool is_ipv6)
+{
+	for (size_t i = 0; i < plan->n_frontends; i++)
+		if (plan->frontends[i].service == service &&
+		    addr_is_ipv4(&plan->frontends[i].address) != is_ipv6)
+			return true;
+	return false;
+}
+
+/* What is left of the MTU for a query behind the longest header that this service puts before one. */
+static int check_header_room(struct plan *plan, size_t service)
+{
+	const struct plan_service *s = &plan->services[service];
+	bool has_ipv6_clients = has_frontend(plan, service, true);
+	unsigned int header_len = has_ipv6_clients ? PROXY_HEADER_LEN_IPV6 : PROXY_HEADER_LEN_IPV4;
+	char text[ADDR_TEXT_LEN];
+	int r = 0;
+
+	for (size_t i = 0; i < s->n_backends && !r; i++) {
+		const struct plan_backend *b = &s->backends[i];
+		unsigned int taken = (addr_is_ipv4(&b->address) ? 20 : 40) + 8 + header_len;
+		unsigned int left = b->mtu > taken ? b->mtu - taken : 0;
+
+		if (!b->usable || !b->udp_port || left >= LONGEST_USUAL_QUERY)
+			continue;
+		r = say(plan, FINDING_WARNING,
+			"%s: the MTU towards backend %s (%u) leaves %u bytes for a query behind its PROXY header, and queries may be %d bytes long; longer ones are answered TC=1, and come back by TCP",
+			s->name, addr_format(&b->address, text), b->mtu, left,
+			LONGEST_USUAL_QUERY);
+	}
+	return r;
+}
+
+/* After all edge services, which are the first in the plan. */
+static int plan_proxy_headers(struct plan *plan, const struct config *config)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < config->n_edges && r >= 0; i++) {
+		struct plan_service *service = &plan->services[i];
+
+		if (service->flags & EDGE53_SERVICE_PROXY_UDP) {
+			service->max_udp_payload = config->limits.backend_udp_size;
+			r = check_header_room(plan, i);
+		}
+		if (r >= 0 && service->flags & EDGE53_SERVICE_PROXY_TCP)
+			r = refuse_tcp(plan, i);
+	}
+	return r;
+}
+
 /* --- guard ------------------------------------------------------------------------------------ */
 
 static enum edge53_guard_policy guard_policy(const struct config_enforce *enforce)
@@ -671,6 +755,8 @@ int plan_make(const struct config *config, const struct host *host, struct plan 
 		r = plan_enforce(plan, &config->enforces[i], host, routes);
 		routes += has_resolver6(&config->enforces[i]) ? 2 : 1;
 	}
+	if (r >= 0)
+		r = plan_proxy_headers(plan, config);
 	if (r >= 0)
 		r = plan_guards(plan, config, host);
 	if (r < 0)

@@ -27,6 +27,7 @@ struct plan_device {
 	unsigned int mtu;
 	unsigned int hooks; /* enum plan_hook */
 	bool xdp_redirect_ok; /* native XDP may redirect to it (NETDEV_XDP_ACT_NDO_XMIT) */
+	const char *why_no_xdp; /* of an uplink; NULL: for all that is known it takes our program */
 	int enforce;	      /* index in plan->services, or -1 */
 };
 
@@ -61,6 +62,8 @@ struct plan_service {
 	unsigned int flags; /* enum edge53_service_flag; tables.c adds EDGE53_SERVICE_XDP */
 	struct plan_backend *backends;
 	size_t n_backends;
+	unsigned int max_udp_payload; /* of queries with a PROXY header; 0: any */
+	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
 	struct plan_prefixes exempt;
 	struct plan_prefixes doh;
 };

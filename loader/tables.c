@@ -479,7 +479,7 @@ static void fill_picks(struct edge53_picks *picks, const struct plan_service *se
 		if (!plan_serves(service, b, is_ipv6))
 			continue;
 		udp[i] = b->udp_port ? b->weight : 0;
-		tcp[i] = b->tcp_port ? b->weight : 0;
+		tcp[i] = b->tcp_port && !service->tcp_refused ? b->weight : 0;
 	}
 	share_out(picks->udp, ids, udp, service->n_backends);
 	share_out(picks->tcp, ids, tcp, service->n_backends);
@@ -493,6 +493,7 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 		.kind = (__u8)service->kind,
 		.flags = service->flags,
 		.query_mtu = plan_query_mtu(service),
+		.max_udp_payload = (__u16)service->max_udp_payload,
 	};
 	bool from_edge = service->kind == EDGE53_SERVICE_EDGE;
 	bool from_xdp = from_edge, has_usable = false;

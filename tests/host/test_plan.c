@@ -186,6 +186,8 @@ static void change(struct lab *lab, const char *how)
 		link_of(lab, link)->xdp_features = XDP_BASIC;
 	else if (strstr(how, " carries the default route") && sscanf(how, "%31s", link))
 		link_of(lab, link)->is_default_route = true;
+	else if (strstr(how, " takes no XDP") && sscanf(how, "%31s", link))
+		link_of(lab, link)->why_no_xdp = "it is told not to";
 	else if (strstr(how, " bundles UDP") && sscanf(how, "%31s", link))
 		link_of(lab, link)->bundles_udp = "rx-gro-list";
 	else if (sscanf(how, "%31s has an MTU of %u", link, &mtu) == 2)
@@ -331,6 +333,8 @@ static void put_service(const struct plan_service *s, const struct lab *lab)
 		{ EDGE53_SERVICE_DOH_DROP, "doh-drop" },
 		{ EDGE53_SERVICE_DOH_REJECT, "doh-reject" },
 		{ EDGE53_SERVICE_EXEMPT, "exempt" },
+		{ EDGE53_SERVICE_PROXY_UDP, "proxy-udp" },
+		{ EDGE53_SERVICE_PROXY_TCP, "proxy-tcp" },
 		{ EDGE53_SERVICE_XDP, "xdp, which the plan cannot know" },
 	};
 
@@ -338,7 +342,9 @@ static void put_service(const struct plan_service *s, const struct lab *lab)
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (s->flags & flags[i].flag)
 			put(" %s", flags[i].word);
-	put("\n");
+	if (s->max_udp_payload)
+		put(" payload<=%u", s->max_udp_payload);
+	put("%s\n", s->tcp_refused ? " tcp-refused" : "");
 	for (size_t i = 0; i < s->n_backends; i++)
 		put_backend(&s->backends[i], lab);
 	put_prefixes("exempt", &s->exempt);
@@ -722,6 +728,107 @@ static const struct row backends_rows[] = {
 };
 ROWS(backends)
 
+#define PROXY(more) "edge: [{ name: dns, interface: eth0, client_ip: " more ", " WG " }]\n"
+#define PROXIED(flags) "edge dns: down-pass" flags "\n"
+#define ALL_OF_ETH0 WG0 ETH0 FRONTEND OWN
+#define REFUSED(device, why)                                                                       \
+	"warning: dns: TCP is refused, UDP is served: connections are to begin with a PROXY "     \
+	"header, which needs XDP on " device ", and " why "; change that, or set "                \
+	"client_ip.tcp: none, or make " device " a service of its own\n"
+#define NO_ROOM(backend, mtu, left)                                                                \
+	"warning: dns: the MTU towards backend " backend " (" mtu ") leaves " left " bytes for a " \
+	"query behind its PROXY header, and queries may be 282 bytes long; longer ones are "      \
+	"answered TC=1, and come back by TCP\n"
+
+static const struct row proxy_headers_rows[] = {
+	{ "one word is for both",
+	  PROXY("proxy-v2"),
+	  {},
+	  PROXIED(" proxy-udp proxy-tcp") BY_WG0 ALL_OF_ETH0 },
+	{ "UDP only, and what backends read",
+	  PROXY("{ udp: proxy-v2 }") "limits: { backend_udp_size: 1232 }\n",
+	  {},
+	  PROXIED(" proxy-udp payload<=1232") BY_WG0 ALL_OF_ETH0 },
+	{ "what backends read does not matter to a service without the header",
+	  "edge:\n"
+	  "- { name: dns, interface: eth0, address: 198.55.102.244, " WG " }\n"
+	  "- { name: more, interface: eth0, address: 198.55.102.245, client_ip: proxy-v2, " WG " }\n"
+	  "limits: { backend_udp_size: 512 }\n",
+	  {},
+	  DNS BY_WG0 "edge more: down-pass proxy-udp proxy-tcp payload<=512\n" BY_WG0 WG0 ETH0 FRONTEND
+	  "198.55.102.245 on eth0 is more\n" },
+	{ "an uplink that takes no XDP refuses TCP",
+	  PROXY("proxy-v2"),
+	  { "eth0 takes no XDP" },
+	  "edge dns: down-pass proxy-udp proxy-tcp tcp-refused\n" BY_WG0 ALL_OF_ETH0
+	  REFUSED("eth0", "it is told not to") },
+	{ "one of several is enough",
+	  "edge: [{ name: dns, interface: 'eth*', address: 198.55.102.244, client_ip: proxy-v2, " WG
+	  " }]\n",
+	  { "eth1 takes no XDP" },
+	  "edge dns: down-pass proxy-udp proxy-tcp tcp-refused\n" BY_WG0 WG0 ETH0
+	  "eth1: clients xdp tc redirect\n" FRONTEND "198.55.102.244 on eth1 is dns\n"
+	  REFUSED("eth1", "it is told not to") },
+	{ "but not the device of the backends",
+	  PROXY("proxy-v2"),
+	  { "wg0 takes no XDP" },
+	  PROXIED(" proxy-udp proxy-tcp") BY_WG0 ALL_OF_ETH0 },
+	{ "nor a device of other services",
+	  "edge:\n"
+	  "- { name: dns, interface: eth0, client_ip: proxy-v2, " WG " }\n"
+	  "- { name: more, interface: eth1, address: 10.9.0.2, " WG " }\n",
+	  { "eth1 takes no XDP" },
+	  PROXIED(" proxy-udp proxy-tcp") BY_WG0 "edge more: down-pass\n" BY_WG0 WG0 ETH0
+	  "eth1: clients xdp tc redirect\n" FRONTEND OWN "10.9.0.2 on eth1 is more\n" },
+	{ "an uplink without an Ethernet header refuses TCP",
+	  "edge: [{ name: dns, interface: ppp0, address: 10.77.0.1, client_ip: proxy-v2, " WG " }]\n",
+	  { "ppp0 has an MTU of 1420" },
+	  "edge dns: down-pass proxy-udp proxy-tcp tcp-refused\n" BY_WG0 WG0 "ppp0: clients tc\n"
+	  "10.77.0.1 on ppp0 is dns\n" REFUSED("ppp0", "it has no Ethernet header") },
+	{ "for UDP no XDP is needed",
+	  PROXY("{ udp: proxy-v2, tcp: none }"),
+	  { "eth0 takes no XDP" },
+	  PROXIED(" proxy-udp") BY_WG0 ALL_OF_ETH0 },
+	{ "nor without the option",
+	  PROXY("none"),
+	  { "eth0 takes no XDP" },
+	  DNS BY_WG0 ALL_OF_ETH0 },
+	{ "an MTU that leaves room for the longest query: 20 + 8 + 28 + 282",
+	  "edge: [{ name: dns, interface: eth0, address: 198.55.102.244, client_ip: proxy-v2, " WG
+	  " }]\n",
+	  { "wg0 has an MTU of 338" },
+	  PROXIED(" proxy-udp proxy-tcp") BY_WG0 WG0 ETH0 FRONTEND },
+	{ "and one that does not",
+	  "edge: [{ name: dns, interface: eth0, address: 198.55.102.244, client_ip: proxy-v2, " WG
+	  " }]\n",
+	  { "wg0 has an MTU of 337" },
+	  PROXIED(" proxy-udp proxy-tcp") BY_WG0 WG0 ETH0 FRONTEND
+	  NO_ROOM("10.172.90.1", "337", "281") },
+	{ "the header of IPv6 clients is longer",
+	  PROXY("{ udp: proxy-v2 }"),
+	  { "wg0 has an MTU of 361" },
+	  PROXIED(" proxy-udp") BY_WG0 ALL_OF_ETH0 NO_ROOM("10.172.90.1", "361", "281") },
+	{ "and so is that of IPv6; nothing fits into less than the headers",
+	  "edge: [{ name: dns, interface: eth0, address: 198.55.102.244, client_ip: proxy-v2, "
+	  TO("fd00::1") " }]\n",
+	  { "wg0 has an MTU of 75" },
+	  PROXIED(" proxy-udp proxy-tcp") BACKEND("fd00::1") " by wg0 from fd00::2\n" WG0 ETH0 FRONTEND
+	  NO_ROOM("fd00::1", "75", "0") },
+	{ "a backend that is asked by TCP only needs no room",
+	  "edge: [{ name: dns, interface: eth0, address: 198.55.102.244, client_ip: proxy-v2, "
+	  "backends: [{ address: 10.172.90.1, tcp: 31054 }] }]\n",
+	  { "wg0 has an MTU of 75" },
+	  PROXIED(" proxy-udp proxy-tcp") "  backend 10.172.90.1 0/31054*1 by wg0 from 10.172.90.2\n"
+	  WG0 ETH0 FRONTEND },
+	{ "without the option the MTU is the clients' matter",
+	  EDGE(WG),
+	  { "wg0 has an MTU of 75" },
+	  DNS BY_WG0 WG0 ETH0 FRONTEND },
+};
+
+ROWS(proxy_headers)
+
+
 static void private_addresses_wait_for_a_route_of_their_own(void **state)
 {
 	static const struct {
@@ -1051,6 +1158,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(uplinks),
 		cmocka_unit_test(backends),
+		cmocka_unit_test(proxy_headers),
 		cmocka_unit_test(private_addresses_wait_for_a_route_of_their_own),
 		cmocka_unit_test(enforcing),
 		cmocka_unit_test(an_edge_serves_both_families_from_each_backend),
