@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A million packets at random, through every entry program, held against the model: verdict, bytes,
- * slots, connections and what is counted.
+ * slots, connections and what is counted. And conversations: two plain TCPs that talk through them.
  *
  *	MODEL_SEED=n     repeats a run (the seed is printed)
  *	MODEL_PACKETS=n  how many, over all programs
+ *	MODEL_TALKS=n    how many worlds of conversations, over all ways
  *	MODEL_ONLY=n     only the world of this number, which a failure names
  *	MODEL_EACH=1     looks at all counters after each packet, and not after each hundredth
+ *	MODEL_TRACE=1    prints each segment of a conversation (with MODEL_ONLY)
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,10 +28,13 @@
 #include "check.h"
 #include "generate.h"
 #include "identity.h"
+#include "talk.h"
 
 #define DEFAULT_PACKETS 1200000
 #define PACKETS_A_WORLD 400
 #define MAX_FAILURES 10
+#define DEFAULT_TALKS 240
+#define FIRST_TALK 1000000000u /* numbers of their worlds */
 
 static const struct way ways[] = {
 	{ "edge_xdp", EDGE_XDP, EDGE_XDP, false, false, false, false },
@@ -46,6 +51,25 @@ static const struct way ways[] = {
 };
 
 #define WAYS (sizeof(ways) / sizeof(*ways))
+
+static const struct talk_way talk_ways[] = {
+	{ { "talk: edge_xdp", EDGE_XDP, EDGE_XDP, false, false, false, false },
+	  EDGE_TC_L2_CHECKED,
+	  false },
+	{ { "talk: edge_xdp, left to edge_tc_l2_checked", EDGE_XDP, EDGE_TC_L2, false, false, false,
+	    false },
+	  EDGE_TC_L2_CHECKED,
+	  true },
+	{ { "talk: edge_xdp, to and from L3", EDGE_XDP, EDGE_TC_L3, false, true, false, false },
+	  EDGE_TC_L2_CHECKED,
+	  true },
+	{ { "talk: edge_tc_l2", EDGE_TC_L2, EDGE_TC_L2, false, false, false, false }, 0, false },
+	{ { "talk: edge_tc_l3", EDGE_TC_L3, EDGE_TC_L3, true, true, false, false }, 0, false },
+};
+
+#define TALK_WAYS (sizeof(talk_ways) / sizeof(*talk_ways))
+
+static struct talk_counts talked;
 
 static __u64 seed, look_each, n_turned_round;
 static __u64 met[PROGRAM_COUNT][EDGE53_REASONS_PER_SERVICE]; /* reasons */
@@ -260,6 +284,27 @@ static void run_way(void **state)
 	assert_int_equal(failed, 0);
 }
 
+static void run_talks(void **state)
+{
+	const struct talk_way *way = *state;
+	unsigned worlds = number_from("MODEL_TALKS", DEFAULT_TALKS) / TALK_WAYS + 1;
+	unsigned only = number_from("MODEL_ONLY", -1), failed = 0;
+
+	for (unsigned i = 0; i < worlds && failed < MAX_FAILURES; i++) {
+		unsigned number = FIRST_TALK + i * TALK_WAYS + (way - talk_ways);
+
+		if (only != -1u && only != number)
+			continue;
+		random_seed(seed << 32 ^ seed >> 32 ^ number);
+		if (talk_in_world(way, &talked))
+			continue;
+		printf("  ^ %s: MODEL_SEED=%llu MODEL_ONLY=%u MODEL_TRACE=1\n", way->way.name,
+		       (unsigned long long)seed, number);
+		failed++;
+	}
+	assert_int_equal(failed, 0);
+}
+
 static void print_what_was_met(void)
 {
 	for (enum test_program p = 0; p < PROGRAM_COUNT; p++) {
@@ -271,11 +316,15 @@ static void print_what_was_met(void)
 		printf("\n");
 	}
 	printf("# there and back: %llu\n", (unsigned long long)n_turned_round);
+	printf("# conversations: %u, with header %u; segments sent again %u, lost %u, merged %u, "
+	       "marked %u\n",
+	       talked.n, talked.n_with_header, talked.n_again, talked.n_lost, talked.n_merged,
+	       talked.n_marked);
 }
 
 int main(void)
 {
-	struct CMUnitTest tests[WAYS];
+	struct CMUnitTest tests[WAYS + TALK_WAYS];
 	int failed;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -287,7 +336,11 @@ int main(void)
 		tests[i] = (struct CMUnitTest){ .name = ways[i].name,
 						.test_func = run_way,
 						.initial_state = (void *)&ways[i] };
-	failed = _cmocka_run_group_tests("model", tests, WAYS, NULL, NULL);
+	for (size_t i = 0; i < TALK_WAYS; i++)
+		tests[WAYS + i] = (struct CMUnitTest){ .name = talk_ways[i].way.name,
+						       .test_func = run_talks,
+						       .initial_state = (void *)&talk_ways[i] };
+	failed = _cmocka_run_group_tests("model", tests, WAYS + TALK_WAYS, NULL, NULL);
 	print_what_was_met();
 	world_destroy();
 	return failed;

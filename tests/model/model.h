@@ -187,6 +187,16 @@ unsigned pseudo_sum(const struct edge53_addr *saddr, const struct edge53_addr *d
 		    unsigned protocol, unsigned len);
 bool has_partial_checksum(const unsigned char *ip, const struct seen *seen);
 
+/* --- header.c: of the PROXY protocol ---------------------------------------------------------- */
+
+#define PROXY_HEADER_MAX 52
+
+bool has_signature(const unsigned char *payload, unsigned len);
+unsigned proxy_header_len(const struct edge53_addr *client);
+/* Returns its length. */
+unsigned write_proxy_header(const struct edge53_addr *client, const struct edge53_addr *asked,
+			    unsigned client_port, bool is_tcp, unsigned char *out);
+
 /* --- state.c: slots, connections, fragments, counters ----------------------------------------- */
 
 struct edge53_slot *take_slot(struct model *model, const struct edge53_flow *flow,

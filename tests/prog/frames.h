@@ -19,6 +19,7 @@
 #define FRAME_MAX 6000
 #define DATA_MAX 5200
 #define ETH_LEN 14
+#define METADATA_MAX 32
 
 enum layer { L_ETH, L_VLAN, L_ARP, L_IP4, L_IP6, L_IP6_EXT, L_UDP, L_TCP, L_ICMP, L_DATA };
 
@@ -55,6 +56,8 @@ struct layer_of {
 struct frame {
 	unsigned char bytes[FRAME_MAX];
 	unsigned len;
+	unsigned metadata_len; /* what XDP put in front of it, for tc and GRO */
+	unsigned char metadata[METADATA_MAX];
 };
 
 void frames_reset(void);

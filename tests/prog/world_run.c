@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <linux/bpf.h>
 
@@ -78,6 +79,17 @@ static int program_to_run(enum test_program program, const struct surroundings *
 	return first;
 }
 
+/* What XDP put in front of the packet is in front of the bytes. */
+static void take_metadata(const struct xdp_md *xdp, struct frame *out)
+{
+	out->metadata_len = xdp->data - xdp->data_meta;
+	if (out->metadata_len > METADATA_MAX)
+		give_up("metadata", EMSGSIZE);
+	out->len -= out->metadata_len;
+	memcpy(out->metadata, out->bytes, out->metadata_len);
+	memmove(out->bytes, out->bytes + out->metadata_len, out->len);
+}
+
 int world_run_in(enum test_program program, enum test_device device,
 		 const struct surroundings *around, const struct frame *in, struct frame *out)
 {
@@ -91,8 +103,8 @@ int world_run_in(enum test_program program, enum test_device device,
 	int r;
 
 	if (program == EDGE_XDP) {
-		opts.ctx_in = &xdp;
-		opts.ctx_size_in = sizeof(xdp);
+		opts.ctx_in = opts.ctx_out = &xdp;
+		opts.ctx_size_in = opts.ctx_size_out = sizeof(xdp);
 	} else {
 		opts.ctx_in = &skb;
 		opts.ctx_size_in = sizeof(skb);
@@ -103,6 +115,9 @@ int world_run_in(enum test_program program, enum test_device device,
 		give_up("BPF_PROG_TEST_RUN", r);
 	}
 	out->len = opts.data_size_out;
+	out->metadata_len = 0;
+	if (program == EDGE_XDP)
+		take_metadata(&xdp, out);
 	return (int)opts.retval;
 }
 
