@@ -5,6 +5,7 @@
 
 #include "error.h"
 #include "parse_skb.h"
+#include "proxy_skb.h"
 #include "rewrite_skb.h"
 #include "service.h"
 #include "translate.h"
@@ -35,7 +36,8 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 	   ?: open_flow(pkt, svc, now_ns, &query)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: check_family_skb(skb, pkt, &rw)
-	   ?: clamp_skb(skb, pkt, &rw)
+	   ?: edit_query_skb(skb, pkt, &rw)
+	   ?: proxy_query_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_query_skb(skb, pkt, &rw, &verdict)
 	   ?: count_query(pkt, &query, now_ns);
@@ -61,8 +63,10 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: clamp_reply(pkt, &reply, &rw)
 	   ?: check_family_skb(skb, pkt, &rw)
 	   ?: take_reply(pkt, now_ns, &reply)
+	   ?: find_shift(pkt, &reply, &rw)
 	   ?: remember_fragment(pkt, &reply.flow)
-	   ?: clamp_skb(skb, pkt, &rw)
+	   ?: edit_reply_skb(skb, pkt, &reply, &rw)
+	   ?: (rw.shift.len ? proxy_reply_skb(skb, pkt, &rw) : GO_ON)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);

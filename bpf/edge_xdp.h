@@ -4,6 +4,7 @@
 #define EDGE53_EDGE_XDP_H
 
 #include "parse.h"
+#include "proxy_xdp.h"
 #include "rewrite_xdp.h"
 #include "service.h"
 #include "translate.h"
@@ -23,10 +24,21 @@ static __always_inline bool may_need_checksum(const struct packet *pkt,
 	       pkt->l4proto == IPPROTO_UDP && !pkt->l4_check;
 }
 
+static __always_inline bool fits_with_header(const struct packet *pkt,
+					     const struct edge53_service *svc)
+{
+	__u32 flag = pkt->l4proto == IPPROTO_TCP ? EDGE53_SERVICE_PROXY_TCP
+						 : EDGE53_SERVICE_PROXY_UDP;
+	__u32 len = svc->flags & flag ? proxy_len(pkt->is_ipv6) : 0;
+
+	return pkt->ip_len + len <= svc->query_mtu &&
+	       (!svc->max_udp_payload || pkt->payload_len + len <= svc->max_udp_payload);
+}
+
 static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 						     const struct edge53_service *svc)
 {
-	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && pkt->ip_len <= svc->query_mtu &&
+	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && fits_with_header(pkt, svc) &&
 			       is_plain(pkt) && !may_need_checksum(pkt, svc)
 		       ? GO_ON
 		       : EDGE53_HANDED_TO_TC;
@@ -34,7 +46,7 @@ static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 
 __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
-	const struct edge53_service *svc;
+	const struct edge53_service *svc = NULL;
 	struct query_flow query;
 	struct rewrite rw;
 	__u64 now_ns;
@@ -51,11 +63,14 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: open_flow(pkt, svc, now_ns, &query)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
-	   ?: clamp_xdp(ctx, pkt, &rw)
+	   ?: edit_query_xdp(ctx, pkt, &rw)
+	   ?: proxy_query_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
 	   ?: send_xdp(&rw, &verdict)
 	   ?: count_query(pkt, &query, now_ns);
 
+	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
+		set_apart(ctx, pkt);
 	return finish_xdp(pkt, why, verdict);
 }
 
@@ -84,7 +99,9 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: is_reply_for_xdp(pkt, &rw)
 	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
 	   ?: take_reply(pkt, now_ns, &reply)
-	   ?: clamp_xdp(ctx, pkt, &rw)
+	   ?: find_shift(pkt, &reply, &rw)
+	   ?: edit_reply_xdp(ctx, pkt, &reply, &rw)
+	   ?: proxy_reply_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
 	   ?: send_xdp(&rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);

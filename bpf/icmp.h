@@ -145,6 +145,8 @@ static __always_inline enum edge53_reason find_backend_of_error(struct packet *p
 		return EDGE53_NOT_OURS;
 	query.snat_port = conn->snat_port;
 	query.dns_id = 0;
+	query.max_udp_payload = 0;
+	query.shift.len = 0;
 	return translate_query(pkt, &query, rw);
 }
 

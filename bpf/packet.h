@@ -7,6 +7,7 @@
 #define EDGE53_PACKET_H
 
 #include <linux/if_ether.h>
+#include <linux/in.h>
 #include <linux/types.h>
 
 #include <bpf/bpf_endian.h>
@@ -14,6 +15,7 @@
 
 #include "dns.h"
 #include "edge53_abi.h"
+#include "shift.h"
 
 enum { GO_ON = EDGE53_GO_ON };
 
@@ -43,6 +45,7 @@ struct packet {
 	bool has_bad_length;
 	bool is_scattered;    /* XDP: over several buffers */
 	__u8 service;	      /* set by find_service() or find_flow() */
+	__u8 tcp_header_len;
 	__u16 device;	      /* set by find_service() */
 	__u16 fragment_field; /* offset and more-fragments flag, as in IPv4 */
 	__u32 fragment_id;
@@ -61,10 +64,12 @@ struct rewrite {
 	__u16 dport;
 	__u16 dns_id;
 	__u16 max_segment; /* TCP: what MSS is lowered to; 0: left alone */
+	struct shift shift; /* UDP: only len, of the PROXY header to be put in front; 0: none */
 	__u8 is_ipv6;	   /* the packet's family afterwards */
 	bool decrement_ttl;
 	bool to_ethernet;
 	bool xdp_target;     /* replies: XDP may redirect to ifindex */
+	bool puts_header;    /* a PROXY header goes in front of the payload */
 	__u32 ifindex;	     /* device to send to; 0: on into the host's stack */
 	__u32 mtu;	     /* where TOO_BIG: what the sender may be told */
 	__u8 dmac[ETH_ALEN]; /* of the next hop; XDP sends only where it is known, tc resolves */
@@ -77,10 +82,18 @@ struct rewrite {
 #define FRAGMENT_HEADER_LEN 8
 #define FAMILY_DIFFERENCE (IPV6_HEADER_LEN - IPV4_HEADER_LEN)
 
+/*
+ * Headers before the transport's end here at the latest: Ethernet, IPv6 and its extensions. The
+ * verifier cannot follow an offset through the stack; the mask gives it a bound.
+ */
+#define L4_OFF_MASK 0x1ff
+
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
 #define TCP_RST 0x04
+#define TCP_PSH 0x08
 #define TCP_ACK 0x10
+#define TCP_URG 0x20
 
 /* Addresses are 16 bytes; their last four, or their first two halves, as words in network order. */
 static __always_inline __u32 addr_ipv4(const struct edge53_addr *addr)
@@ -121,6 +134,17 @@ static __always_inline __u64 addr_sum(const struct edge53_addr *addr, bool is_ip
 	const __u32 *word = (const __u32 *)addr->bytes;
 
 	return is_ipv6 ? (__u64)word[0] + word[1] + word[2] + word[3] : word[3];
+}
+
+static __always_inline bool has_syn(const struct packet *pkt)
+{
+	return pkt->l4proto == IPPROTO_TCP && pkt->tcp_flags & TCP_SYN;
+}
+
+/* Bytes of a TCP segment behind its header. */
+static __always_inline __u32 tcp_payload_len(const struct packet *pkt)
+{
+	return pkt->l3_off + pkt->ip_len - pkt->l4_off - pkt->tcp_header_len;
 }
 
 static __always_inline bool is_fragment(const struct packet *pkt)

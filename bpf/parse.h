@@ -21,12 +21,6 @@
 #define IP_MF 0x2000
 #define IP_OFFSET 0x1fff
 
-/*
- * Headers before the transport's end here at the latest: Ethernet, IPv6 and its extensions. The
- * verifier cannot follow an offset through the stack; the mask gives it a bound.
- */
-#define L4_OFF_MASK 0x1ff
-
 /* What a step may read and how long the packet is in all (a tail may be outside data..data_end). */
 struct bytes {
 	void *data;
@@ -97,6 +91,7 @@ static __always_inline enum edge53_reason parse_tcp(const struct bytes *b, struc
 	pkt->tcp_flags = ((__u8 *)tcp)[13];
 	pkt->tcp_seq = bpf_ntohl(tcp->seq);
 	pkt->tcp_ack = bpf_ntohl(tcp->ack_seq);
+	pkt->tcp_header_len = tcp->doff * 4;
 	if (tcp->doff < 5 || pkt->l4_off + tcp->doff * 4 > pkt->l3_off + pkt->ip_len)
 		pkt->has_bad_length = true;
 	else if (b->skb && b->skb->gso_size)

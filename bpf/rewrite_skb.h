@@ -11,7 +11,6 @@
 
 #include "family.h"
 #include "maps.h"
-#include "mss.h"
 #include "rewrite.h"
 
 /* Headers a step may read: the longest IPv4 header, and TCP's or UDP's with a DNS header. */
@@ -134,14 +133,6 @@ static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
 	if (pkt->l4proto == IPPROTO_UDP)
 		ports[4] = bpf_htons(rw->dns_id);
 	return GO_ON;
-}
-
-static __always_inline enum edge53_reason clamp_skb(struct __sk_buff *skb, const struct packet *pkt,
-						    const struct rewrite *rw)
-{
-	return !rw->max_segment || clamp_mss_skb(skb, pkt->l4_off, rw->max_segment)
-		       ? GO_ON
-		       : EDGE53_NOT_WRITABLE;
 }
 
 __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pkt,

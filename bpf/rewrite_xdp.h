@@ -4,7 +4,6 @@
 #define EDGE53_REWRITE_XDP_H
 
 #include "family.h"
-#include "mss.h"
 #include "rewrite.h"
 
 static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewrite *rw)
@@ -104,14 +103,6 @@ static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx, const
 			udp->check = csum_replace(udp->check, diff) ?: 0xffff;
 	}
 	return GO_ON;
-}
-
-static __always_inline enum edge53_reason clamp_xdp(struct xdp_md *ctx, const struct packet *pkt,
-						    const struct rewrite *rw)
-{
-	return !rw->max_segment || clamp_mss_xdp(ctx, pkt->l4_off, rw->max_segment)
-		       ? GO_ON
-		       : EDGE53_NOT_WRITABLE;
 }
 
 __weak __noinline int rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,

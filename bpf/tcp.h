@@ -16,6 +16,7 @@
 #include "count.h"
 #include "maps.h"
 #include "packet.h"
+#include "proxy.h"
 #include "ring.h"
 #include "service.h"
 #include "token.h"
@@ -200,10 +201,73 @@ static __always_inline bool enter_tuple(const struct edge53_tuple *tuple, __u32 
 	return !bpf_map_update_elem(&conn_by_tuple, tuple, &index, BPF_ANY);
 }
 
-static __always_inline void start_life(struct edge53_conn *conn, __u64 now_ns)
+/* Client and backend are seen by different CPUs at once. */
+static __always_inline void set_flag(struct edge53_conn *conn, __u32 flag)
 {
+	__sync_fetch_and_or(&conn->flags, flag);
+}
+
+static __always_inline void clear_flag(struct edge53_conn *conn, __u32 flag)
+{
+	__sync_fetch_and_and(&conn->flags, ~flag);
+}
+
+/* --- the PROXY header at the beginning (shift.h) ---------------------------------------------- */
+
+#define PROXY_FLAGS (EDGE53_CONN_PROXY | EDGE53_CONN_PROXY_SYNCED | EDGE53_CONN_PROXY_DONE)
+
+static __always_inline void load_shift(const struct edge53_conn *conn,
+				       const struct edge53_flow *flow, struct shift *shift)
+{
+	__u32 flags = READ_ONCE(conn->flags);
+
+	shift->len = flags & EDGE53_CONN_PROXY ? proxy_len(!addr_is_ipv4(&flow->client)) : 0;
+	shift->is_synced = flags & EDGE53_CONN_PROXY_SYNCED;
+	shift->is_done = flags & EDGE53_CONN_PROXY_DONE;
+	shift->first_seq = conn->first_seq;
+	shift->wscale = conn->backend_wscale;
+}
+
+/* The backend agrees to the client's SYN, or says how far it has read. */
+static __always_inline void track_shift(struct edge53_conn *conn, const struct packet *pkt)
+{
+	__u32 flags = READ_ONCE(conn->flags);
+
+	if (!(flags & EDGE53_CONN_PROXY) || !(pkt->tcp_flags & TCP_ACK))
+		return;
+	if (pkt->tcp_flags & TCP_SYN) {
+		if (pkt->tcp_ack != conn->pending_seq)
+			return;
+		conn->first_seq = pkt->tcp_ack;
+		clear_flag(conn, EDGE53_CONN_PROXY_DONE);
+		smp_wmb();
+		set_flag(conn, EDGE53_CONN_PROXY_SYNCED);
+	} else if ((flags & (EDGE53_CONN_PROXY_SYNCED | EDGE53_CONN_PROXY_DONE)) ==
+			   EDGE53_CONN_PROXY_SYNCED &&
+		   pkt->tcp_ack != conn->pending_seq &&
+		   (__s32)(pkt->tcp_ack - conn->first_seq) >= SHIFT_DONE_AT) {
+		set_flag(conn, EDGE53_CONN_PROXY_DONE);
+	}
+}
+
+/*
+ * A connection begins, or begins again; then what is known of the numbers of the last stays until the backend
+ * agrees to new ones, as the SYN may be forged.
+ */
+static __always_inline void start_life(struct edge53_conn *conn, const struct packet *pkt,
+				       const struct edge53_service *svc, bool is_again,
+				       __u64 now_ns)
+{
+	__u32 flags = 0;
+
+	if (svc->flags & EDGE53_SERVICE_PROXY_TCP) {
+		flags = EDGE53_CONN_PROXY;
+		if (is_again && conn->flags & EDGE53_CONN_PROXY)
+			flags |= conn->flags & PROXY_FLAGS;
+	}
 	conn->state = EDGE53_CONN_HALF_OPEN;
-	conn->flags = 0;
+	conn->flags = flags;
+	conn->pending_seq = pkt->tcp_seq + 1;
 	conn->opened_ns = now_ns;
 	conn->seen_ns = now_ns;
 }
@@ -250,7 +314,7 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	}
 	conn->flow = *flow;
 	conn->snat_port = knobs.port_base + token_port_of_conn(&knobs, judged.index);
-	start_life(conn, now_ns);
+	start_life(conn, pkt, svc, false, now_ns);
 	release_entry(conn);
 	*ret = conn;
 	return GO_ON;
@@ -272,7 +336,7 @@ static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 		note_flow_flags(pkt, flow);
 	conn->flow.backend = flow->backend; /* one byte: who copies it sees old or new */
 	conn->flow.flags = flow->flags;
-	start_life(conn, now_ns);
+	start_life(conn, pkt, svc, true, now_ns);
 	return GO_ON;
 }
 
@@ -319,17 +383,6 @@ static __always_inline void note_neighbour(struct edge53_conn *conn, const struc
 	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
 }
 
-/* Client and backend are seen by different CPUs at once. */
-static __always_inline void set_flag(struct edge53_conn *conn, __u32 flag)
-{
-	__sync_fetch_and_or(&conn->flags, flag);
-}
-
-static __always_inline void clear_flag(struct edge53_conn *conn, __u32 flag)
-{
-	__sync_fetch_and_and(&conn->flags, ~flag);
-}
-
 static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
 {
 	return conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN;
@@ -370,6 +423,7 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 					      __u64 now_ns)
 {
 	conn->seen_ns = now_ns;
+	track_shift(conn, pkt);
 	if (pkt->tcp_flags & TCP_RST) {
 		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
 		conn->state = EDGE53_CONN_CLOSING;
@@ -417,12 +471,15 @@ static __always_inline enum edge53_reason no_connection(const struct packet *pkt
 static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet *pkt,
 							     const struct edge53_service *svc,
 							     __u64 now_ns, struct edge53_flow *flow,
-							     __u16 *snat_port, bool *is_new)
+							     __u16 *snat_port, bool *is_new,
+							     struct shift *shift)
 {
 	struct edge53_tuple tuple;
 	struct edge53_conn *conn;
 	enum edge53_reason why;
 
+	if (has_syn(pkt) && svc->flags & EDGE53_SERVICE_PROXY_TCP && tcp_payload_len(pkt))
+		return EDGE53_SYN_WITH_DATA;
 	make_tuple_of_client(pkt, &tuple);
 	conn = tcp_find_by_client(pkt, &tuple, flow);
 
@@ -443,10 +500,13 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 		if (why)
 			return why;
 		*is_new = true;
-	} else if (conn->state == EDGE53_CONN_HALF_OPEN) {
-		conn->seen_ns = now_ns;
+	} else {
+		conn->pending_seq = pkt->tcp_seq + 1;
+		if (conn->state == EDGE53_CONN_HALF_OPEN)
+			conn->seen_ns = now_ns;
 	}
 	*snat_port = conn->snat_port;
+	load_shift(conn, flow, shift);
 	return GO_ON;
 }
 

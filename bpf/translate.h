@@ -20,7 +20,9 @@ struct query_flow {
 	struct edge53_flow flow;
 	__u16 snat_port;
 	__u16 dns_id;
+	__u16 max_udp_payload; /* 0: any */
 	bool is_new_connection;
+	struct shift shift;
 };
 
 static __noinline enum edge53_reason open_flow(const struct packet *pkt,
@@ -31,21 +33,22 @@ static __noinline enum edge53_reason open_flow(const struct packet *pkt,
 	__u32 token;
 
 	query->dns_id = 0;
+	query->max_udp_payload = 0;
+	__builtin_memset(&query->shift, 0, sizeof(query->shift));
 	if (pkt->l4proto == IPPROTO_TCP)
 		return tcp_flow_of_client(pkt, svc, now_ns, &query->flow, &query->snat_port,
-					  &query->is_new_connection);
+					  &query->is_new_connection, &query->shift);
 	query->is_new_connection = false;
+	if (svc->flags & EDGE53_SERVICE_PROXY_UDP) {
+		query->shift.len = proxy_len(pkt->is_ipv6);
+		query->max_udp_payload = svc->max_udp_payload;
+	}
 	why = ring_open(pkt, svc, now_ns, &query->flow, &token);
 	if (why)
 		return why;
 	query->snat_port = knobs.port_base + (token >> TOKEN_ID_BITS);
 	query->dns_id = token;
 	return GO_ON;
-}
-
-static __always_inline bool has_syn(const struct packet *pkt)
-{
-	return pkt->l4proto == IPPROTO_TCP && pkt->tcp_flags & TCP_SYN;
 }
 
 /* TCP payload that fits into one packet on a device. */
@@ -74,13 +77,27 @@ static __always_inline __u16 max_segment(const struct edge53_backend *backend,
 static __always_inline enum edge53_reason check_mtu(const struct packet *pkt, struct rewrite *rw,
 						    __u32 mtu)
 {
-	int growth = growth_of(pkt, rw);
+	int growth = growth_of(pkt, rw) + (rw->puts_header ? rw->shift.len : 0);
 
-	if ((int)pkt->segment_len + growth <= (int)mtu || (!pkt->dont_fragment && !rw->to_ethernet))
+	if ((int)pkt->segment_len + growth <= (int)mtu)
+		return GO_ON;
+	if (rw->puts_header && pkt->l4proto == IPPROTO_UDP)
+		return EDGE53_TRUNCATED;
+	if (!pkt->dont_fragment && !rw->to_ethernet)
 		return GO_ON;
 	/* As the sender sees it, whatever options this packet had. */
-	rw->mtu = mtu + pkt->is_ipv6 * FAMILY_DIFFERENCE - rw->is_ipv6 * FAMILY_DIFFERENCE;
+	rw->mtu = mtu + pkt->is_ipv6 * FAMILY_DIFFERENCE - rw->is_ipv6 * FAMILY_DIFFERENCE -
+		  (rw->backend ? rw->shift.len : 0);
 	return EDGE53_TOO_BIG;
+}
+
+/* Whether a query fits into what its backend reads at once, with its header. */
+static __always_inline enum edge53_reason check_payload(const struct packet *pkt,
+							const struct query_flow *query)
+{
+	return query->max_udp_payload && pkt->payload_len + query->shift.len > query->max_udp_payload
+		       ? EDGE53_TRUNCATED
+		       : GO_ON;
 }
 
 static __always_inline enum edge53_reason check_ttl(const struct packet *pkt, struct rewrite *rw)
@@ -90,8 +107,10 @@ static __always_inline enum edge53_reason check_ttl(const struct packet *pkt, st
 }
 
 /* The way to a backend that is not on this host. */
-static __always_inline enum edge53_reason
-route_query(const struct packet *pkt, const struct edge53_backend *backend, struct rewrite *rw)
+static __always_inline enum edge53_reason route_query(const struct packet *pkt,
+						      const struct query_flow *query,
+						      const struct edge53_backend *backend,
+						      struct rewrite *rw)
 {
 	if (!backend->ifindex)
 		return EDGE53_NO_BACKEND;
@@ -99,7 +118,18 @@ route_query(const struct packet *pkt, const struct edge53_backend *backend, stru
 	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
 	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
 	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
-	return check_ttl(pkt, rw) ?: check_mtu(pkt, rw, backend->mtu);
+	return check_ttl(pkt, rw) ?: check_payload(pkt, query) ?: check_mtu(pkt, rw, backend->mtu);
+}
+
+/* UDP: each; TCP: the segment with the client's first byte, or with a FIN in its place. */
+static __always_inline bool carries_header(const struct packet *pkt, const struct shift *shift)
+{
+	if (!shift->len)
+		return false;
+	if (pkt->l4proto == IPPROTO_UDP)
+		return true;
+	return shift_is_first(shift, pkt->tcp_seq) && !(pkt->tcp_flags & (TCP_SYN | TCP_RST)) &&
+	       (tcp_payload_len(pkt) || pkt->tcp_flags & TCP_FIN);
 }
 
 static __always_inline void clamp_query(const struct packet *pkt,
@@ -131,11 +161,13 @@ translate_query(const struct packet *pkt, const struct query_flow *query, struct
 	rw->backend = id;
 	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
+	rw->shift = query->shift;
+	rw->puts_header = carries_header(pkt, &query->shift);
 	if (backend->flags & EDGE53_BACKEND_LOCAL)
 		return GO_ON;
 	if (has_syn(pkt))
 		clamp_query(pkt, backend, rw);
-	return route_query(pkt, backend, rw);
+	return route_query(pkt, query, backend, rw);
 }
 
 /*
@@ -176,6 +208,29 @@ static __always_inline enum edge53_reason take_reply(const struct packet *pkt, _
 	return GO_ON;
 }
 
+/* edge: how the numbers of a connection that begins with a PROXY header are shifted. */
+static __always_inline enum edge53_reason
+find_shift(const struct packet *pkt, const struct reply_flow *reply, struct rewrite *rw)
+{
+	const struct edge53_conn *conn = reply->conn;
+
+	if (!conn)
+		return GO_ON;
+	load_shift(conn, &reply->flow, &rw->shift);
+	/* About a SYN that was not agreed to: its numbers are not of this connection. */
+	if (pkt->tcp_ack == conn->pending_seq && pkt->tcp_ack != rw->shift.first_seq)
+		rw->shift.is_synced = false;
+	return GO_ON;
+}
+
+/* The edited options of a SYN-ACK told the scale of the backend's windows. */
+static __always_inline void note_wscale(const struct packet *pkt, const struct reply_flow *reply,
+					__u8 wscale)
+{
+	if (reply->conn && has_syn(pkt))
+		reply->conn->backend_wscale = wscale;
+}
+
 static __always_inline enum edge53_reason translate_reply(const struct edge53_flow *flow,
 							  struct rewrite *rw)
 {
@@ -190,6 +245,8 @@ static __always_inline enum edge53_reason translate_reply(const struct edge53_fl
 	rw->backend = 0;
 	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
+	rw->puts_header = false;
+	rw->shift.len = 0;
 	return GO_ON;
 }
 
