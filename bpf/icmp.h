@@ -126,6 +126,8 @@ static __always_inline enum edge53_reason find_client_of_error(struct packet *pk
 	/* Whatever is wrong about it: not known means not ours. */
 	if (why)
 		return EDGE53_NOT_OURS;
+	if (is_edge && reply.conn)
+		load_shift(reply.conn, &reply.flow, &rw->shift);
 	return is_edge ? route_reply(pkt, &reply.flow, rw) : GO_ON;
 }
 
@@ -266,10 +268,63 @@ __weak __noinline int patch_error(struct __sk_buff *skb, const struct packet *pk
 	return 1;
 }
 
-/* --- between families ------------------------------------------------------------------------ */
+/* --- about a segment of a connection that begins with a PROXY header ------------------------------ */
 
 #define IPV6_MIN_MTU 1280
 #define IPV4_MIN_MTU 68
+
+/* The MTU that is told leaves room for the header, as the client does not know of it. */
+static __always_inline __u64 lower_mtu(struct __sk_buff *skb, const struct packet *pkt, __u32 off,
+				       __u8 len)
+{
+	__u32 least = pkt->is_ipv6 ? IPV6_MIN_MTU : IPV4_MIN_MTU, mtu;
+	struct icmp_header icmp;
+
+	if (bpf_skb_load_bytes(skb, off, &icmp, sizeof(icmp)))
+		return 0;
+	if (pkt->is_ipv6 ? icmp.type != ICMPV6_PKT_TOOBIG || icmp.unused
+			 : icmp.type != ICMP_DEST_UNREACH || icmp.code != ICMP_FRAG_NEEDED)
+		return 0;
+	mtu = bpf_ntohs(icmp.mtu);
+	if (mtu <= least)
+		return 0;
+	return patch16(skb, off + offsetof(struct icmp_header, mtu),
+		       bpf_htons(mtu > least + len ? mtu - len : least));
+}
+
+/* The quoted sequence number, as the client knows it. */
+static __always_inline __u64 patch_quoted_seq(struct __sk_buff *skb,
+					      const struct icmp_quote *quote,
+					      const struct shift *shift)
+{
+	__u32 off = quote->l4_off + offsetof(struct tcphdr, seq);
+	__u32 check_off = quote->l4_off + offsetof(struct tcphdr, check);
+	__be32 before = 0, after;
+	__u64 diff;
+
+	bpf_skb_load_bytes(skb, off, &before, sizeof(before));
+	after = bpf_htonl(shift_ack(shift, bpf_ntohl(before)));
+	bpf_skb_store_bytes(skb, off, &after, sizeof(after), BPF_F_RECOMPUTE_CSUM);
+	diff = csum_sub32(after, before);
+	if (check_off + sizeof(__u16) <= quote->end)
+		diff += patch_check(skb, check_off, diff, false);
+	return diff;
+}
+
+__weak __noinline int unshift_quote(struct __sk_buff *skb, const struct packet *pkt,
+				    const struct icmp_quote *quote, const struct rewrite *rw)
+{
+	__u64 diff;
+
+	if (!pkt || !quote || !rw)
+		return 0;
+	diff = patch_quoted_seq(skb, quote, &rw->shift);
+	diff = csum_fold(diff) + lower_mtu(skb, pkt, quote->icmp_off, rw->shift.len);
+	patch_check(skb, quote->icmp_off + offsetof(struct icmp_header, check), diff, false);
+	return 1;
+}
+
+/* --- between families ------------------------------------------------------------------------ */
 
 /* RFC 7915 section 4.2. False: there is no such error in IPv6. */
 static __always_inline bool error_to_ipv6(struct icmp_header *icmp)
@@ -550,19 +605,25 @@ static __always_inline bool translate_type(struct __sk_buff *skb, const struct p
 	return pkt->is_ipv6 ? error_to_ipv4(&quote->icmp) : error_to_ipv6(&quote->icmp);
 }
 
-/* Rewrites the error for whom rw says it is for. */
+/* Rewrites the error for whom rw says it is for. What the other family has no error for is left as it is. */
 static __always_inline enum edge53_reason rewrite_error(struct __sk_buff *skb, struct packet *pkt,
 							struct icmp_quote *quote,
 							const struct rewrite *rw)
 {
+	bool changes_family = rw->is_ipv6 != pkt->is_ipv6;
 	int written;
 
+	if (changes_family && !translate_type(skb, pkt, quote))
+		return EDGE53_NOT_OURS;
 	if (!drop_priority_tag(skb))
 		return EDGE53_NOT_WRITABLE;
-	if (rw->is_ipv6 == pkt->is_ipv6)
+	if (rw->shift.len) {
+		unshift_quote(skb, pkt, quote, rw);
+		if (changes_family) /* which read the MTU */
+			translate_type(skb, pkt, quote);
+	}
+	if (!changes_family)
 		written = patch_error(skb, pkt, quote, rw);
-	else if (!translate_type(skb, pkt, quote))
-		return EDGE53_NOT_OURS;
 	else if (!prepare_error(skb, pkt, quote, rw))
 		written = 0;
 	else
