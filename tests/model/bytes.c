@@ -92,7 +92,12 @@ unsigned changed_len(const struct seen *seen, unsigned family)
 {
 	unsigned len = seen->ip_len > seen->l4 ? seen->ip_len - seen->l4 : 0; /* quoted: anything */
 
-	return len + header_len(seen, family);
+	return len + header_len(seen, family) + seen->grows;
+}
+
+unsigned l4_header_len(const unsigned char *ip, const struct seen *seen)
+{
+	return seen->protocol == PROTO_UDP ? 8 : (ip[seen->l4 + 12] >> 4) * 4;
 }
 
 static void write_same_ipv4(const unsigned char *ip, const struct seen *seen,
@@ -101,14 +106,17 @@ static void write_same_ipv4(const unsigned char *ip, const struct seen *seen,
 	unsigned residue = sum16(ip, seen->l4, 0) % 0xffff;
 
 	out[8] -= change->hops;
+	put16(out + 2, get16(out + 2) + seen->grows);
 	memcpy(out + 12, change->saddr.bytes + 12, 4);
 	memcpy(out + 16, change->daddr.bytes + 12, 4);
 	put16(out + 10, 0);
 	put_checksum(out + 10, false, residue, sum16(out, seen->l4, 0));
 }
 
-static void write_same_ipv6(const struct change *change, unsigned char *out)
+static void write_same_ipv6(const struct seen *seen, const struct change *change,
+			    unsigned char *out)
 {
+	put16(out + 4, get16(out + 4) + seen->grows);
 	out[7] -= change->hops;
 	memcpy(out + 8, &change->saddr, 16);
 	memcpy(out + 24, &change->daddr, 16);
@@ -200,14 +208,28 @@ static void write_l4(const unsigned char *ip, const struct seen *seen, const str
 	put16(l4, change->sport);
 	put16(l4 + 2, change->dport);
 	if (change->has_id)
-		put16(l4 + 8, change->dns_id);
+		put16(l4 + 8 + seen->grows, change->dns_id);
+	if (is_udp && seen->grows)
+		put16(l4 + 4, get16(l4 + 4) + seen->grows);
 	if (!is_udp && change->mss)
 		lower_mss(l4, len, change->mss);
 	if (len < checksum_offset(seen->protocol) + 2 || (is_udp && !get16(check) && !has_none))
 		return;
 	put16(check, 0);
+	len += seen->grows;
 	sum = sum16(l4, len, pseudo_sum(&change->saddr, &change->daddr, seen->protocol, len));
 	put_checksum(check, is_udp, has_none ? 0 : residue, sum);
+}
+
+static void copy_l4(const unsigned char *ip, unsigned frame_len, const struct seen *seen,
+		    const struct change *change, unsigned char *out)
+{
+	unsigned len = seen->grows ? l4_header_len(ip, seen) : 0;
+
+	memcpy(out, ip + seen->l4, len);
+	if (seen->grows)
+		memcpy(out + len, change->header, seen->grows);
+	memcpy(out + len + seen->grows, ip + seen->l4 + len, frame_len - seen->l4 - len);
 }
 
 unsigned write_changed(const unsigned char *ip, unsigned frame_len, const struct seen *seen,
@@ -216,16 +238,16 @@ unsigned write_changed(const unsigned char *ip, unsigned frame_len, const struct
 	unsigned family = family_of(&change->daddr), header = header_len(seen, family);
 
 	memcpy(out, ip, seen->l4);
-	memcpy(out + header, ip + seen->l4, frame_len - seen->l4);
+	copy_l4(ip, frame_len, seen, change, out + header);
 	if (family == 4 && seen->family == 4)
 		write_same_ipv4(ip, seen, change, out);
 	else if (family == 6 && seen->family == 6)
-		write_same_ipv6(change, out);
+		write_same_ipv6(seen, change, out);
 	else if (family == 4)
 		write_new_ipv4(seen, change, got_ip, out);
 	else
 		write_new_ipv6(seen, change, out);
 	if (change->has_l4)
 		write_l4(ip, seen, change, out + header);
-	return frame_len - seen->l4 + header;
+	return frame_len - seen->l4 + header + seen->grows;
 }

@@ -97,6 +97,7 @@ void world_write(const struct setup *setup)
 	empty("frontends");
 	empty("exempt");
 	empty("doh");
+	empty("keep_source");
 	for (unsigned i = 0; i < setup->n_frontends; i++)
 		put("frontends", &setup->frontends[i].key, &setup->frontends[i].value);
 	for (__u32 i = 0; i < SERVICE_COUNT; i++)
@@ -109,6 +110,8 @@ void world_write(const struct setup *setup)
 		put("exempt", &setup->exempt[i], &one);
 	for (unsigned i = 0; i < setup->n_doh; i++)
 		put("doh", &setup->doh[i], &one);
+	for (unsigned i = 0; i < setup->n_keep_source; i++)
+		put("keep_source", &setup->keep_source[i], &one);
 	empty("guard");
 	for (__u32 i = 0; i < DEV_COUNT; i++) {
 		__u32 ifindex = i ? world_ifindex(i) : 0;

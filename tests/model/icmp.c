@@ -85,8 +85,7 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 				  : backend->ifindex;
 	if (!same_address(&q->daddr, &backend->address) ||
 	    q->dport != (is_udp ? backend->udp_port : backend->tcp_port) ||
-	    !same_address(&q->saddr,
-			  is_zero(&backend->source, 16) ? &flow->client : &backend->source) ||
+	    !same_address(&q->saddr, source_of(t->setup, flow)) ||
 	    !same_address(&t->seen.daddr, &q->saddr) || t->ifindex != expected_device)
 		return NULL;
 	return flow;
@@ -118,15 +117,14 @@ static struct redirection to_client(const struct edge53_flow *flow, bool is_udp)
 static struct redirection to_backend(const struct turn *t, const struct edge53_conn *conn)
 {
 	const struct edge53_backend *backend = &t->setup->backends[conn->flow.backend];
-	bool is_snat = !is_zero(&backend->source, 16);
+	struct edge53_addr source = *source_of(t->setup, &conn->flow);
 
 	return (struct redirection){ .flow = &conn->flow,
 				     .to_backend = true,
-				     .saddr = is_snat ? backend->source : conn->flow.client,
+				     .saddr = source,
 				     .daddr = backend->address,
 				     .quoted = { .saddr = backend->address,
-						 .daddr = is_snat ? backend->source
-								  : conn->flow.client,
+						 .daddr = source,
 						 .has_l4 = true,
 						 .sport = backend->tcp_port,
 						 .dport = conn->snat_port } };

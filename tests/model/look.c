@@ -207,3 +207,16 @@ bool lengths_are_right(const unsigned char *ip, const struct seen *seen)
 	return says >= least &&
 	       (says <= len || (seen->protocol == PROTO_UDP && is_first_fragment(seen)));
 }
+
+bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, unsigned service,
+		    const struct edge53_addr *address)
+{
+	for (unsigned i = 0; i < n; i++) {
+		unsigned bits = keys[i].prefix_len - 32, bytes = bits / 8, rest = bits % 8;
+
+		if (keys[i].service == service && !memcmp(keys[i].address, address, bytes) &&
+		    (!rest || !((keys[i].address[bytes] ^ address->bytes[bytes]) >> (8 - rest))))
+			return true;
+	}
+	return false;
+}

@@ -46,7 +46,8 @@ struct setup {
 	struct edge53_backend backends[MODEL_BACKENDS];
 	struct edge53_device devices[DEV_COUNT];
 	struct edge53_prefix_key exempt[MODEL_PREFIXES], doh[MODEL_PREFIXES];
-	unsigned n_exempt, n_doh;
+	struct edge53_prefix_key keep_source[MODEL_PREFIXES];
+	unsigned n_exempt, n_doh, n_keep_source;
 	struct edge53_guard guard[DEV_COUNT]; /* of these the first is for all others, too */
 	bool is_guarded[DEV_COUNT];	      /* else there is no entry */
 };
@@ -139,6 +140,7 @@ struct seen {
 	__u32 id;
 	bool has_ports;
 	unsigned sport, dport;
+	unsigned grows; /* bytes that it gets in front of its payload */
 };
 
 /* ip: from the IP header to the end of the frame. */
@@ -150,6 +152,8 @@ bool is_later_fragment(const struct seen *seen);
 /* Of a whole UDP or TCP packet; of a first fragment, as far as it can be told. */
 bool lengths_are_right(const unsigned char *ip, const struct seen *seen);
 bool is_udp_or_tcp(const struct seen *seen);
+bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, unsigned service,
+		    const struct edge53_addr *address);
 unsigned family_of(const struct edge53_addr *addr);
 bool same_address(const struct edge53_addr *a, const struct edge53_addr *b);
 bool is_zero(const void *bytes, unsigned len);
@@ -168,10 +172,13 @@ struct change {
 	unsigned sport, dport;
 	bool has_id;
 	unsigned dns_id;
-	unsigned hops; /* the TTL is lowered by */
-	unsigned mss;  /* and that option to, at most; 0: not looked at */
+	unsigned hops;		     /* the TTL is lowered by */
+	unsigned mss;		     /* and that option to, at most; 0: not looked at */
+	const unsigned char *header; /* of seen.grows bytes */
 };
 
+/* Of its transport header, with options. */
+unsigned l4_header_len(const unsigned char *ip, const struct seen *seen);
 /* The length of the IP packet after the change, which may be to the other family. */
 unsigned changed_len(const struct seen *seen, unsigned family);
 /* `got_ip` is what the program made of it, for the IPv4 ID that it draws. Returns the length. */
@@ -221,6 +228,9 @@ struct fragment *find_fragment(struct model *model, const struct seen *seen, uns
 			       __u64 now_ns);
 void remember_fragment(struct model *model, const struct seen *seen, unsigned ifindex, __u64 now_ns,
 		       const struct edge53_flow *flow, bool is_refused);
+
+/* The source its backend sees. */
+const struct edge53_addr *source_of(const struct setup *setup, const struct edge53_flow *flow);
 
 void count_client(struct model *model, const struct seen *seen);
 void count_connection(struct model *model, const struct edge53_flow *flow);

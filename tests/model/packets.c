@@ -372,12 +372,6 @@ static const struct edge53_conn *live_conn(const struct model *model)
 	return conn->state ? conn : NULL;
 }
 
-static const struct edge53_addr *ours(const struct edge53_backend *backend,
-				      const struct edge53_flow *flow)
-{
-	return is_zero(&backend->source, 16) ? &flow->client : &backend->source;
-}
-
 /* Chooses the last word of an answer so that the checksum its client gets comes to 0, sent as 0xffff. */
 static void steer_to_zero(struct recipe *r, const struct edge53_flow *flow)
 {
@@ -405,7 +399,7 @@ static bool udp_reply(const struct model *model, struct recipe *r)
 	if (!slot)
 		return false;
 	backend = &model->setup->backends[slot->flow.backend];
-	begin_ip(r, &backend->address, ours(backend, &slot->flow), PROTO_UDP);
+	begin_ip(r, &backend->address, source_of(model->setup, &slot->flow), PROTO_UDP);
 	put_udp(r, backend->udp_port + one_in(32), model->slot_port[at]);
 	put_dns(r, model->slot_id[at] ^ one_in(32),
 		(one_in(32) ? 0 : 0x8180) | rcode | (one_in(8) ? 0x200 : 0), 1, 0);
@@ -442,7 +436,7 @@ static bool tcp_reply(const struct model *model, struct recipe *r)
 	if (!conn)
 		return false;
 	backend = &model->setup->backends[conn->flow.backend];
-	begin_ip(r, &backend->address, ours(backend, &conn->flow), PROTO_TCP);
+	begin_ip(r, &backend->address, source_of(model->setup, &conn->flow), PROTO_TCP);
 	put_tcp(r, backend->tcp_port + one_in(32), conn->snat_port,
 		one_in(3) ? SYN | ACK : random_flags(), random_below(100000));
 	return true;
@@ -497,7 +491,8 @@ static bool icmp_about_query(const struct model *model, struct recipe *r)
 		if (!slot)
 			return false;
 		backend = &model->setup->backends[slot->flow.backend];
-		begin_ip(&quoted, ours(backend, &slot->flow), &backend->address, PROTO_UDP);
+		begin_ip(&quoted, source_of(model->setup, &slot->flow), &backend->address,
+			 PROTO_UDP);
 		put_udp(&quoted, model->slot_port[at], backend->udp_port);
 		put_dns(&quoted, model->slot_id[at], 0x0100, 1, 0);
 	} else {
@@ -506,7 +501,8 @@ static bool icmp_about_query(const struct model *model, struct recipe *r)
 		if (!conn)
 			return false;
 		backend = &model->setup->backends[conn->flow.backend];
-		begin_ip(&quoted, ours(backend, &conn->flow), &backend->address, PROTO_TCP);
+		begin_ip(&quoted, source_of(model->setup, &conn->flow), &backend->address,
+			 PROTO_TCP);
 		put_tcp(&quoted, conn->snat_port, backend->tcp_port, random_flags(), 7);
 	}
 	icmp_about(r, &quoted);

@@ -158,7 +158,7 @@ static void send_to_backend(struct turn *t, enum edge53_reason why, const struct
 	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
 	bool is_udp = t->seen.protocol == PROTO_UDP;
 	struct change change = {
-		.saddr = is_zero(&backend->source, 16) ? flow->client : backend->source,
+		.saddr = *source_of(t->setup, flow),
 		.daddr = backend->address,
 		.has_l4 = true,
 		.sport = sport,
@@ -435,11 +435,11 @@ static bool is_edge_port(unsigned port)
 static bool is_from_backend(const struct turn *t, const struct edge53_flow *flow)
 {
 	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
-	bool is_udp = t->seen.protocol == PROTO_UDP, is_snat = !is_zero(&backend->source, 16);
+	bool is_udp = t->seen.protocol == PROTO_UDP;
 
 	return same_address(&t->seen.saddr, &backend->address) &&
 	       t->seen.sport == (is_udp ? backend->udp_port : backend->tcp_port) &&
-	       same_address(&t->seen.daddr, is_snat ? &backend->source : &flow->client);
+	       same_address(&t->seen.daddr, source_of(t->setup, flow));
 }
 
 static bool is_on_its_device(const struct turn *t, const struct edge53_flow *flow)
@@ -582,19 +582,6 @@ static void take_later_fragment(struct turn *t)
 }
 
 /* --- policies of enforce ---------------------------------------------------------------------- */
-
-static bool matches_prefix(const struct edge53_prefix_key *keys, unsigned n, unsigned service,
-			   const struct edge53_addr *address)
-{
-	for (unsigned i = 0; i < n; i++) {
-		unsigned bits = keys[i].prefix_len - 32, bytes = bits / 8, rest = bits % 8;
-
-		if (keys[i].service == service && !memcmp(keys[i].address, address, bytes) &&
-		    (!rest || !((keys[i].address[bytes] ^ address->bytes[bytes]) >> (8 - rest))))
-			return true;
-	}
-	return false;
-}
 
 bool is_exempt(const struct turn *t, unsigned service, const struct edge53_addr *client)
 {

@@ -130,21 +130,34 @@ static unsigned random_policy(void)
 	return PICK(ipv6) | PICK(dot) | PICK(doh) | (one_in(2) ? EDGE53_SERVICE_EXEMPT : 0);
 }
 
-static void add_prefix(struct edge53_prefix_key *key, const char *address, unsigned len)
+/* How backends of the edge service learn who asks. */
+static unsigned random_identity(void)
+{
+	return one_in(3) ? EDGE53_SERVICE_KEEP_SOURCE : 0;
+}
+
+static void add_prefix(struct edge53_prefix_key *key, enum test_service service,
+		       const char *address, unsigned len)
 {
 	struct edge53_addr addr = test_addr(address);
 
 	key->prefix_len = 32 + len + (family_of(&addr) == 4 ? 96 : 0);
-	key->service = SERVICE_ENFORCE;
+	key->service = service;
 	memcpy(key->address, &addr, 16);
 }
 
 static void set_prefixes(struct setup *setup)
 {
-	add_prefix(&setup->exempt[setup->n_exempt++], "8.0.3.0", 25);
-	add_prefix(&setup->exempt[setup->n_exempt++], "2001:db8:86dd:3::", 64);
-	add_prefix(&setup->doh[setup->n_doh++], "9.9.0.0", 19);
-	add_prefix(&setup->doh[setup->n_doh++], "2620:fe::", 48);
+	add_prefix(&setup->exempt[setup->n_exempt++], SERVICE_ENFORCE, "8.0.3.0", 25);
+	add_prefix(&setup->exempt[setup->n_exempt++], SERVICE_ENFORCE, "2001:db8:86dd:3::", 64);
+	add_prefix(&setup->doh[setup->n_doh++], SERVICE_ENFORCE, "9.9.0.0", 19);
+	add_prefix(&setup->doh[setup->n_doh++], SERVICE_ENFORCE, "2620:fe::", 48);
+	/* Some of the clients, and not the same for the other service. */
+	add_prefix(&setup->keep_source[setup->n_keep_source++], SERVICE_EDGE, "8.0.2.20", 30);
+	add_prefix(&setup->keep_source[setup->n_keep_source++], SERVICE_EDGE, "8.0.3.0", 24);
+	add_prefix(&setup->keep_source[setup->n_keep_source++], SERVICE_EDGE, "2001:db8:86dd:2::18",
+		   125);
+	add_prefix(&setup->keep_source[setup->n_keep_source++], SERVICE_ENFORCE, "8.0.0.0", 16);
 }
 
 static void set_guard(struct setup *setup)
@@ -178,7 +191,8 @@ void random_setup(const struct way *way, struct setup *setup)
 	for (unsigned family = 0; family < 2; family++)
 		if (can_translate && one_in(3))
 			edge[family] = edge[family] == EDGE_V4 ? EDGE_V6 : EDGE_V4;
-	set_service(setup, SERVICE_EDGE, "edge", is_resolved ? EDGE53_SERVICE_XDP : 0, edge);
+	set_service(setup, SERVICE_EDGE, "edge",
+		    (is_resolved ? EDGE53_SERVICE_XDP : 0) | random_identity(), edge);
 	set_service(setup, SERVICE_ENFORCE, "enforce", random_policy(), enforce);
 	set_prefixes(setup);
 	set_guard(setup);

@@ -35,6 +35,28 @@ static unsigned check_pick(struct model *model, const struct edge53_flow *flow, 
 	return (is_udp ? picks->udp : picks->tcp)[0];
 }
 
+const struct edge53_addr *source_of(const struct setup *setup, const struct edge53_flow *flow)
+{
+	const struct edge53_backend *backend = &setup->backends[flow->backend];
+	bool is_clients = flow->flags & EDGE53_FLOW_KEEP_SOURCE || is_zero(&backend->source, 16);
+
+	return is_clients ? &flow->client : &backend->source;
+}
+
+/* With the backend what depends on it is decided. */
+static void set_backend(struct model *model, struct edge53_flow *flow, unsigned backend)
+{
+	const struct setup *setup = model->setup;
+	unsigned family = family_of(&setup->backends[backend].address);
+
+	flow->backend = backend;
+	flow->flags = 0;
+	if (setup->services[flow->service].flags & EDGE53_SERVICE_KEEP_SOURCE &&
+	    family == family_of(&flow->client) &&
+	    matches_prefix(setup->keep_source, setup->n_keep_source, flow->service, &flow->client))
+		flow->flags = EDGE53_FLOW_KEEP_SOURCE;
+}
+
 static void check_time(struct model *model, const char *what, __u64 got, __u64 before, __u64 after)
 {
 	if (got < before || got > after)
@@ -54,7 +76,7 @@ struct edge53_slot *take_slot(struct model *model, const struct edge53_flow *flo
 	slot->lap = (n / SLOTS_PER_CPU + 1) << 1;
 	slot->opened_us = got->slots[at].opened_us;
 	slot->flow = *flow;
-	slot->flow.backend = check_pick(model, flow, true, got->slots[at].flow.backend);
+	set_backend(model, &slot->flow, check_pick(model, flow, true, got->slots[at].flow.backend));
 	model->slot_port[at] = port_of(n);
 	model->slot_id[at] = id_of(n);
 	check_time(model, "the time a slot was opened",
@@ -149,7 +171,7 @@ void open_conn(struct model *model, struct edge53_conn *conn, const struct edge5
 	conn->state = EDGE53_CONN_HALF_OPEN;
 	conn->snat_port = conn_port(at);
 	conn->flow = *flow;
-	conn->flow.backend = check_pick(model, flow, false, theirs->flow.backend);
+	set_backend(model, &conn->flow, check_pick(model, flow, false, theirs->flow.backend));
 	conn->opened_ns = theirs->opened_ns;
 	check_time(model, "the time a connection was opened", conn->opened_ns, got->before_ns,
 		   got->after_ns);
