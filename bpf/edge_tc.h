@@ -33,7 +33,7 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 	now_ns = bpf_ktime_get_ns();
 	why = find_edge_service(pkt, &svc)
 	   ?: check_and_admit(pkt, now_ns, is_counted)
-	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: check_family_skb(skb, pkt, &rw)
 	   ?: edit_query_skb(skb, pkt, &rw)

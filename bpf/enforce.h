@@ -30,7 +30,7 @@ __weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 	   ?: apply_policy(pkt, svc)
 	   ?: check_query(pkt)
 	   ?: admit_client(pkt, now_ns)
-	   ?: open_flow(pkt, svc, now_ns, &query)
+	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: count_query(pkt, &query, now_ns);

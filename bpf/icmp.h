@@ -148,7 +148,7 @@ static __always_inline enum edge53_reason find_backend_of_error(struct packet *p
 	query.snat_port = conn->snat_port;
 	query.dns_id = 0;
 	query.max_udp_payload = 0;
-	query.shift.len = 0;
+	rw->shift.len = 0;
 	return translate_query(pkt, &query, rw);
 }
 
@@ -596,7 +596,7 @@ __weak __noinline int prepare_error(struct __sk_buff *skb, const struct packet *
 }
 
 /* Whether the other family has such an error; then the quote's header becomes it. */
-static __always_inline bool translate_type(struct __sk_buff *skb, const struct packet *pkt,
+static __noinline int translate_type(struct __sk_buff *skb, const struct packet *pkt,
 					   struct icmp_quote *quote)
 {
 	if (bpf_skb_load_bytes(skb, quote->icmp_off, &quote->icmp, sizeof(quote->icmp)))
@@ -605,24 +605,28 @@ static __always_inline bool translate_type(struct __sk_buff *skb, const struct p
 	return pkt->is_ipv6 ? error_to_ipv4(&quote->icmp) : error_to_ipv6(&quote->icmp);
 }
 
+static __always_inline bool changes_family_of(const struct packet *pkt, const struct rewrite *rw)
+{
+	return rw->is_ipv6 != pkt->is_ipv6;
+}
+
 /* Rewrites the error for whom rw says it is for. What the other family has no error for is left as it is. */
 static __always_inline enum edge53_reason rewrite_error(struct __sk_buff *skb, struct packet *pkt,
 							struct icmp_quote *quote,
 							const struct rewrite *rw)
 {
-	bool changes_family = rw->is_ipv6 != pkt->is_ipv6;
 	int written;
 
-	if (changes_family && !translate_type(skb, pkt, quote))
+	if (changes_family_of(pkt, rw) && !translate_type(skb, pkt, quote))
 		return EDGE53_NOT_OURS;
 	if (!drop_priority_tag(skb))
 		return EDGE53_NOT_WRITABLE;
 	if (rw->shift.len) {
 		unshift_quote(skb, pkt, quote, rw);
-		if (changes_family) /* which read the MTU */
+		if (changes_family_of(pkt, rw)) /* which read the MTU */
 			translate_type(skb, pkt, quote);
 	}
-	if (!changes_family)
+	if (!changes_family_of(pkt, rw))
 		written = patch_error(skb, pkt, quote, rw);
 	else if (!prepare_error(skb, pkt, quote, rw))
 		written = 0;

@@ -22,25 +22,25 @@ struct query_flow {
 	__u16 dns_id;
 	__u16 max_udp_payload; /* 0: any */
 	bool is_new_connection;
-	struct shift shift;
 };
 
+/* Of *rw only the shift is filled. */
 static __noinline enum edge53_reason open_flow(const struct packet *pkt,
-						    const struct edge53_service *svc, __u64 now_ns,
-						    struct query_flow *query)
+					       const struct edge53_service *svc, __u64 now_ns,
+					       struct query_flow *query, struct rewrite *rw)
 {
 	enum edge53_reason why;
 	__u32 token;
 
 	query->dns_id = 0;
 	query->max_udp_payload = 0;
-	__builtin_memset(&query->shift, 0, sizeof(query->shift));
+	__builtin_memset(&rw->shift, 0, sizeof(rw->shift));
 	if (pkt->l4proto == IPPROTO_TCP)
 		return tcp_flow_of_client(pkt, svc, now_ns, &query->flow, &query->snat_port,
-					  &query->is_new_connection, &query->shift);
+					  &query->is_new_connection, &rw->shift);
 	query->is_new_connection = false;
 	if (svc->flags & EDGE53_SERVICE_PROXY_UDP) {
-		query->shift.len = proxy_len(pkt->is_ipv6);
+		rw->shift.len = proxy_len(pkt->is_ipv6);
 		query->max_udp_payload = svc->max_udp_payload;
 	}
 	why = ring_open(pkt, svc, now_ns, &query->flow, &token);
@@ -93,9 +93,10 @@ static __always_inline enum edge53_reason check_mtu(const struct packet *pkt, st
 
 /* Whether a query fits into what its backend reads at once, with its header. */
 static __always_inline enum edge53_reason check_payload(const struct packet *pkt,
-							const struct query_flow *query)
+							const struct query_flow *query,
+							const struct rewrite *rw)
 {
-	return query->max_udp_payload && pkt->payload_len + query->shift.len > query->max_udp_payload
+	return query->max_udp_payload && pkt->payload_len + rw->shift.len > query->max_udp_payload
 		       ? EDGE53_TRUNCATED
 		       : GO_ON;
 }
@@ -118,7 +119,7 @@ static __always_inline enum edge53_reason route_query(const struct packet *pkt,
 	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
 	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
 	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
-	return check_ttl(pkt, rw) ?: check_payload(pkt, query) ?: check_mtu(pkt, rw, backend->mtu);
+	return check_ttl(pkt, rw) ?: check_payload(pkt, query, rw) ?: check_mtu(pkt, rw, backend->mtu);
 }
 
 /* UDP: each; TCP: the segment with the client's first byte, or with a FIN in its place. */
@@ -142,6 +143,7 @@ static __always_inline void clamp_query(const struct packet *pkt,
 		rw->max_segment = max_segment(backend, device, pkt->is_ipv6);
 }
 
+/* rw->shift is what open_flow() made of it. */
 static __always_inline enum edge53_reason
 translate_query(const struct packet *pkt, const struct query_flow *query, struct rewrite *rw)
 {
@@ -161,8 +163,7 @@ translate_query(const struct packet *pkt, const struct query_flow *query, struct
 	rw->backend = id;
 	rw->to_ethernet = false;
 	rw->decrement_ttl = false;
-	rw->shift = query->shift;
-	rw->puts_header = carries_header(pkt, &query->shift);
+	rw->puts_header = carries_header(pkt, &rw->shift);
 	if (backend->flags & EDGE53_BACKEND_LOCAL)
 		return GO_ON;
 	if (has_syn(pkt))
