@@ -74,6 +74,8 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 	pkt->dns.id = bpf_ntohs(dns[0]);
 	pkt->dns.flags = bpf_ntohs(dns[1]);
 	pkt->dns.questions = bpf_ntohs(dns[2]);
+	pkt->dns.answers = bpf_ntohs(dns[3]);
+	pkt->dns.authorities = bpf_ntohs(dns[4]);
 	pkt->dns.additionals = bpf_ntohs(dns[5]);
 	return GO_ON;
 }
