@@ -4,6 +4,7 @@
 #define EDGE53_EDGE_TC_H
 
 #include "error.h"
+#include "not_read.h"
 #include "parse_skb.h"
 #include "proxy_skb.h"
 #include "rewrite_skb.h"
@@ -70,6 +71,8 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	if (why == EDGE53_REPLY_UNKNOWN)
+		why = explain_unknown(pkt);
 
 	return finish_or_answer(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }
