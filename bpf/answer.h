@@ -16,6 +16,7 @@ enum answer {
 	ANSWER_REFUSED,	    /* RST, or administratively prohibited */
 	ANSWER_TTL_EXPIRED, /* time exceeded */
 	ANSWER_TOO_BIG,	    /* fragmentation needed, packet too big */
+	ANSWER_TRUNCATED,   /* DNS, TC=1 (truncated.h) */
 };
 
 #define ANSWER_TTL 64

@@ -7,6 +7,7 @@
 #include "count.h"
 #include "fragment.h"
 #include "packet.h"
+#include "truncated.h"
 
 /* Not TC_ACT_OK: the packet goes on to whoever else is attached (tcx: TCX_NEXT). */
 #define TC_GO_ON TC_ACT_UNSPEC
@@ -44,7 +45,8 @@ static __always_inline int finish(const struct packet *pkt, enum edge53_reason w
 /* What XDP passes meets tc next, which judges it again and counts it there; only tc can answer. */
 static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reason why, int sent)
 {
-	if (fate_of(why) == EDGE53_PASS || why == EDGE53_TTL_EXPIRED || why == EDGE53_TOO_BIG)
+	if (fate_of(why) == EDGE53_PASS || why == EDGE53_TTL_EXPIRED || why == EDGE53_TOO_BIG ||
+	    why == EDGE53_TRUNCATED)
 		return XDP_PASS;
 	return finish(pkt, why, XDP_PASS, XDP_DROP, sent);
 }
@@ -72,6 +74,8 @@ static __always_inline enum answer answer_to(enum edge53_reason why)
 		return ANSWER_TTL_EXPIRED;
 	case EDGE53_TOO_BIG:
 		return ANSWER_TOO_BIG;
+	case EDGE53_TRUNCATED:
+		return ANSWER_TRUNCATED;
 	default:
 		return NO_ANSWER;
 	}
@@ -103,6 +107,8 @@ static __always_inline int answer_skb(struct __sk_buff *skb, const struct packet
 {
 	enum answer answer = outcome & 0xff;
 
+	if (answer == ANSWER_TRUNCATED) /* shorter than the query, and of no use to a forger */
+		return answer_truncated(skb, pkt);
 	if (!is_within_budget())
 		return TC_ACT_SHOT;
 	if (answer == ANSWER_REFUSED && pkt->l4proto == IPPROTO_TCP)

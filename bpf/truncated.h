@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The answer with TC=1 to a query that is too long with its PROXY header: the client comes again by TCP
+ * (RFC 7766 section 5). At tc ingress only, as all of answer.h. The query becomes its own answer; the
+ * question stays where it is, what follows it is cut off.
+ */
+#ifndef EDGE53_TRUNCATED_H
+#define EDGE53_TRUNCATED_H
+
+#include "answer.h"
+
+#define DNS_MAX_NAME_LEN 255 /* RFC 1035 section 2.3.4, with the length bytes and the root's */
+#define DNS_MAX_LABEL_LEN 63
+#define DNS_MAX_LABELS 128 /* the shortest are two bytes long, the root's one */
+#define DNS_TYPE_AND_CLASS_LEN 4
+
+#define DNS_TYPE_OPT 41
+#define OPT_LEN 11
+#define OPT_UDP_SIZE 1232 /* what goes through without fragments (DNS flag day 2020) */
+
+/* Between IP header and question. */
+struct answer_headers {
+	struct udphdr udp;
+	__be16 id;
+	__be16 flags;
+	__be16 questions;
+	__be16 answers;
+	__be16 authorities;
+	__be16 additionals;
+};
+
+/*
+ * Bytes of the question; 0 when there is none, more than one, or one that cannot be walked. A global
+ * function: the verifier goes through the labels once, alone.
+ */
+__weak __noinline int question_len(struct __sk_buff *skb, const struct packet *pkt)
+{
+	__u32 off, len = 0;
+	__u8 label = 0;
+
+	if (!pkt || pkt->dns.questions != 1)
+		return 0;
+	off = pkt->l4_off + sizeof(struct answer_headers);
+	for (int i = 0; i < DNS_MAX_LABELS; i++) {
+		if (bpf_skb_load_bytes(skb, off + len, &label, sizeof(label)))
+			return 0;
+		len += 1 + label;
+		if (!label)
+			break;
+		if (label > DNS_MAX_LABEL_LEN) /* a pointer; there is nothing to point to */
+			return 0;
+	}
+	if (label || len > DNS_MAX_NAME_LEN)
+		return 0;
+	len += DNS_TYPE_AND_CLASS_LEN;
+	return DNS_HEADER_LEN + len <= pkt->payload_len ? len : 0;
+}
+
+static __always_inline void make_answer(const struct packet *pkt, __u32 udp_len, bool has_question,
+					struct answer_headers *answer)
+{
+	__builtin_memset(answer, 0, sizeof(*answer));
+	answer->udp.source = bpf_htons(pkt->dport);
+	answer->udp.dest = bpf_htons(pkt->sport);
+	answer->udp.len = bpf_htons(udp_len);
+	answer->udp.check = csum_fold(pseudo_sum(pkt, IPPROTO_UDP, udp_len));
+	answer->id = bpf_htons(pkt->dns.id);
+	answer->flags = bpf_htons(DNS_FLAG_QR | DNS_FLAG_TC |
+				  (pkt->dns.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)));
+	answer->questions = bpf_htons(has_question);
+	answer->additionals = bpf_htons(!!pkt->dns.additionals);
+}
+
+/* Who asks with EDNS is answered with EDNS (RFC 6891 section 6.1.1). */
+static __always_inline bool store_opt(struct __sk_buff *skb, __u32 off)
+{
+	__u8 opt[OPT_LEN] = {};
+
+	opt[2] = DNS_TYPE_OPT;
+	opt[3] = OPT_UDP_SIZE >> 8;
+	opt[4] = OPT_UDP_SIZE & 0xff;
+	return !bpf_skb_store_bytes(skb, off, opt, sizeof(opt), 0);
+}
+
+/*
+ * The field holds the sum of the pseudo header. Where the checksum is still to be completed
+ * (CHECKSUM_PARTIAL) that is what belongs there, and the kernel's helper leaves it alone. Everywhere
+ * else it takes the difference to the whole checksum: ~sum of all, the field as it is now included.
+ */
+static __always_inline bool complete_checksum(struct __sk_buff *skb, __u32 l4_off, __u32 udp_len,
+					      __u16 field)
+{
+	int sum = sum_of_bytes(skb, l4_off, udp_len);
+
+	return sum >= 0 &&
+	       !bpf_l4_csum_replace(skb, l4_off + offsetof(struct udphdr, check), 0,
+				    csum_fold((__u64)(__u32)sum + field), BPF_F_MARK_MANGLED_0);
+}
+
+__weak __noinline int answer_truncated(struct __sk_buff *skb, const struct packet *pkt)
+{
+	const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
+	__u32 extra, l4_off, question, udp_len;
+	struct answer_headers answer;
+
+	if (!pkt)
+		return TC_ACT_SHOT;
+	extra = extra_headers_len(pkt);
+	l4_off = pkt->l4_off - extra;
+	question = question_len(skb, pkt);
+	udp_len = sizeof(answer) + question + (pkt->dns.additionals ? OPT_LEN : 0);
+	make_answer(pkt, udp_len, question, &answer);
+	/* Options go, and the IP header with them: what CHECKSUM_PARTIAL points to stays the UDP header. */
+	if ((extra && bpf_skb_adjust_room(skb, -(int)extra, BPF_ADJ_ROOM_NET, flags)) ||
+	    bpf_skb_change_tail(skb, l4_off + udp_len, 0) ||
+	    !store_ip(skb, pkt, udp_len, IPPROTO_UDP) ||
+	    bpf_skb_store_bytes(skb, l4_off, &answer, sizeof(answer), 0) ||
+	    (pkt->dns.additionals && !store_opt(skb, l4_off + udp_len - OPT_LEN)) ||
+	    !complete_checksum(skb, l4_off, udp_len, answer.udp.check))
+		return TC_ACT_SHOT;
+	return send_back(skb, pkt);
+}
+
+#endif
