@@ -101,6 +101,7 @@ static bool is_admitted(enum edge53_reason why)
 	case EDGE53_BAD_LENGTH:
 	case EDGE53_NOT_A_QUERY:
 	case EDGE53_BAD_COUNTS:
+	case EDGE53_FORGED_HEADER:
 	case EDGE53_FRAGMENTED_QUERY:
 	case EDGE53_FRAGMENT_REFUSED:
 	case EDGE53_NO_CHECKSUM:
@@ -251,7 +252,8 @@ void expect_step(struct model *model, const struct step *step, enum test_program
 	if (in.protocol != 17)
 		return;
 	if (step->query && (step->why == EDGE53_QUERY_SENT || step->why == EDGE53_TTL_EXPIRED ||
-			    step->why == EDGE53_TOO_BIG || step->takes_slot))
+			    step->why == EDGE53_TOO_BIG || step->why == EDGE53_TRUNCATED ||
+			    step->takes_slot))
 		expect_slot(model, &in, in_frame->bytes + 6);
 	else if (step->why == EDGE53_REPLY_SENT)
 		expect_answer(model, &in);

@@ -230,6 +230,20 @@ struct layer_of *with_tail(unsigned tail, struct layer_of *payload)
 	return payload;
 }
 
+struct layer_of *with_id(unsigned id, struct layer_of *message)
+{
+	put16(message->data, id);
+	return message;
+}
+
+struct layer_of *with_opt(struct layer_of *message)
+{
+	static const char opt[11] = { 0, 0, 41, 1232 >> 8, 1232 & 0xff };
+
+	put16(message->data + 10, 1);
+	return option(opt, sizeof(opt), message);
+}
+
 struct layer_of *header_only(struct layer_of *l)
 {
 	l->data_len = 12;

@@ -98,6 +98,12 @@ struct layer_of *nothing(void);
 /* Its last two bytes are changed, so that the UDP checksum of a frame can be steered. */
 struct layer_of *with_tail(unsigned tail, struct layer_of *payload);
 
+/* With another DNS ID: the first two bytes. */
+struct layer_of *with_id(unsigned id, struct layer_of *message);
+
+/* Behind the rest of the message: an OPT record of UDP size 1,232. */
+struct layer_of *with_opt(struct layer_of *message);
+
 /* Cut after the 12 bytes of the DNS header. */
 struct layer_of *header_only(struct layer_of *dns);
 

@@ -109,6 +109,7 @@ int main(int argc, char **argv)
 	add_tables(mss_tables);
 	add_tables(link_tables);
 	add_tables(guard_tables);
+	add_tables(proxy_udp_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);

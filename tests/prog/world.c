@@ -365,6 +365,16 @@ void world_set_query_mtu(unsigned mtu)
 	store_service(key, &service);
 }
 
+void world_set_max_udp_payload(unsigned bytes)
+{
+	struct edge53_service service;
+	__u32 key = SERVICE_EDGE;
+
+	world_get(world.skel->maps.services, &key, &service);
+	service.max_udp_payload = bytes;
+	store_service(key, &service);
+}
+
 void world_age_fragments(unsigned seconds)
 {
 	int fd = bpf_map__fd(world.skel->maps.fragments);

@@ -98,6 +98,8 @@ void world_guard(unsigned ifindex, enum edge53_guard_policy policy);
 void world_set_mtu(enum test_device device, unsigned mtu);
 void world_set_backend_mtu(unsigned id, unsigned mtu);
 void world_set_query_mtu(unsigned mtu); /* of the edge service */
+/* Of the edge service; 0: any. */
+void world_set_max_udp_payload(unsigned bytes);
 void world_age_fragments(unsigned seconds);
 void world_remove_device(enum test_device device);
 void world_detach_backend(unsigned id); /* its device is gone */
