@@ -20,9 +20,18 @@
 #define GOOGLE "8.8.8.8"
 #define GOOGLE6 "2001:4860:4860::8888"
 
-#define TELLS(packet, reason, answer) \
-	{ { .query = packet, .why = EDGE53_##reason, .told = answer, .by_tc = true } }
-#define SILENT(packet, reason) { { .query = packet, .why = EDGE53_##reason, .by_tc = true } }
+#define TELLS(packet, reason, answer)                                                              \
+	{                                                                                          \
+		{                                                                                  \
+			.query = packet, .why = EDGE53_##reason, .told = answer, .by_tc = true     \
+		}                                                                                  \
+	}
+#define SILENT(packet, reason)                                                                     \
+	{                                                                                          \
+		{                                                                                  \
+			.query = packet, .why = EDGE53_##reason, .by_tc = true                     \
+		}                                                                                  \
+	}
 
 /* RFC 1812 4.3.2.3 and RFC 4443 2.4 (c), less the headers of the error. */
 #define QUOTE4(ip) quoting(576 - 28, ip)
@@ -36,16 +45,28 @@
 #define SENT(n) udp(port_of(n), BACKEND_UDP, dns_query(id_of(n), NAME))
 #define ANSWER(n) udp(BACKEND_UDP, port_of(n), dns_reply(id_of(n), NAME))
 #define ANSWERED udp(53, 40000, dns_reply(7, NAME))
-#define ASK4 { .query = ASKS4, .becomes = forwarded(ip4(EDGE, BACKEND, SENT(0))),                \
-	       .why = EDGE53_QUERY_SENT }
-#define ASK6 { .query = ASKS6, .becomes = forwarded(ip6(EDGE6, BACKEND6, SENT(0))),              \
-	       .why = EDGE53_QUERY_SENT }
+#define ASK4                                                                                       \
+	{                                                                                          \
+		.query = ASKS4, .becomes = forwarded(ip4(EDGE, BACKEND, SENT(0))),                 \
+		.why = EDGE53_QUERY_SENT                                                           \
+	}
+#define ASK6                                                                                       \
+	{                                                                                          \
+		.query = ASKS6, .becomes = forwarded(ip6(EDGE6, BACKEND6, SENT(0))),               \
+		.why = EDGE53_QUERY_SENT                                                           \
+	}
 #define ANSWERS4 ip4(BACKEND, EDGE, ANSWER(0))
 #define ANSWERS6 ip6(BACKEND6, EDGE6, ANSWER(0))
-#define ANSWER_IT4 { .reply = ANSWERS4, .becomes = forwarded(ip4(FRONTEND, CLIENT, ANSWERED)),   \
-		     .why = EDGE53_REPLY_SENT }
-#define ANSWER_IT6 { .reply = ANSWERS6, .becomes = forwarded(ip6(FRONTEND6, CLIENT6, ANSWERED)), \
-		     .why = EDGE53_REPLY_SENT }
+#define ANSWER_IT4                                                                                 \
+	{                                                                                          \
+		.reply = ANSWERS4, .becomes = forwarded(ip4(FRONTEND, CLIENT, ANSWERED)),          \
+		.why = EDGE53_REPLY_SENT                                                           \
+	}
+#define ANSWER_IT6                                                                                 \
+	{                                                                                          \
+		.reply = ANSWERS6, .becomes = forwarded(ip6(FRONTEND6, CLIENT6, ANSWERED)),        \
+		.why = EDGE53_REPLY_SENT                                                           \
+	}
 #define TO_BACKEND4(l4) any_id(ip4(EDGE, BACKEND, l4))
 #define TO_BACKEND6(l4) ip6(EDGE6, BACKEND6, l4)
 
@@ -108,20 +129,28 @@ static int replies_expire(const struct path *path)
 	const struct test_case cases[] = {
 		{ "the backend is told, and the query left open",
 		  { ASK4,
-		    { .reply = ttl(1, ANSWERS4), .why = EDGE53_TTL_EXPIRED, .by_tc = true,
+		    { .reply = ttl(1, ANSWERS4),
+		      .why = EDGE53_TTL_EXPIRED,
+		      .by_tc = true,
 		      .told = TO_BACKEND4(EXCEEDED4(ttl(1, ANSWERS4))) },
 		    ANSWER_IT4 } },
 		{ "over IPv6",
 		  { ASK6,
-		    { .reply = ttl(1, ANSWERS6), .why = EDGE53_TTL_EXPIRED, .by_tc = true,
+		    { .reply = ttl(1, ANSWERS6),
+		      .why = EDGE53_TTL_EXPIRED,
+		      .by_tc = true,
 		      .told = TO_BACKEND6(EXCEEDED6(ttl(1, ANSWERS6))) },
 		    ANSWER_IT6 } },
 		{ "who is told is told in his own family",
-		  { { .query = ttl(1, ASKS6), .why = EDGE53_TTL_EXPIRED, .by_tc = true,
+		  { { .query = ttl(1, ASKS6),
+		      .why = EDGE53_TTL_EXPIRED,
+		      .by_tc = true,
 		      .told = TO6(EXCEEDED6(ttl(1, ASKS6))) },
-		    { .query = ASKS6, .becomes = any_id(forwarded(ip4(EDGE, BACKEND, SENT(1)))),
+		    { .query = ASKS6,
+		      .becomes = any_id(forwarded(ip4(EDGE, BACKEND, SENT(1)))),
 		      .why = EDGE53_QUERY_SENT },
-		    { .reply = ttl(1, ip4(BACKEND, EDGE, ANSWER(1))), .why = EDGE53_TTL_EXPIRED,
+		    { .reply = ttl(1, ip4(BACKEND, EDGE, ANSWER(1))),
+		      .why = EDGE53_TTL_EXPIRED,
 		      .by_tc = true,
 		      .told = TO_BACKEND4(EXCEEDED4(ttl(1, ip4(BACKEND, EDGE, ANSWER(1))))) } },
 		  .world = backend_ipv4 },
@@ -197,7 +226,8 @@ static int queries_too_big(const struct path *path)
 		{ "it just fits",
 		  { { .query = dont_fragment(LONG4),
 		      .becomes = dont_fragment(forwarded(ip4(EDGE, BACKEND, LONG_SENT))),
-		      .why = EDGE53_QUERY_SENT, .by_tc = true } },
+		      .why = EDGE53_QUERY_SENT,
+		      .by_tc = true } },
 		  .world = mtu_1357 },
 		{ "IPv6", TELLS(LONG6, TOO_BIG, TO6(TOO_BIG6(1280, LONG6))), .world = mtu_1280 },
 		{ "to an IPv6 backend: 20 bytes less for the client",
@@ -206,26 +236,31 @@ static int queries_too_big(const struct path *path)
 		{ "it just fits to an IPv6 backend",
 		  { { .query = dont_fragment(LONG4),
 		      .becomes = forwarded(ip6(EDGE6, BACKEND6, LONG_SENT)),
-		      .why = EDGE53_QUERY_SENT, .by_tc = true } },
+		      .why = EDGE53_QUERY_SENT,
+		      .by_tc = true } },
 		  .world = mtu_1377_to_ipv6 },
 		{ "IPv6 to an IPv4 backend: 20 bytes more",
 		  TELLS(LONG6, TOO_BIG, TO6(TOO_BIG6(1376, LONG6))), .world = mtu_1356_to_ipv4 },
 		{ "IPv6 just fits to an IPv4 backend",
 		  { { .query = LONG6,
 		      .becomes = dont_fragment(ip_id(0, forwarded(ip4(EDGE, BACKEND, LONG_SENT)))),
-		      .why = EDGE53_QUERY_SENT, .by_tc = true } },
+		      .why = EDGE53_QUERY_SENT,
+		      .by_tc = true } },
 		  .world = mtu_1357_to_ipv4 },
 		{ "without DF it would have to be fragmented: not towards Ethernet",
 		  SILENT(LONG4, TOO_BIG), .paths = ETHERNET_BACKEND, .world = mtu_1280 },
 		{ "without DF the tunnel fragments it outside",
-		  { { .query = LONG4, .becomes = forwarded(ip4(EDGE, BACKEND, LONG_SENT)),
+		  { { .query = LONG4,
+		      .becomes = forwarded(ip4(EDGE, BACKEND, LONG_SENT)),
 		      .why = EDGE53_QUERY_SENT } },
-		  .paths = TC_L2_L3, .world = mtu_1280 },
+		  .paths = TC_L2_L3,
+		  .world = mtu_1280 },
 		{ "a TCP segment",
-		  { { .query = dont_fragment(ip4(CLIENT, FRONTEND,
-						 tcp(40000, 53, "S", longer(1300, nothing())))),
+		  { { .query = dont_fragment(
+			      ip4(CLIENT, FRONTEND, tcp(40000, 53, "S", longer(1300, nothing())))),
 		      .told = TO4(TOO_BIG4(1280, dont_fragment(ip4(CLIENT, FRONTEND,
-						tcp(40000, 53, "S", longer(1300, nothing())))))),
+								   tcp(40000, 53, "S",
+								       longer(1300, nothing())))))),
 		      STATES(TOO_BIG, HALF_OPEN) } },
 		  .world = mtu_1280 },
 	};
@@ -259,31 +294,42 @@ static int replies_too_big(const struct path *path)
 	const struct test_case cases[] = {
 		{ "with DF the backend is told, and the query left open",
 		  { ASK4,
-		    { .reply = dont_fragment(ip4(BACKEND, EDGE, LONG_ANSWER)), .by_tc = true,
-		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND4(TOO_BIG4(1280, long4)) },
+		    { .reply = dont_fragment(ip4(BACKEND, EDGE, LONG_ANSWER)),
+		      .by_tc = true,
+		      .why = EDGE53_TOO_BIG,
+		      .told = TO_BACKEND4(TOO_BIG4(1280, long4)) },
 		    ANSWER_IT4 },
 		  .world = uplink_1280 },
 		{ "IPv6",
 		  { ASK6,
-		    { .reply = ip6(BACKEND6, EDGE6, LONG_ANSWER), .by_tc = true,
-		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND6(TOO_BIG6(1280, long6)) },
+		    { .reply = ip6(BACKEND6, EDGE6, LONG_ANSWER),
+		      .by_tc = true,
+		      .why = EDGE53_TOO_BIG,
+		      .told = TO_BACKEND6(TOO_BIG6(1280, long6)) },
 		    ANSWER_IT6 },
 		  .world = uplink_1280 },
 		{ "of an IPv4 backend to an IPv6 client: 20 bytes less",
-		  { { .query = ASKS6, .becomes = any_id(forwarded(ip4(EDGE, BACKEND, SENT(0)))),
+		  { { .query = ASKS6,
+		      .becomes = any_id(forwarded(ip4(EDGE, BACKEND, SENT(0)))),
 		      .why = EDGE53_QUERY_SENT },
-		    { .reply = dont_fragment(ip4(BACKEND, EDGE, LONG_ANSWER)), .by_tc = true,
-		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND4(TOO_BIG4(1260, long4)) } },
+		    { .reply = dont_fragment(ip4(BACKEND, EDGE, LONG_ANSWER)),
+		      .by_tc = true,
+		      .why = EDGE53_TOO_BIG,
+		      .told = TO_BACKEND4(TOO_BIG4(1260, long4)) } },
 		  .world = uplink_1280_to_ipv4 },
 		{ "of an IPv6 backend to an IPv4 client: 20 bytes more",
-		  { { .query = ASKS4, .becomes = forwarded(ip6(EDGE6, BACKEND6, SENT(0))),
+		  { { .query = ASKS4,
+		      .becomes = forwarded(ip6(EDGE6, BACKEND6, SENT(0))),
 		      .why = EDGE53_QUERY_SENT },
-		    { .reply = ip6(BACKEND6, EDGE6, LONG_ANSWER), .by_tc = true,
-		      .why = EDGE53_TOO_BIG, .told = TO_BACKEND6(TOO_BIG6(1300, long6)) } },
+		    { .reply = ip6(BACKEND6, EDGE6, LONG_ANSWER),
+		      .by_tc = true,
+		      .why = EDGE53_TOO_BIG,
+		      .told = TO_BACKEND6(TOO_BIG6(1300, long6)) } },
 		  .world = uplink_1280_to_ipv6 },
 		{ "without DF",
 		  { ASK4,
-		    { .reply = ip4(BACKEND, EDGE, LONG_ANSWER), .why = EDGE53_TOO_BIG,
+		    { .reply = ip4(BACKEND, EDGE, LONG_ANSWER),
+		      .why = EDGE53_TOO_BIG,
 		      .by_tc = true },
 		    ANSWER_IT4 },
 		  .world = uplink_1280 },
@@ -296,10 +342,13 @@ static int replies_too_big(const struct path *path)
 
 /* 20 + 20 + gso_size bytes each. */
 #define BUNDLE(sport, dport) tcp(sport, dport, "A", longer(1500, nothing()))
-#define OPEN                                                                                     \
-	{ .query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "S", nothing())),                         \
-	  .becomes = forwarded(ip4(EDGE, BACKEND, tcp(conn_port(0), BACKEND_TCP, "S", nothing()))),\
-	  .why = EDGE53_TCP_OPENED, .state = EDGE53_CONN_HALF_OPEN }
+#define OPEN                                                                                       \
+	{                                                                                          \
+		.query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "S", nothing())),                    \
+		.becomes = forwarded(                                                              \
+			ip4(EDGE, BACKEND, tcp(conn_port(0), BACKEND_TCP, "S", nothing()))),       \
+		.why = EDGE53_TCP_OPENED, .state = EDGE53_CONN_HALF_OPEN                           \
+	}
 
 static int bundles(const struct path *path)
 {
@@ -322,16 +371,16 @@ static int bundles(const struct path *path)
 		  { OPEN,
 		    { .query = dont_fragment(ip4(CLIENT, FRONTEND, BUNDLE(40000, 53))),
 		      .why = EDGE53_TOO_BIG,
-		      .told = TO4(TOO_BIG4(1280, dont_fragment(ip4(CLIENT, FRONTEND,
-								   BUNDLE(40000, 53))))),
+		      .told = TO4(TOO_BIG4(
+			      1280, dont_fragment(ip4(CLIENT, FRONTEND, BUNDLE(40000, 53))))),
 		      .state = EDGE53_CONN_HALF_OPEN,
 		      .gso_size = 1241 } },
-		  .paths = TC_L2 | TC_L2_CHECKED | TC_L2_L3, .world = mtu_1280 },
+		  .paths = TC_L2 | TC_L2_CHECKED | TC_L2_L3,
+		  .world = mtu_1280 },
 		{ "of datagrams: only the first would be right",
 		  { { .query = ASKS4, .why = EDGE53_BAD_LENGTH, .gso_size = 20 } } },
 		{ "of datagrams in a reply",
-		  { ASK4,
-		    { .reply = ANSWERS4, .why = EDGE53_REPLY_UNKNOWN, .gso_size = 20 } } },
+		  { ASK4, { .reply = ANSWERS4, .why = EDGE53_REPLY_UNKNOWN, .gso_size = 20 } } },
 	};
 
 	return RUN(path, cases);
@@ -346,9 +395,11 @@ static void rejects_dot(void)
 
 #define DOT4(l4) ip4(CLIENT, GOOGLE, l4)
 #define REFUSED4(l4) any_id(ip4(GOOGLE, CLIENT, l4))
-#define RESETS(segment, flags, seq, ack)                                                         \
-	{ { .query = DOT4(segment), .why = EDGE53_DOT_REJECTED,                                   \
-	    .told = REFUSED4(reset(853, 40000, flags, seq, ack)) } }, .world = rejects_dot
+#define RESETS(segment, flags, seq, ack)                                                           \
+	{ { .query = DOT4(segment),                                                                \
+	    .why = EDGE53_DOT_REJECTED,                                                            \
+	    .told = REFUSED4(reset(853, 40000, flags, seq, ack)) } },                              \
+		.world = rejects_dot
 #define TLS(flags, payload) tcp(40000, 853, flags, payload)
 #define REJECTS_SILENTLY(packet) SILENT(packet, DOT_REJECTED), .world = rejects_dot
 
@@ -421,16 +472,196 @@ static int prohibited(const struct path *path)
 	return RUN(path, cases);
 }
 
+/* --- TC=1 --------------------------------------------------------------------------------------- */
+
+static void proxy_udp(unsigned max_udp_payload)
+{
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_PROXY_UDP);
+	world_set_max_udp_payload(max_udp_payload);
+}
+
+static void proxy_udp_100(void)
+{
+	proxy_udp(100);
+}
+
+static struct layer_of *with_counts(unsigned answers, unsigned authorities,
+				    struct layer_of *message)
+{
+	message->data[7] = answers;
+	message->data[9] = authorities;
+	return message;
+}
+
+static struct layer_of *labels_of_one(unsigned n)
+{
+	struct layer_of *q = nothing();
+
+	while (n--)
+		option("\1a", 2, q);
+	return option("\0\0\1\0\1", 5, q);
+}
+
+/* A name of len bytes, with those of its lengths and the root's, then type A and class IN. */
+static struct layer_of *question(unsigned len)
+{
+	struct layer_of *q = nothing();
+	unsigned rest = len - 1;
+
+	while (rest) {
+		unsigned label = rest == 65 ? 31 : rest > 64 ? 63 : rest - 1;
+
+		q->data[q->data_len] = label;
+		memset(q->data + q->data_len + 1, 'a' + label % 26, label);
+		q->data_len += 1 + label;
+		rest -= 1 + label;
+	}
+	return option("\0\0\1\0\1", 5, q);
+}
+
+static struct layer_of *dns_with(unsigned flags, unsigned questions, unsigned additionals,
+				 struct layer_of *rest)
+{
+	struct layer_of *message = header_only(dns(7, flags, questions, additionals, ""));
+
+	return option((const char *)rest->data, rest->data_len, message);
+}
+
+/* Bytes of DNS header and rest in which no question is. */
+static struct layer_of *without_its_last(unsigned bytes, struct layer_of *message)
+{
+	message->data_len -= bytes;
+	return message;
+}
+
+#define TOO_LONG(message) longer(200, message)
+#define ASKS_UDP(message) udp(40000, 53, message)
+#define TRUNCATED(packet, answer)                                                                  \
+	{ { .query = packet, .why = EDGE53_TRUNCATED, .told = answer, .by_tc = true } },           \
+		.world = proxy_udp_100
+/* 203 bytes and more, of which 72 would be read. */
+#define TRUNCATED4(message, answer)                                                                \
+	TRUNCATED(ip4(CLIENT, FRONTEND, ASKS_UDP(message)), TO4(udp(53, 40000, answer)))
+#define TRUNCATED6(message, answer)                                                                \
+	TRUNCATED(ip6(CLIENT6, FRONTEND6, ASKS_UDP(message)), TO6(udp(53, 40000, answer)))
+#define NO_QUESTION dns_with(0x8300, 0, 0, nothing())
+#define A_QUERY(len) dns_with(0x0100, 1, 0, question(len))
+#define ITS_ANSWER(len) dns_with(0x8300, 1, 0, question(len))
+#define TOO_LONG4 ip4(CLIENT, FRONTEND, ASKS_UDP(TOO_LONG(A_QUERY(13))))
+#define ITS_ANSWER4 TO4(udp(53, 40000, ITS_ANSWER(13)))
+#define STRANGE(bytes) dns_with(0x0100, 1, 0, raw(0, (const unsigned char *)bytes, sizeof(bytes)))
+
+static int truncated(const struct path *path)
+{
+	const struct test_case cases[] = {
+		{ "a question", TRUNCATED4(TOO_LONG(A_QUERY(13)), ITS_ANSWER(13)) },
+		{ "over IPv6", TRUNCATED6(TOO_LONG(A_QUERY(13)), ITS_ANSWER(13)) },
+		{ "of an odd length over IPv6", TRUNCATED6(TOO_LONG(A_QUERY(14)), ITS_ANSWER(14)) },
+		{ "of the root", TRUNCATED4(TOO_LONG(A_QUERY(1)), ITS_ANSWER(1)) },
+		{ "with EDNS", TRUNCATED4(TOO_LONG(dns_with(0x0100, 1, 1, question(13))),
+					  with_opt(ITS_ANSWER(13))) },
+		{ "with EDNS over IPv6, an even length before the OPT record",
+		  TRUNCATED6(TOO_LONG(dns_with(0x0120, 1, 1, question(14))),
+			     with_opt(ITS_ANSWER(14))) },
+		{ "with two additional records",
+		  TRUNCATED4(TOO_LONG(dns_with(0x0100, 1, 2, question(13))),
+			     with_opt(ITS_ANSWER(13))) },
+		{ "without RD", TRUNCATED4(TOO_LONG(dns_with(0, 1, 0, question(13))),
+					   dns_with(0x8200, 1, 0, question(13))) },
+		{ "with every flag: of them only RD is answered",
+		  TRUNCATED4(TOO_LONG(dns_with(0x07ff, 1, 0, question(13))),
+			     dns_with(0x8300, 1, 0, question(13))) },
+		{ "NOTIFY with every flag",
+		  TRUNCATED4(TOO_LONG(dns_with(0x27ff, 1, 0, question(13))),
+			     dns_with(0xa300, 1, 0, question(13))) },
+		{ "opcode 15", TRUNCATED4(TOO_LONG(dns_with(0x7800, 1, 0, question(13))),
+					  dns_with(0xfa00, 1, 0, question(13))) },
+		{ "UPDATE with three zones, whatever that means",
+		  TRUNCATED4(TOO_LONG(dns_with(0x2900, 3, 0, question(13))),
+			     dns_with(0xab00, 0, 0, nothing())) },
+		{ "a cookie alone",
+		  TRUNCATED4(TOO_LONG(dns_with(0x0100, 0, 1, nothing())), with_opt(NO_QUESTION)) },
+		{ "answers and authorities are not counted in the answer",
+		  TRUNCATED4(TOO_LONG(with_counts(5, 6, A_QUERY(13))), ITS_ANSWER(13)) },
+		{ "the longest name", TRUNCATED4(TOO_LONG(A_QUERY(255)), ITS_ANSWER(255)) },
+		{ "the longest name, over IPv6 and with EDNS",
+		  TRUNCATED6(TOO_LONG(dns_with(0x0100, 1, 1, question(255))),
+			     with_opt(ITS_ANSWER(255))) },
+		{ "a name too long by one", TRUNCATED4(TOO_LONG(A_QUERY(256)), NO_QUESTION) },
+		{ "a label of 63", TRUNCATED4(TOO_LONG(A_QUERY(65)), ITS_ANSWER(65)) },
+		{ "a label of 64, which is none",
+		  TRUNCATED4(TOO_LONG(STRANGE("\100aaaaaaaaaaaaaaaa")), NO_QUESTION) },
+		{ "a pointer", TRUNCATED4(TOO_LONG(STRANGE("\300\14\0\1\0\1")), NO_QUESTION) },
+		{ "a pointer behind a label",
+		  TRUNCATED4(TOO_LONG(STRANGE("\1a\300\14\0\1\0\1")), NO_QUESTION) },
+		{ "the most labels: 127",
+		  TRUNCATED4(TOO_LONG(dns_with(0x0100, 1, 0, labels_of_one(127))),
+			     dns_with(0x8300, 1, 0, labels_of_one(127))) },
+		{ "a label too many",
+		  TRUNCATED4(TOO_LONG(dns_with(0x0100, 1, 0, labels_of_one(128))), NO_QUESTION) },
+		{ "a question and nothing behind", TRUNCATED4(A_QUERY(80), ITS_ANSWER(80)) },
+		{ "its class is cut off",
+		  TRUNCATED4(without_its_last(1, A_QUERY(80)), NO_QUESTION) },
+		{ "its name is cut off before the root",
+		  TRUNCATED4(without_its_last(5, A_QUERY(80)), NO_QUESTION) },
+		{ "its name is cut off in a label",
+		  TRUNCATED4(without_its_last(9, A_QUERY(80)), NO_QUESTION) },
+		{ "what the UDP length leaves out does not count",
+		  TRUNCATED(ip4(CLIENT, FRONTEND, length_off_by(-1, ASKS_UDP(A_QUERY(80)))),
+			    TO4(udp(53, 40000, NO_QUESTION))) },
+		{ "nor does what is behind the packet",
+		  TRUNCATED(padded(1, ip4(CLIENT, FRONTEND,
+					  ASKS_UDP(without_its_last(1, A_QUERY(80))))),
+			    TO4(udp(53, 40000, NO_QUESTION))) },
+		{ "padding is cut off", TRUNCATED(padded(9, TOO_LONG4), ITS_ANSWER4) },
+		{ "without checksum: the answer has one",
+		  TRUNCATED(ip4(CLIENT, FRONTEND, zero_checksum(ASKS_UDP(TOO_LONG(A_QUERY(13))))),
+			    ITS_ANSWER4) },
+		{ "with a wrong one: the answer has a right one",
+		  TRUNCATED(ip4(CLIENT, FRONTEND, bad_checksum(ASKS_UDP(TOO_LONG(A_QUERY(13))))),
+			    ITS_ANSWER4) },
+		{ "with what a partial one looks like, and is none here",
+		  TRUNCATED(ip4(CLIENT, FRONTEND,
+				partial_checksum(ASKS_UDP(TOO_LONG(A_QUERY(13))))),
+			    ITS_ANSWER4) },
+		{ "TOS and DF are not answered",
+		  TRUNCATED(tos(0xb8, dont_fragment(TOO_LONG4)), ITS_ANSWER4) },
+		{ "options are dropped", TRUNCATED(options(3, TOO_LONG4), ITS_ANSWER4),
+		  .paths = ETHERNET_UPLINK },
+		{ "extension headers are dropped",
+		  TRUNCATED(ip6(CLIENT6, FRONTEND6,
+				ip6_ext(60, ip6_ext(0, ASKS_UDP(TOO_LONG(A_QUERY(13)))))),
+			    TO6(udp(53, 40000, ITS_ANSWER(13)))),
+		  .paths = ETHERNET_UPLINK },
+		{ "with a priority beside the bytes",
+		  { { .query = TOO_LONG4,
+		      .why = EDGE53_TRUNCATED,
+		      .told = ITS_ANSWER4,
+		      .has_vlan = true,
+		      .vlan_tci = 0xe000 } },
+		  .paths = TC_L2 | TC_L2_CHECKED | TC_L2_L3,
+		  .world = proxy_udp_100 },
+		{ "from nobody",
+		  SILENT(ip4("0.0.0.0", FRONTEND, ASKS_UDP(TOO_LONG(A_QUERY(13)))), TRUNCATED),
+		  .paths = ETHERNET_UPLINK, .world = proxy_udp_100 },
+		{ "from a group over IPv6",
+		  SILENT(ip6("ff02::1", FRONTEND6, ASKS_UDP(TOO_LONG(A_QUERY(13)))), TRUNCATED),
+		  .paths = ETHERNET_UPLINK, .world = proxy_udp_100 },
+	};
+
+	return RUN(path, cases);
+}
+
 /* --- how many --------------------------------------------------------------------------------- */
 
-static unsigned told_of(const struct path *path, unsigned n)
+static unsigned told_of(const struct path *path, struct layer_of *query, unsigned n)
 {
 	struct frame in, out;
 	unsigned told = 0;
 
-	frame_of_query(path, DOT4(TLS("S", nothing())), &in);
+	frame_of_query(path, query, &in);
 	while (n--)
-		told += world_run(path->query, DEV_PPP, &in, &out) == TC_ACT_REDIRECT;
+		told += world_run(path->query, client_device(path), &in, &out) == TC_ACT_REDIRECT;
 	return told;
 }
 
@@ -460,16 +691,28 @@ static int thousand_a_second(const struct path *path)
 
 	world_reset(path->client_is_l3, path->backend_is_l3);
 	rejects_dot();
-	told = told_of(path, 1200);
+	told = told_of(path, DOT4(TLS("S", nothing())), 1200);
 	if (now_ms() - begin < 1000) /* a slow machine needs longer, and may tell more */
 		good &= expect(path, "told of the first 1,200", told, 1000);
 	good &= expect(path, "not told", world_cpu_state(0).refusals_suppressed, 1200 - told);
 	usleep(1050000);
-	good &= expect(path, "told a second later", told_of(path, 10), 10);
+	good &= expect(path, "told a second later", told_of(path, DOT4(TLS("S", nothing())), 10),
+		       10);
 	world_read_counters(&counters);
 	good &= expect(path, "counted", counters.reasons[SERVICE_ENFORCE][EDGE53_DOT_REJECTED],
 		       1210);
 	return !good;
+}
+
+/* An answer with TC=1 is no longer than the query; whoever forges queries gains nothing. */
+static int truncated_without_limit(const struct path *path)
+{
+	struct layer_of *query = ip4(CLIENT, FRONTEND, ASKS_UDP(TOO_LONG(A_QUERY(13))));
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	proxy_udp_100();
+	return !(expect(path, "answered of 1,200", told_of(path, query, 1200), 1200) &
+		 expect(path, "not answered", world_cpu_state(0).refusals_suppressed, 0));
 }
 
 const struct table answer_tables[] = {
@@ -480,6 +723,9 @@ const struct table answer_tables[] = {
 	{ "answers: bundles", bundles, TC_L2 | TC_L2_CHECKED | TC_L2_L3 | TC_L3 },
 	{ "answers: RST", resets, ENFORCE_PATHS },
 	{ "answers: prohibited", prohibited, ENFORCE_L2 },
+	{ "answers: TC=1", truncated, EDGE_PATHS },
+	{ "answers: TC=1 without limit", truncated_without_limit,
+	  TC_L2 | TC_L2_CHECKED | TC_L2_L3 | TC_L3 | TC_L3_L2 },
 	{ "answers: a thousand a second", thousand_a_second, ENFORCE_PATHS },
 	{},
 };
