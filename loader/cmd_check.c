@@ -9,19 +9,32 @@
 #include "log.h"
 #include "plan.h"
 #include "policies.h"
+#include "probe.h"
+
+#define KEY_NO_PROBE 0x100 /* no letter */
+
+struct options {
+	const char *config_path;
+	bool no_probe;
+};
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (" DEFAULT_CONFIG_PATH ")", 0 },
+	{ "no-probe", KEY_NO_PROBE, NULL, 0,
+	  "Do not ask backends whether they read PROXY headers", 0 },
 	{ 0 },
 };
 
 static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
-	const char **config_path = state->input;
+	struct options *options = state->input;
 
 	switch (key) {
 	case 'c':
-		*config_path = arg;
+		options->config_path = arg;
+		return 0;
+	case KEY_NO_PROBE:
+		options->no_probe = true;
 		return 0;
 	case ARGP_KEY_ARG:
 		argp_error(state, "unexpected argument \"%s\"", arg);
@@ -94,6 +107,17 @@ static void print_policies(const struct plan_service *service)
 	printf("\n");
 }
 
+static void print_client_ip(const struct plan_service *service)
+{
+	if (!(service->flags & (EDGE53_SERVICE_PROXY_UDP | EDGE53_SERVICE_PROXY_TCP)))
+		return;
+	printf("  the client's address to the backends: UDP %s", client_ip_udp_word(service->flags));
+	if (service->max_udp_payload)
+		printf(" (in %u bytes)", service->max_udp_payload);
+	printf(", TCP %s%s\n", client_ip_tcp_word(service->flags),
+	       service->tcp_refused ? " (refused, see below)" : "");
+}
+
 static void print_service(const struct plan *plan, size_t index)
 {
 	const struct plan_service *service = &plan->services[index];
@@ -112,6 +136,7 @@ static void print_service(const struct plan *plan, size_t index)
 	}
 	for (size_t i = 0; i < service->n_backends; i++)
 		print_backend(&service->backends[i]);
+	print_client_ip(service);
 	print_policies(service);
 	for (size_t i = 0; i < service->exempt.n; i++)
 		print_exempt(&service->exempt.list[i]);
@@ -132,24 +157,116 @@ static void print_plan(const struct plan *plan)
 		printf("%s: %s\n", levels[plan->findings[i].level], plan->findings[i].text);
 }
 
+/* --- do the backends read PROXY headers? ------------------------------------------------------ */
+
+/* Appends what is to be asked of the backends of a service. Returns how many there are now. */
+static size_t collect_probes(const struct plan_service *service, struct probe *probes, size_t n)
+{
+	for (size_t i = 0; i < service->n_backends; i++) {
+		const struct plan_backend *b = &service->backends[i];
+		struct probe probe = { .backend = b->address,
+				       .source = b->source,
+				       .ifindex = b->ifindex };
+
+		if (b->usable && b->udp_port && service->flags & EDGE53_SERVICE_PROXY_UDP &&
+		    n < PROBE_MAX) {
+			probe.port = b->udp_port;
+			probes[n++] = probe;
+		}
+		if (b->usable && b->tcp_port && service->flags & EDGE53_SERVICE_PROXY_TCP &&
+		    n < PROBE_MAX) {
+			probe.port = b->tcp_port;
+			probe.is_tcp = true;
+			probes[n++] = probe;
+		}
+	}
+	return n;
+}
+
+static void print_advice(const struct probe *probe)
+{
+	char source[ADDR_TEXT_LEN];
+
+	printf("; is it set up to read them from %s? Else set client_ip.%s: none\n",
+	       addr_format(&probe->source, source), probe->is_tcp ? "tcp" : "udp");
+}
+
+static void print_probe(const char *service, const struct probe *probe)
+{
+	const char *protocol = probe->is_tcp ? "TCP" : "UDP";
+	char address[ADDR_TEXT_LEN];
+
+	printf("%s: %s: backend %s, %s port %u: ",
+	       probe->result == PROBE_ANSWERED ? "note" : "warning", service,
+	       addr_format(&probe->backend, address), protocol, probe->port);
+	switch (probe->result) {
+	case PROBE_ANSWERED:
+		printf("answers a query with a PROXY header\n");
+		return;
+	case PROBE_HEADER_NOT_READ:
+		printf("does not read PROXY headers, but takes them for a query (its answer has DNS ID 0x0d0a)");
+		break;
+	case PROBE_SILENT:
+		printf("does not answer a query with a PROXY header in %.1f s",
+		       PROBE_TIMEOUT_MS / 1000.0);
+		break;
+	case PROBE_CLOSED:
+		printf("closes a connection that begins with a PROXY header");
+		break;
+	case PROBE_REFUSED:
+		printf("nobody listens there\n");
+		return;
+	case PROBE_FAILED:
+		printf("cannot be asked from here: %s\n", strerror(probe->error));
+		return;
+	}
+	print_advice(probe);
+}
+
+/* Not part of the plan, which is made again at every event: backends are asked here only. */
+static void probe_backends(const struct plan *plan, const struct config *config)
+{
+	struct probe probes[PROBE_MAX];
+	size_t service_of[PROBE_MAX], n = 0;
+
+	for (size_t i = 0; i < plan->n_services; i++) {
+		size_t before = n;
+
+		n = collect_probes(&plan->services[i], probes, n);
+		for (; before < n; before++)
+			service_of[before] = i;
+	}
+	if (!n || probe_all(probes, n, &config->limits) < 0)
+		return;
+	for (size_t i = 0; i < n; i++)
+		print_probe(plan->services[service_of[i]].name, &probes[i]);
+	if (n == PROBE_MAX)
+		printf("note: the first %d ports of backends were asked, and no more\n", PROBE_MAX);
+}
+
 int cmd_check(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.options = option_table,
 		.parser = parse_option,
-		.doc = "Check FILE and this host, and print what `edge53 run` would do. Changes nothing.",
+		.doc = "Check FILE and this host, and print what `edge53 run` would do. Changes nothing. "
+		       "Backends of services with client_ip: proxy-v2 are asked once whether they read "
+		       "PROXY headers.",
 	};
-	const char *config_path = DEFAULT_CONFIG_PATH;
+	struct options options = { .config_path = DEFAULT_CONFIG_PATH };
 	_cleanup_(config_freep) struct config *config = NULL;
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 
-	if (argp_parse(&argp, argc, argv, 0, NULL, &config_path))
+	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return EXIT_USAGE;
-	if (config_load(config_path, &config) < 0)
+	if (config_load(options.config_path, &config) < 0)
 		return EXIT_USAGE;
 	if (daemon_make_plan(config, NULL, &host, &plan) < 0)
 		return EXIT_FAILED;
 	print_plan(plan);
+	fflush(stdout);
+	if (!options.no_probe && !plan->has_errors)
+		probe_backends(plan, config);
 	return plan->has_errors ? EXIT_USAGE : EXIT_FINE;
 }
