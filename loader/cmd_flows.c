@@ -40,6 +40,7 @@ struct row {
 	unsigned int snat_port;
 	unsigned int snat_id; /* UDP */
 	const char *state;
+	const char *proxy_header; /* TCP; NULL: the connection has none */
 	double age_seconds;  /* since the query or SYN */
 	double idle_seconds; /* TCP: since the last segment */
 };
@@ -112,6 +113,8 @@ static json_t *row_json(struct state *state, const struct row *row)
 		output_put(&o, "snat_id", json_integer(row->snat_id));
 	} else {
 		output_put(&o, "idle_seconds", json_real(row->idle_seconds));
+		output_put(&o, "proxy_header",
+			   row->proxy_header ? json_string(row->proxy_header) : json_null());
 	}
 	return o;
 }
@@ -152,6 +155,16 @@ static const char *conn_state_text(unsigned int state)
 	}
 }
 
+/* How far a connection is that begins with a PROXY header (docs/packets.md, "TCP"). */
+static const char *proxy_header_text(unsigned int flags)
+{
+	if (!(flags & EDGE53_CONN_PROXY))
+		return NULL;
+	if (flags & EDGE53_CONN_PROXY_DONE)
+		return "done";
+	return flags & EDGE53_CONN_PROXY_SYNCED ? "synced" : "pending";
+}
+
 static int show_conn(const struct edge53_conn *conn, unsigned long long idle_ns, void *arg)
 {
 	long long lived_ns = conn->seen_ns - conn->opened_ns;
@@ -159,6 +172,7 @@ static int show_conn(const struct edge53_conn *conn, unsigned long long idle_ns,
 		.flow = &conn->flow,
 		.snat_port = conn->snat_port,
 		.state = conn_state_text(conn->state),
+		.proxy_header = proxy_header_text(conn->flags),
 		.idle_seconds = idle_ns / 1e9,
 	};
 

@@ -31,6 +31,16 @@ static inline const char *doh_word(__u32 flags)
 						 : "pass";
 }
 
+static inline const char *client_ip_udp_word(__u32 flags)
+{
+	return flags & EDGE53_SERVICE_PROXY_UDP ? "proxy-v2" : "none";
+}
+
+static inline const char *client_ip_tcp_word(__u32 flags)
+{
+	return flags & EDGE53_SERVICE_PROXY_TCP ? "proxy-v2" : "none";
+}
+
 static inline const char *guard_word(unsigned int policy)
 {
 	return policy == EDGE53_GUARD_DROP    ? "drop"

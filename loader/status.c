@@ -257,6 +257,43 @@ bool is_usable_tcp(const struct status *status, unsigned int id)
 			   memchr(service->picks[1].tcp, (int)id, EDGE53_PICKS));
 }
 
+static bool has_xdp(const struct status *status, unsigned int ifindex)
+{
+	for (size_t i = 0; i < status->n_hooks; i++)
+		if (status->hooks[i].ifindex == ifindex && !strcmp(status->hooks[i].name, "xdp"))
+			return true;
+	return false;
+}
+
+static bool opens_connections(const struct edge53_service *service)
+{
+	static const __u8 no_backend[EDGE53_PICKS];
+
+	return memcmp(service->picks[0].tcp, no_backend, sizeof(no_backend)) ||
+	       memcmp(service->picks[1].tcp, no_backend, sizeof(no_backend));
+}
+
+/* The plan's decision leaves no other trace than that there is nothing to pick. */
+const char *tcp_refusal_text(const struct status *status, unsigned int id,
+			     char buf[static REFUSAL_TEXT_LEN])
+{
+	const struct edge53_service *service = state_service(status->state, id);
+	char device[DEVICE_TEXT_LEN];
+
+	buf[0] = '\0';
+	if (!(service->flags & EDGE53_SERVICE_PROXY_TCP) || opens_connections(service))
+		return buf;
+	for (size_t i = 0; i < status->n_frontends && !buf[0]; i++) {
+		const struct frontend *f = &status->frontends[i];
+
+		if (f->value.service == id && !has_xdp(status, f->key.ifindex))
+			snprintf(buf, REFUSAL_TEXT_LEN,
+				 "no XDP on %s, and connections are to begin with a PROXY header",
+				 frontend_device_text(status, f, device));
+	}
+	return buf;
+}
+
 const char *why_unusable(const struct status *status, unsigned int id)
 {
 	const struct edge53_backend *backend = state_backend(status->state, id);

@@ -64,6 +64,15 @@ const char *frontend_device_text(const struct status *status, const struct front
 const char *kind_text(const struct edge53_service *service);
 const char *fate_text(enum edge53_fate fate);
 
+#define REFUSAL_TEXT_LEN (DEVICE_TEXT_LEN + 80)
+
+/*
+ * Why no connection of a service is opened although it has backends for TCP; empty when that is not
+ * so. Returns buf.
+ */
+const char *tcp_refusal_text(const struct status *status, unsigned int service,
+			     char buf[static REFUSAL_TEXT_LEN]);
+
 /* Whether new queries may go to this backend. */
 bool is_usable_udp(const struct status *status, unsigned int backend);
 bool is_usable_tcp(const struct status *status, unsigned int backend);

@@ -172,12 +172,23 @@ static json_t *reasons_json(const struct status *status, unsigned int service)
 	return list;
 }
 
+static json_t *client_ip_json(const struct edge53_service *service)
+{
+	json_t *o = json_object();
+
+	output_put(&o, "udp", json_string(client_ip_udp_word(service->flags)));
+	output_put(&o, "tcp", json_string(client_ip_tcp_word(service->flags)));
+	return o;
+}
+
 static json_t *service_json(const struct status *status, unsigned int id)
 {
 	const struct edge53_service *s = state_service(status->state, id);
 	struct edge53_backend_counters sum = { 0 };
+	char refusal[REFUSAL_TEXT_LEN];
 	json_t *o = json_object();
 
+	tcp_refusal_text(status, id, refusal);
 	output_put(&o, "id", json_integer(id));
 	output_put(&o, "name", output_text(s->name, sizeof(s->name)));
 	output_put(&o, "kind", json_string(kind_text(s)));
@@ -185,6 +196,10 @@ static json_t *service_json(const struct status *status, unsigned int id)
 	output_put(&o, "ipv6", json_string(ipv6_word(s->flags)));
 	output_put(&o, "dot", json_string(dot_word(s->flags)));
 	output_put(&o, "doh", json_string(doh_word(s->flags)));
+	output_put(&o, "client_ip", client_ip_json(s));
+	output_put(&o, "max_udp_payload",
+		   s->max_udp_payload ? json_integer(s->max_udp_payload) : json_null());
+	output_put(&o, "why_tcp_refused", *refusal ? json_string(refusal) : json_null());
 	output_put(&o, "xdp", json_boolean(s->flags & EDGE53_SERVICE_XDP));
 	output_put(&o, "frontends", frontends_json(status, id));
 	output_put(&o, "backends", backends_json(status, id, &sum));

@@ -127,12 +127,41 @@ static const char *enforce_word(const struct edge53_service *service,
 	return service->kind == EDGE53_SERVICE_ENFORCE ? word(service->flags) : "-";
 }
 
+/* One word for both protocols, or the one that has it. */
+static const char *client_ip_text(const struct edge53_service *service)
+{
+	const unsigned int both = EDGE53_SERVICE_PROXY_UDP | EDGE53_SERVICE_PROXY_TCP;
+
+	if (service->kind != EDGE53_SERVICE_EDGE)
+		return "-";
+	switch (service->flags & both) {
+	case EDGE53_SERVICE_PROXY_UDP:
+		return "udp: proxy-v2";
+	case EDGE53_SERVICE_PROXY_TCP:
+		return "tcp: proxy-v2";
+	default:
+		return service->flags & both ? "proxy-v2" : "none";
+	}
+}
+
+static void print_refusals(const struct status *status)
+{
+	char refusal[REFUSAL_TEXT_LEN];
+
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++) {
+		const struct edge53_service *s = state_service(status->state, id);
+
+		if (s && *tcp_refusal_text(status, id, refusal))
+			printf("%.*s: TCP is refused: %s\n", EDGE53_NAME_LEN, s->name, refusal);
+	}
+}
+
 static int print_services(const struct status *status)
 {
 	static const struct output_column columns[] = {
 		{ "SERVICE", false }, { "KIND", false }, { "ON-DOWN", false },
 		{ "IPV6", false },    { "DOT", false },	 { "DOH", false },
-		{ "BACKENDS", false },
+		{ "CLIENT-IP", false }, { "BACKENDS", false },
 	};
 	_cleanup_(output_tablep) struct libscols_table *table =
 		output_table(columns, ARRAY_SIZE(columns));
@@ -162,9 +191,13 @@ static int print_services(const struct status *status)
 		    ?: output_cell(row, 3, "%s", enforce_word(s, ipv6_word))
 		    ?: output_cell(row, 4, "%s", enforce_word(s, dot_word))
 		    ?: output_cell(row, 5, "%s", enforce_word(s, doh_word))
-		    ?: output_cell(row, 6, "%u of %u usable", n_usable, n);
+		    ?: output_cell(row, 6, "%s", client_ip_text(s))
+		    ?: output_cell(row, 7, "%u of %u usable", n_usable, n);
 	}
-	return r ?: print_section("Services", table, 0);
+	r = r ?: print_section("Services", table, 0);
+	if (!r)
+		print_refusals(status);
+	return r;
 }
 
 static int service_cell(const struct status *status, struct libscols_line *row, unsigned int id)
