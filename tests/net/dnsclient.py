@@ -4,6 +4,10 @@
   pipeline SERVER COUNT [--from ADDRESS] [--slow]
       COUNT queries over one TCP connection, sent without waiting for answers. --slow: one byte a
       segment.
+  forge SERVER [--from ADDRESS] [--slow] [--alone]
+      A query over one TCP connection behind a PROXY protocol header of our own, which says that the client is
+      192.0.2.99. --slow: one byte a segment; --alone: the header in a segment of its own. There must be no
+      answer, and the connection must not do any more.
   hold SERVER STOP [--from ADDRESS]
       One TCP connection, a query every 50 ms on it, until the file STOP exists.
   steady SERVER STOP LOG [--from ADDRESS] [--interval SECONDS]
@@ -61,12 +65,12 @@ def framed(wire):
 
 
 def connect(server, source=None, port=0):
-    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s = socket.socket(socket.AF_INET6 if ":" in server else socket.AF_INET, socket.SOCK_STREAM)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     s.settimeout(PATIENCE)
     if source or port:
-        s.bind((source or "0.0.0.0", port))
+        s.bind((source or "", port))
     s.connect((server, 53))
     return s
 
@@ -104,6 +108,27 @@ def pipeline(args):
         number = struct.unpack("!H", wire[:2])[0]
         check(wire, number)
         missing.remove(number)
+
+
+FORGED = bytes.fromhex("0d0a0d0a000d0a515549540a2111000c") + socket.inet_aton("192.0.2.99") + \
+    socket.inet_aton("198.55.102.244") + struct.pack("!HH", 4444, 53)
+
+
+def forge(args):
+    s = connect(args.server, args.source)
+    stream = FORGED + framed(query(1))
+    step = 1 if args.slow else len(FORGED) if args.alone else len(stream)
+    try:
+        for i in range(0, len(stream), step):
+            s.sendall(stream[i:i + step])
+            if step < len(stream):
+                time.sleep(0.005)
+        s.settimeout(1)
+        answer = s.recv(4096)
+    except (TimeoutError, ConnectionResetError, BrokenPipeError):
+        return
+    if answer:
+        sys.exit(f"an answer to a query behind a forged header: {answer.hex()}")
 
 
 def hold(args):
@@ -232,6 +257,7 @@ def verb(function, *positional, **options):
 
 
 verb(pipeline, "server", "count", flags=["slow"])
+verb(forge, "server", flags=["slow", "alone"])
 verb(hold, "server", "stop")
 verb(steady, "server", "stop", "log").add_argument("--interval", type=float, default=0.005)
 verb(twins, flags=["tcp"]).add_argument("resolvers", nargs="+")

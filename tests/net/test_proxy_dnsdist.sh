@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# dnsdist behind PROXY headers: the clients' own addresses are in its log, in what its Lua says, and its ACL goes by
+# them.
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab_network.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab_proxy.sh"
+need dnsdist stdbuf
+
+PROXY_WHOAMI=yes
+declare -A hosts=([on]="7 8 9" [off]="8")
+for kind in ethernet wireguard; do
+	lab_proxy dnsdist $kind
+	for offload in on off; do
+		checksums $offload
+		# shellcheck disable=SC2086 # a list
+		every_pair_is_known "checksums $offload" ${hosts[$offload]}
+		for from in 4 6; do
+			stream_is_known $from 100
+			stream_is_known $from 3 --slow
+		done
+	done
+	for transport in +notcp +tcp; do
+		expect "a client outside the ACL is not answered, $kind, $transport" stranger_gets '' $transport
+	done
+	server_saw_right
+	lab_take_down
+done

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# PowerDNS authoritative behind PROXY headers: the clients' own addresses are in its log and in what its LUA records
+# say, and it is by them that it allows zone transfers.
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab_network.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab_proxy.sh"
+need pdns_server
+
+PROXY_WHOAMI=yes
+declare -A hosts=([on]="7 8 9" [off]="8")
+for kind in ethernet tun; do
+	lab_proxy pdns $kind
+	for offload in on off; do
+		checksums $offload
+		# shellcheck disable=SC2086 # a list
+		every_pair_is_known "checksums $offload" ${hosts[$offload]}
+		for from in 4 6; do
+			stream_is_known $from 100
+			stream_is_known $from 3 --slow
+			transfer_is_allowed $from
+		done
+	done
+	server_saw_right
+	lab_take_down
+done
