@@ -200,6 +200,14 @@ $(BUILD)/tests/model_tests: $(MODEL_OBJS)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS) $^ $(prog_libs) -o $@
 
+# What net tests use besides the loader.
+NET_TOOLS := $(addprefix $(BUILD)/tests/,lossy talk_client talk_server pass.bpf.o)
+
+$(BUILD)/tests/lossy $(BUILD)/tests/talk_client $(BUILD)/tests/talk_server: $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h | $(BUILD)/.tools
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) $(CFLAGS) $< -o $@
+
 .PHONY: build-host build-prog build-model build-net test test-host test-prog test-model test-net run-tests
 build-host: $(HOST_TESTS)
 build-prog: $(if $(PROG_SRCS),$(BUILD)/tests/prog_tests)
@@ -208,7 +216,7 @@ ifneq ($(PROG_SRCS),)
 		$(MAKE) $(if $(Q),-s) BUILD=$(BUILD)/$$c CLANG=$$c $(BUILD)/$$c/tests/prog_tests; done
 endif
 build-model: $(BUILD)/tests/model_tests
-build-net: all
+build-net: all $(NET_TOOLS)
 
 run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
 
@@ -315,7 +323,7 @@ KERNEL ?= 6.1 6.12
 N ?= 10
 
 .PHONY: build-kernels test-kernels run-kernels test-repeat
-build-kernels: build-prog build-net $(BUILD)/tests/host_dump $(BUILD)/tests/pass.bpf.o
+build-kernels: build-prog build-net $(BUILD)/tests/host_dump
 
 test-kernels: ## Boot the kernels of Debian 12 under QEMU and run the tests there (KERNEL=6.1 or 6.12; root)
 	$(Q)scripts/install-deps build test kernels
