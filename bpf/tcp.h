@@ -214,6 +214,10 @@ static __always_inline void clear_flag(struct edge53_conn *conn, __u32 flag)
 
 /* --- the PROXY header at the beginning (shift.h) ---------------------------------------------- */
 
+/* What a new life of the connection begins without. */
+#define FLAGS_OF_A_LIFE                                                                             \
+	(EDGE53_CONN_CLIENT_FIN | EDGE53_CONN_BACKEND_FIN | EDGE53_CONN_CLIENT_RST |                 \
+	 EDGE53_CONN_PROVEN | EDGE53_CONN_PROXY_DONE | EDGE53_CONN_REOPENED)
 #define PROXY_FLAGS (EDGE53_CONN_PROXY | EDGE53_CONN_PROXY_SYNCED | EDGE53_CONN_PROXY_DONE)
 
 static __always_inline void load_shift(const struct edge53_conn *conn,
@@ -228,45 +232,45 @@ static __always_inline void load_shift(const struct edge53_conn *conn,
 	shift->wscale = conn->backend_wscale;
 }
 
-/* The backend agrees to the client's SYN, or says how far it has read. */
-static __always_inline void track_shift(struct edge53_conn *conn, const struct packet *pkt)
+/*
+ * The backend's SYN-ACK: a life of the connection begins, if it is about the client's last SYN and not the
+ * same SYN-ACK again. Before the first there is nothing that it could be wrong for, so that a forged
+ * SYN just before it does no harm.
+ */
+static __always_inline void begin_life(struct edge53_conn *conn, const struct packet *pkt)
 {
 	__u32 flags = READ_ONCE(conn->flags);
 
-	if (!(flags & EDGE53_CONN_PROXY) || !(pkt->tcp_flags & TCP_ACK))
+	bool is_same = pkt->tcp_seq + 1 == conn->handshake_ack && pkt->tcp_ack == conn->first_seq;
+
+	if (flags & EDGE53_CONN_SYN_ACKED && (pkt->tcp_ack != conn->pending_seq ||
+					      (is_same && !(flags & EDGE53_CONN_REOPENED))))
 		return;
-	if (pkt->tcp_flags & TCP_SYN) {
-		if (pkt->tcp_ack != conn->pending_seq)
-			return;
-		conn->first_seq = pkt->tcp_ack;
-		clear_flag(conn, EDGE53_CONN_PROXY_DONE);
-		smp_wmb();
-		set_flag(conn, EDGE53_CONN_PROXY_SYNCED);
-	} else if ((flags & (EDGE53_CONN_PROXY_SYNCED | EDGE53_CONN_PROXY_DONE)) ==
-			   EDGE53_CONN_PROXY_SYNCED &&
-		   pkt->tcp_ack != conn->pending_seq &&
-		   (__s32)(pkt->tcp_ack - conn->first_seq) >= SHIFT_DONE_AT) {
-		set_flag(conn, EDGE53_CONN_PROXY_DONE);
-	}
+	conn->state = EDGE53_CONN_HALF_OPEN;
+	conn->opened_ns = conn->seen_ns;
+	conn->handshake_ack = pkt->tcp_seq + 1;
+	conn->first_seq = pkt->tcp_ack;
+	clear_flag(conn, FLAGS_OF_A_LIFE);
+	smp_wmb();
+	set_flag(conn, EDGE53_CONN_SYN_ACKED |
+			       (flags & EDGE53_CONN_PROXY ? EDGE53_CONN_PROXY_SYNCED : 0));
 }
 
-/*
- * A connection begins, or begins again; then what is known of the numbers of the last stays until the backend
- * agrees to new ones, as the SYN may be forged.
- */
-static __always_inline void start_life(struct edge53_conn *conn, const struct packet *pkt,
-				       const struct edge53_service *svc, bool is_again,
-				       __u64 now_ns)
+/* How far the backend has read. */
+static __always_inline void track_shift(struct edge53_conn *conn, const struct packet *pkt)
 {
-	__u32 flags = 0;
+	if ((READ_ONCE(conn->flags) & PROXY_FLAGS) ==
+		    (EDGE53_CONN_PROXY | EDGE53_CONN_PROXY_SYNCED) &&
+	    pkt->tcp_flags & TCP_ACK && pkt->tcp_ack != conn->pending_seq &&
+	    (__s32)(pkt->tcp_ack - conn->first_seq) >= SHIFT_DONE_AT)
+		set_flag(conn, EDGE53_CONN_PROXY_DONE);
+}
 
-	if (svc->flags & EDGE53_SERVICE_PROXY_TCP) {
-		flags = EDGE53_CONN_PROXY;
-		if (is_again && conn->flags & EDGE53_CONN_PROXY)
-			flags |= conn->flags & PROXY_FLAGS;
-	}
+static __always_inline void start_life(struct edge53_conn *conn, const struct packet *pkt,
+				       const struct edge53_service *svc, __u64 now_ns)
+{
 	conn->state = EDGE53_CONN_HALF_OPEN;
-	conn->flags = flags;
+	conn->flags = svc->flags & EDGE53_SERVICE_PROXY_TCP ? EDGE53_CONN_PROXY : 0;
 	conn->pending_seq = pkt->tcp_seq + 1;
 	conn->opened_ns = now_ns;
 	conn->seen_ns = now_ns;
@@ -314,20 +318,43 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	}
 	conn->flow = *flow;
 	conn->snat_port = knobs.port_base + token_port_of_conn(&knobs, judged.index);
-	start_life(conn, pkt, svc, false, now_ns);
+	start_life(conn, pkt, svc, now_ns);
 	release_entry(conn);
 	*ret = conn;
 	return GO_ON;
 }
 
 /*
- * A SYN on the tuple of a connection that is over: a new one, with its port and a backend of today.
+ * Whether a SYN may be a forged one on a connection that is still of use: then its port, its backend and the
+ * numbers that both know stay until the backend agrees to the SYN.
  */
+static __always_inline bool may_live_on(const struct edge53_conn *conn,
+					const struct edge53_service *svc, __u64 now_ns)
+{
+	__u32 id = conn->flow.backend;
+	const struct edge53_backend *backend = bpf_map_lookup_elem(&backends, &id);
+	bool had_proxy = conn->flags & EDGE53_CONN_PROXY;
+	bool has_proxy = svc->flags & EDGE53_SERVICE_PROXY_TCP;
+
+	return !is_over(conn, now_ns) && !(conn->flags & EDGE53_CONN_BACKEND_RST) && backend &&
+	       backend->service == conn->flow.service &&
+	       (backend->ifindex || backend->flags & EDGE53_BACKEND_LOCAL) &&
+	       had_proxy == has_proxy;
+}
+
+/* A SYN on the tuple of a connection that is closing or over. */
 static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 						     const struct packet *pkt,
 						     const struct edge53_service *svc, __u64 now_ns,
 						     struct edge53_flow *flow)
 {
+	if (may_live_on(conn, svc, now_ns)) {
+		conn->state = EDGE53_CONN_HALF_OPEN;
+		conn->pending_seq = pkt->tcp_seq + 1;
+		conn->seen_ns = now_ns;
+		set_flag(conn, EDGE53_CONN_REOPENED);
+		return GO_ON;
+	}
 	flow->backend = pick_tcp_backend(pkt, svc);
 	if (!flow->backend)
 		return no_backend(svc);
@@ -336,7 +363,7 @@ static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 		note_flow_flags(pkt, flow);
 	conn->flow.backend = flow->backend; /* one byte: who copies it sees old or new */
 	conn->flow.flags = flow->flags;
-	start_life(conn, pkt, svc, true, now_ns);
+	start_life(conn, pkt, svc, now_ns);
 	return GO_ON;
 }
 
@@ -426,13 +453,12 @@ static __always_inline void tcp_track_backend(struct edge53_conn *conn, const st
 	track_shift(conn, pkt);
 	if (pkt->tcp_flags & TCP_RST) {
 		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
+		set_flag(conn, EDGE53_CONN_BACKEND_RST);
 		conn->state = EDGE53_CONN_CLOSING;
 		return;
 	}
-	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK) {
-		conn->handshake_ack = pkt->tcp_seq + 1;
-		set_flag(conn, EDGE53_CONN_SYN_ACKED);
-	}
+	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK)
+		begin_life(conn, pkt);
 	if (pkt->tcp_flags & TCP_FIN)
 		set_flag(conn, EDGE53_CONN_BACKEND_FIN);
 	if (is_closed_by_both(conn))
@@ -467,6 +493,24 @@ static __always_inline enum edge53_reason no_connection(const struct packet *pkt
 	return EDGE53_NO_CONNECTION_DROPPED;
 }
 
+/* The client's last SYN, sent again; not one that happens to have the number of one that was closed. */
+static __always_inline bool is_last_syn(const struct edge53_conn *conn, const struct packet *pkt)
+{
+	return conn->pending_seq == pkt->tcp_seq + 1 && !is_closed_by_both(conn) &&
+	       !(conn->flags & EDGE53_CONN_BACKEND_RST);
+}
+
+/* A RST before it was of an earlier connection, or forged. */
+static __always_inline void revive(struct edge53_conn *conn, __u64 now_ns)
+{
+	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
+		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
+		conn->state = EDGE53_CONN_HALF_OPEN;
+	}
+	if (conn->state == EDGE53_CONN_HALF_OPEN)
+		conn->seen_ns = now_ns;
+}
+
 /* The flow of a client's segment: found, opened anew under its old port, or opened. */
 static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet *pkt,
 							     const struct edge53_service *svc,
@@ -495,6 +539,8 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 		if (why)
 			return why;
 		*is_new = true;
+	} else if (is_last_syn(conn, pkt) && !is_over(conn, now_ns)) {
+		revive(conn, now_ns);
 	} else if (conn->state == EDGE53_CONN_CLOSING || is_over(conn, now_ns)) {
 		why = tcp_reopen(conn, pkt, svc, now_ns, flow);
 		if (why)

@@ -122,6 +122,16 @@ static __always_inline enum edge53_reason route_query(const struct packet *pkt,
 	return check_ttl(pkt, rw) ?: check_payload(pkt, query, rw) ?: check_mtu(pkt, rw, backend->mtu);
 }
 
+/* What the backend may read must not come before the header. */
+static __always_inline enum edge53_reason check_synced(const struct packet *pkt,
+						       const struct rewrite *rw)
+{
+	if (!rw->shift.len || pkt->l4proto != IPPROTO_TCP || rw->shift.is_synced ||
+	    pkt->tcp_flags & (TCP_SYN | TCP_RST))
+		return GO_ON;
+	return tcp_payload_len(pkt) || pkt->tcp_flags & TCP_FIN ? EDGE53_NOT_SYNCED : GO_ON;
+}
+
 /* UDP: each; TCP: the segment with the client's first byte, or with a FIN in its place. */
 static __always_inline bool carries_header(const struct packet *pkt, const struct shift *shift)
 {
@@ -168,7 +178,7 @@ translate_query(const struct packet *pkt, const struct query_flow *query, struct
 		return GO_ON;
 	if (has_syn(pkt))
 		clamp_query(pkt, backend, rw);
-	return route_query(pkt, query, backend, rw);
+	return check_synced(pkt, rw) ?: route_query(pkt, query, backend, rw);
 }
 
 /*
@@ -210,7 +220,7 @@ static __always_inline enum edge53_reason take_reply(const struct packet *pkt, _
 }
 
 /* edge: how the numbers of a connection that begins with a PROXY header are shifted. */
-static __always_inline enum edge53_reason
+static __noinline enum edge53_reason
 find_shift(const struct packet *pkt, const struct reply_flow *reply, struct rewrite *rw)
 {
 	const struct edge53_conn *conn = reply->conn;

@@ -236,6 +236,8 @@ enum edge53_conn_flag {
 	EDGE53_CONN_PROXY = 1 << 5,
 	EDGE53_CONN_PROXY_SYNCED = 1 << 6, /* the backend agreed to first_seq */
 	EDGE53_CONN_PROXY_DONE = 1 << 7,   /* it is so far behind that numbers wrap around */
+	EDGE53_CONN_BACKEND_RST = 1 << 8,  /* not forged: the next SYN may go to another backend */
+	EDGE53_CONN_REOPENED = 1 << 9,	   /* by a SYN, which the backend has not answered yet */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */
@@ -249,7 +251,7 @@ struct edge53_conn {
 	__u64 seen_ns;
 	__u32 handshake_ack; /* acknowledgement number that only who saw the SYN-ACK can know */
 	__u32 flags;	     /* enum edge53_conn_flag; both directions write, so atomically */
-	__u32 first_seq;     /* of the client's first byte; meant when PROXY_SYNCED */
+	__u32 first_seq;     /* of the client's first byte; meant when SYN_ACKED */
 	__u32 pending_seq;   /* the same of the client's last SYN, which the backend may agree to */
 };
 
