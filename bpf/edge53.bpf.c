@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The entry programs: a table of contents. Each parses, tells queries from replies, and runs one
- * chain of steps (edge_xdp.h, edge_tc.h, enforce.h); a step returns GO_ON or the reason the packet
+ * chain of steps (edge_xdp.h, edge_tc.h, enforce.h, return.h); a step returns GO_ON or the reason the packet
  * stops here, and verdict.h says what that means to the hook.
  *
  *   edge_xdp             Ethernet devices of `edge`, uplink and backend side
@@ -12,6 +12,8 @@
  *   enforce_in_l2/_l3    clients' devices, tc ingress
  *   enforce_out_l2/_l3   clients' devices, tc egress
  *   guard_out_l2/_l3     devices of the default route, tc egress
+ *   return_in_l2/_l3     tunnels to a server's host, tc ingress
+ *   return_out_l2/_l3    its uplinks, tc egress
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -23,6 +25,7 @@
 #include "edge_xdp.h"
 #include "enforce.h"
 #include "guard.h"
+#include "return.h"
 
 /* --- edge, XDP ------------------------------------------------------------------------------- */
 
@@ -100,6 +103,32 @@ SEC("tc")
 int guard_out_l3(struct __sk_buff *skb)
 {
 	return guard_out(skb, 0);
+}
+
+/* --- return ---------------------------------------------------------------------------------- */
+
+SEC("tc")
+int return_in_l2(struct __sk_buff *skb)
+{
+	return return_in(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int return_in_l3(struct __sk_buff *skb)
+{
+	return return_in(skb, 0);
+}
+
+SEC("tc")
+int return_out_l2(struct __sk_buff *skb)
+{
+	return return_out(skb, ETH_HLEN);
+}
+
+SEC("tc")
+int return_out_l3(struct __sk_buff *skb)
+{
+	return return_out(skb, 0);
 }
 
 char _license[] SEC("license") = "GPL";

@@ -21,6 +21,7 @@ static __always_inline void make_fragment_key(const struct packet *pkt,
 	key->id = pkt->fragment_id;
 	/* IPv6 numbers the datagrams between two hosts whatever is in them (RFC 8200 section 4.5). */
 	key->l4proto = pkt->is_ipv6 ? 0 : pkt->l4proto;
+	key->is_return = pkt->is_return;
 }
 
 /* flow: NULL when the packet was refused. A function of its own, for the stack it needs. */

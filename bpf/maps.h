@@ -78,6 +78,20 @@ struct {
 	__type(value, struct edge53_guard);
 } guard SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct edge53_return);
+} returns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, EDGE53_MAX_RETURN_PORTS);
+	__type(key, struct edge53_return_key);
+	__type(value, __u32);
+} returns_by_device SEC(".maps");
+
 /* For other loaders; no program reads them. */
 
 struct {
@@ -132,6 +146,23 @@ struct {
 	__type(key, struct edge53_fragment_key);
 	__type(value, struct edge53_fragment);
 } fragments SEC(".maps");
+
+/*
+ * The loader puts larger ones in when they are needed: they take some 30 MiB. Sizes and not types, as
+ * clang 14 forgets what types an inner map has.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, EDGE53_RETURN_MAPS);
+	__type(key, __u32);
+	__array(
+		values, struct {
+			__uint(type, BPF_MAP_TYPE_LRU_HASH);
+			__uint(max_entries, 1);
+			__uint(key_size, sizeof(struct edge53_return_peer_key));
+			__uint(value_size, sizeof(struct edge53_return_peer));
+		});
+} return_peers SEC(".maps");
 
 /* Counters. */
 

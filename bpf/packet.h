@@ -44,7 +44,8 @@ struct packet {
 	bool has_fragment_id; /* a fragment, or IPv6 with a fragment header all the same (RFC 6946) */
 	bool has_bad_length;
 	bool is_scattered;    /* XDP: over several buffers */
-	__u8 service;	      /* set by find_service() or find_flow() */
+	bool is_return;	      /* set by return.h: leaves by an uplink */
+	__u8 service;	      /* set by find_service(), find_flow() or return.h */
 	__u8 tcp_header_len;
 	__u16 device;	      /* set by find_service() */
 	__u16 fragment_field; /* offset and more-fragments flag, as in IPv4 */

@@ -25,8 +25,9 @@
 #define EDGE53_MAX_EXEMPT 4096
 #define EDGE53_MAX_DOH 262144
 #define EDGE53_MAX_KEEP_SOURCE 4096
-#define EDGE53_MAX_RETURNS 64 /* id 0 means none */
-#define EDGE53_MAX_RETURN_PEERS 262144
+#define EDGE53_MAX_RETURN_PORTS 256 /* pairs of device and port */
+#define EDGE53_MAX_RETURN_UDP_PEERS 262144
+#define EDGE53_MAX_RETURN_TCP_PEERS 65536
 #define EDGE53_MAX_GUARD 16384
 #define EDGE53_MAX_FRAGMENTS 16384 /* datagrams of which later fragments are waited for */
 #define EDGE53_PICKS 64 /* entries of a service's weighted choice of backend */
@@ -165,20 +166,20 @@ struct edge53_guard {
 };
 
 /*
- * Map `returns`: on a backend's host, ports of which replies leave by the tunnel that the query came
- * by. Index 0 is unused; ids are kept by tunnel and uplink.
+ * Map `returns`: on a backend's host, the tunnel that replies leave by. The index is that of its
+ * service, of kind EDGE53_SERVICE_RETURN.
  */
 struct edge53_return {
-	__u32 tunnel_ifindex; /* 0: gone, replies take the way the host sends them */
-	__u32 uplink_ifindex;
-	__u16 udp_port; /* 0: none */
-	__u16 tcp_port;
-	__u8 service;	/* for name and counters */
+	__u32 ifindex;	  /* of the tunnel; 0: gone, replies take the way the host sends them */
 	__u8 is_ethernet; /* the tunnel has an Ethernet header */
-	__u8 smac[6];	/* then: its own hardware address */
+	__u8 smac[6];	  /* then: its own hardware address */
+	__u8 pad;
 };
 
-/* Map `returns_by_device`: tunnel or uplink, and port → index in `returns`. */
+/*
+ * Map `returns_by_device`: tunnel and port of the server → service. Of an uplink the value only says that
+ * replies which leave there may be some to return: the tunnel is the one that the client came by.
+ */
 struct edge53_return_key {
 	__u32 ifindex;
 	__u16 port; /* of the server */
@@ -271,7 +272,8 @@ struct edge53_fragment_key {
 	__u32 ifindex; /* where it was seen */
 	__u32 id;
 	__u8 l4proto;
-	__u8 pad[7];
+	__u8 is_return; /* of `return`, on its way out of the uplink */
+	__u8 pad[6];
 };
 
 struct edge53_fragment {
@@ -281,20 +283,29 @@ struct edge53_fragment {
 	__u8 pad[7];
 };
 
-/* Map `return_peers`: a client that came by a tunnel → when and by which. */
+/*
+ * Map `return_peers`: two maps, of UDP and of TCP, so that queries do not push connections out; none while
+ * there is no tunnel to return to. A client that came by a tunnel → when, and by which.
+ */
+enum edge53_return_map {
+	EDGE53_RETURN_UDP,
+	EDGE53_RETURN_TCP,
+	EDGE53_RETURN_MAPS,
+};
+
 struct edge53_return_peer_key {
 	struct edge53_addr client;
 	struct edge53_addr server;
 	__u16 client_port;
 	__u16 server_port;
-	__u8 l4proto;
-	__u8 pad[3];
+	__u32 pad;
 };
 
 struct edge53_return_peer {
 	__u64 seen_ns; /* CLOCK_MONOTONIC */
 	__u8 dmac[6];  /* neighbour it came from, on an Ethernet device */
-	__u16 id;      /* index in `returns` */
+	__u8 service;  /* index in `returns` */
+	__u8 pad;
 };
 
 /* What is known of DNS messages and bytes that went to or came from one peer. Per CPU. */
@@ -384,7 +395,7 @@ _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_guard) == 4, "layout");
 _Static_assert(sizeof(struct edge53_fragment_key) == 48, "layout");
 _Static_assert(sizeof(struct edge53_fragment) == 64, "layout");
-_Static_assert(sizeof(struct edge53_return) == 20, "layout");
+_Static_assert(sizeof(struct edge53_return) == 12, "layout");
 _Static_assert(sizeof(struct edge53_return_key) == 8, "layout");
 _Static_assert(sizeof(struct edge53_return_peer_key) == 40, "layout");
 _Static_assert(sizeof(struct edge53_return_peer) == 16, "layout");

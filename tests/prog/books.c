@@ -196,8 +196,25 @@ static void expect_reason(struct model *model, const struct step *step, enum tes
 	model->counters.reasons[service][step->why]++;
 }
 
+static const char *source_of(const struct layer_of *packet)
+{
+	return packet->layer == L_ETH ? packet->inner->src : packet->src;
+}
+
+/* edge: whether the row has the query sent with the client's own address. */
+static bool keeps_source(const struct path *path, const struct step *step)
+{
+	const char *before = source_of(step->query), *after;
+
+	if (is_enforce(path) || !step->becomes)
+		return false;
+	after = source_of(step->becomes);
+	return before && after && !strcmp(before, after);
+}
+
 /* A query takes the next slot of CPU 0. */
-static void expect_slot(struct model *model, const struct seen *in, const unsigned char *smac)
+static void expect_slot(struct model *model, const struct seen *in, const unsigned char *smac,
+			bool keeps)
 {
 	unsigned n = model->next_slot++;
 	struct edge53_slot *slot = &model->slots[n % SLOTS_PER_CPU];
@@ -213,6 +230,8 @@ static void expect_slot(struct model *model, const struct seen *in, const unsign
 	flow->service = is_enforce(model->path) ? SERVICE_ENFORCE : SERVICE_EDGE;
 	if (!model->path->client_is_l3)
 		memcpy(flow->client_mac, smac, 6);
+	if (keeps)
+		flow->flags = EDGE53_FLOW_KEEP_SOURCE;
 }
 
 /* A reply marks the slot whose token it carries. */
@@ -254,7 +273,7 @@ void expect_step(struct model *model, const struct step *step, enum test_program
 	if (step->query && (step->why == EDGE53_QUERY_SENT || step->why == EDGE53_TTL_EXPIRED ||
 			    step->why == EDGE53_TOO_BIG || step->why == EDGE53_TRUNCATED ||
 			    step->takes_slot))
-		expect_slot(model, &in, in_frame->bytes + 6);
+		expect_slot(model, &in, in_frame->bytes + 6, keeps_source(model->path, step));
 	else if (step->why == EDGE53_REPLY_SENT)
 		expect_answer(model, &in);
 }

@@ -110,6 +110,8 @@ int main(int argc, char **argv)
 	add_tables(link_tables);
 	add_tables(guard_tables);
 	add_tables(proxy_udp_tables);
+	add_tables(keep_source_tables);
+	add_tables(return_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);

@@ -85,6 +85,25 @@ static void name_programs(void)
 	world.programs[ENFORCE_OUT_L3] = world.skel->progs.enforce_out_l3;
 	world.programs[GUARD_OUT_L2] = world.skel->progs.guard_out_l2;
 	world.programs[GUARD_OUT_L3] = world.skel->progs.guard_out_l3;
+	world.programs[RETURN_IN_L2] = world.skel->progs.return_in_l2;
+	world.programs[RETURN_IN_L3] = world.skel->progs.return_in_l3;
+	world.programs[RETURN_OUT_L2] = world.skel->progs.return_out_l2;
+	world.programs[RETURN_OUT_L3] = world.skel->progs.return_out_l3;
+}
+
+/* As the loader does when there is something to return. */
+static void make_return_peers(void)
+{
+	for (__u32 which = 0; which < EDGE53_RETURN_MAPS; which++) {
+		int *fd = &world.return_peers[which];
+
+		*fd = bpf_map_create(BPF_MAP_TYPE_LRU_HASH, "return_peers",
+				     sizeof(struct edge53_return_peer_key),
+				     sizeof(struct edge53_return_peer), RETURN_PEERS, NULL);
+		if (*fd < 0 || bpf_map_update_elem(bpf_map__fd(world.skel->maps.return_peers),
+						   &which, fd, 0))
+			give_up("return_peers", errno);
+	}
 }
 
 bool world_use_cpu(unsigned cpu)
@@ -116,6 +135,7 @@ void world_create(void)
 	if (r)
 		give_up("load", r);
 	name_programs();
+	make_return_peers();
 	world.slots = map_memory(world.skel->maps.slots, world_n_slots() * sizeof(*world.slots));
 	world.conns = map_memory(world.skel->maps.conns, CONNS * sizeof(*world.conns));
 }
@@ -149,12 +169,17 @@ void world_get(const struct bpf_map *map, const void *key, void *value)
 		give_up(bpf_map__name(map), errno);
 }
 
-static void empty(const struct bpf_map *map)
+static void empty_fd(int fd)
 {
 	unsigned char key[64];
 
-	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, key))
-		bpf_map_delete_elem(bpf_map__fd(map), key);
+	while (!bpf_map_get_next_key(fd, NULL, key))
+		bpf_map_delete_elem(fd, key);
+}
+
+static void empty(const struct bpf_map *map)
+{
+	empty_fd(bpf_map__fd(map));
 }
 
 static void put_zeros(const struct bpf_map *map, __u32 n)
@@ -252,6 +277,8 @@ static void forget_flows(void)
 	put(world.skel->maps.tcp_pool, &zero, &pool);
 	empty(world.skel->maps.clients);
 	empty(world.skel->maps.fragments);
+	for (int i = 0; i < EDGE53_RETURN_MAPS; i++)
+		empty_fd(world.return_peers[i]);
 	put_zeros(world.skel->maps.cpu_state, 1);
 	put_zeros(world.skel->maps.backend_counters, BACKENDS);
 	put_zeros(world.skel->maps.reasons, SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE);
@@ -262,7 +289,10 @@ void world_reset(bool client_is_l3, bool backend_is_l3)
 	empty(world.skel->maps.frontends);
 	empty(world.skel->maps.exempt);
 	empty(world.skel->maps.doh);
+	empty(world.skel->maps.keep_source);
 	empty(world.skel->maps.guard);
+	empty(world.skel->maps.returns_by_device);
+	put_zeros(world.skel->maps.returns, SERVICE_COUNT);
 	put_zeros(world.skel->maps.services, SERVICE_COUNT);
 	put_zeros(world.skel->maps.backends, BACKENDS);
 	put_zeros(world.skel->maps.devices, DEV_COUNT);
@@ -281,6 +311,7 @@ void world_reset(bool client_is_l3, bool backend_is_l3)
 		    ID_BACKEND6);
 	put_service(SERVICE_ENFORCE, "enforce", EDGE53_SERVICE_ENFORCE, 0, ID_RESOLVER,
 		    ID_RESOLVER6);
+	put_service(SERVICE_RETURN, "return-inner", EDGE53_SERVICE_RETURN, 0, 0, 0);
 	forget_flows();
 }
 
@@ -307,10 +338,10 @@ void world_set_backends(enum test_service id, const __u8 *ids, unsigned n)
 	store_service(key, &service);
 }
 
-static void put_prefix(const struct bpf_map *map, const char *address, unsigned prefix_len)
+static void put_prefix(const struct bpf_map *map, enum test_service service, const char *address,
+		       unsigned prefix_len)
 {
-	struct edge53_prefix_key key = { .prefix_len = 32 + prefix_len,
-					 .service = SERVICE_ENFORCE };
+	struct edge53_prefix_key key = { .prefix_len = 32 + prefix_len, .service = service };
 	struct edge53_addr addr = test_addr(address);
 	__u32 one = 1;
 
@@ -320,12 +351,71 @@ static void put_prefix(const struct bpf_map *map, const char *address, unsigned 
 
 void world_exempt(const char *address, unsigned prefix_len)
 {
-	put_prefix(world.skel->maps.exempt, address, prefix_len);
+	put_prefix(world.skel->maps.exempt, SERVICE_ENFORCE, address, prefix_len);
 }
 
 void world_doh(const char *address, unsigned prefix_len)
 {
-	put_prefix(world.skel->maps.doh, address, prefix_len);
+	put_prefix(world.skel->maps.doh, SERVICE_ENFORCE, address, prefix_len);
+}
+
+void world_keep_source(const char *address, unsigned prefix_len)
+{
+	put_prefix(world.skel->maps.keep_source, SERVICE_EDGE, address, prefix_len);
+}
+
+void world_return(enum test_device tunnel, bool is_l3)
+{
+	struct edge53_return to = { .ifindex = tunnel ? world.ifindex[tunnel] : 0,
+				    .is_ethernet = !is_l3 };
+	__u32 id = SERVICE_RETURN;
+
+	if (!is_l3)
+		memcpy(to.smac, inner_mac, 6);
+	put(world.skel->maps.returns, &id, &to);
+}
+
+void world_return_port(enum test_device device, bool is_uplink, unsigned l4proto, unsigned port)
+{
+	struct edge53_return_key key = { .ifindex = world.ifindex[device], .port = port,
+					 .l4proto = l4proto, .is_uplink = is_uplink };
+	__u32 id = SERVICE_RETURN;
+
+	put(world.skel->maps.returns_by_device, &key, &id);
+}
+
+void world_age_return_peers(unsigned seconds)
+{
+	for (int i = 0; i < EDGE53_RETURN_MAPS; i++) {
+		struct edge53_return_peer_key key;
+		struct edge53_return_peer peer;
+		int fd = world.return_peers[i];
+
+		for (void *last = NULL; !bpf_map_get_next_key(fd, last, &key); last = &key) {
+			if (bpf_map_lookup_elem(fd, &key, &peer))
+				give_up("return_peers", errno);
+			peer.seen_ns -= seconds * SECONDS;
+			if (bpf_map_update_elem(fd, &key, &peer, BPF_EXIST))
+				give_up("return_peers", errno);
+		}
+	}
+}
+
+unsigned world_count_return_peers(void)
+{
+	struct edge53_return_peer_key key;
+	unsigned n = 0;
+
+	for (int i = 0; i < EDGE53_RETURN_MAPS; i++)
+		for (void *last = NULL; !bpf_map_get_next_key(world.return_peers[i], last, &key);
+		     last = &key)
+			n++;
+	return n;
+}
+
+void world_forget_keep_source(void)
+{
+	empty(world.skel->maps.keep_source);
 }
 
 void world_guard(unsigned ifindex, enum edge53_guard_policy policy)

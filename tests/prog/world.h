@@ -5,6 +5,7 @@
  *
  *	CLIENT ── uplink ── FRONTEND (service 1) EDGE ── inner ── BACKEND, BACKEND_2
  *	CLIENT ── ppp ── any address (service 2) ── host ── RESOLVER, RESOLVER_2
+ *	CLIENT ── inner (service 3) ── BACKEND, whose replies would leave by uplink
  *
  * Addresses that send on devices without Ethernet header begin with 8.0: BPF_PROG_TEST_RUN takes
  * bytes 12 and 13 for the EtherType, whatever the program, and there the IPv4 source begins. 8.0 is
@@ -44,7 +45,7 @@ extern const unsigned char client_mac[6], router_mac[6], uplink_mac[6], inner_ma
 
 enum test_device { DEV_NONE, DEV_UPLINK, DEV_INNER, DEV_PPP, DEV_OTHER, DEV_COUNT };
 
-enum test_service { SERVICE_NONE, SERVICE_EDGE, SERVICE_ENFORCE, SERVICE_COUNT };
+enum test_service { SERVICE_NONE, SERVICE_EDGE, SERVICE_ENFORCE, SERVICE_RETURN, SERVICE_COUNT };
 
 enum test_program {
 	EDGE_XDP,
@@ -57,6 +58,10 @@ enum test_program {
 	ENFORCE_OUT_L3,
 	GUARD_OUT_L2,
 	GUARD_OUT_L3,
+	RETURN_IN_L2,
+	RETURN_IN_L3,
+	RETURN_OUT_L2,
+	RETURN_OUT_L3,
 	PROGRAM_COUNT,
 };
 
@@ -67,6 +72,7 @@ enum test_program {
 #define CONNS 50
 #define CLIENTS 64
 #define BACKENDS 7
+#define RETURN_PEERS 256
 
 enum { ID_BACKEND = 1, ID_BACKEND_2, ID_RESOLVER, ID_RESOLVER_2, ID_BACKEND6, ID_RESOLVER6 };
 
@@ -94,6 +100,13 @@ void world_set_flags(enum test_service service, unsigned flags);
 void world_set_backends(enum test_service service, const __u8 *ids, unsigned n); /* n 0: none */
 void world_exempt(const char *address, unsigned prefix_len);
 void world_doh(const char *address, unsigned prefix_len);
+void world_keep_source(const char *address, unsigned prefix_len); /* clients of the edge service */
+void world_forget_keep_source(void);
+/* The tunnel of the return service, DEV_NONE: gone; and a port of it or of an uplink. */
+void world_return(enum test_device tunnel, bool is_l3);
+void world_return_port(enum test_device device, bool is_uplink, unsigned l4proto, unsigned port);
+void world_age_return_peers(unsigned seconds);
+unsigned world_count_return_peers(void);
 void world_guard(unsigned ifindex, enum edge53_guard_policy policy);
 void world_set_mtu(enum test_device device, unsigned mtu);
 void world_set_backend_mtu(unsigned id, unsigned mtu);

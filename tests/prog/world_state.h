@@ -17,6 +17,7 @@ extern struct world {
 	unsigned n_cpus;
 	struct edge53_slot *slots;
 	struct edge53_conn *conns;
+	int return_peers[EDGE53_RETURN_MAPS];
 	int under_test; /* a program array, for run_with_tag() */
 } world;
 
