@@ -86,9 +86,10 @@ static __always_inline struct edge53_traffic *backend_traffic(__u32 backend)
 	return counters ? &counters->traffic : NULL;
 }
 
-static __always_inline void add_query(struct edge53_traffic *traffic, const struct packet *pkt)
+static __always_inline void add_query(struct edge53_traffic *traffic, const struct packet *pkt,
+				      __u32 ip_len)
 {
-	traffic->bytes_in += pkt->ip_len;
+	traffic->bytes_in += ip_len;
 	if (pkt->l4proto == IPPROTO_UDP)
 		traffic->queries++;
 }
@@ -125,16 +126,18 @@ static __always_inline enum edge53_reason admit_client(const struct packet *pkt,
 	struct edge53_client *client = touch_client(&pkt->saddr, now_ns);
 
 	if (client)
-		add_query(&client->traffic, pkt);
+		add_query(&client->traffic, pkt, pkt->ip_len);
 	return GO_ON;
 }
 
-static __always_inline void count_backend_query(const struct packet *pkt, __u32 backend)
+/* ip_len: as the client sent it. */
+static __always_inline void count_backend_query(const struct packet *pkt, __u32 backend,
+						__u32 ip_len)
 {
 	struct edge53_traffic *traffic = backend_traffic(backend);
 
 	if (traffic)
-		add_query(traffic, pkt);
+		add_query(traffic, pkt, ip_len);
 }
 
 static __always_inline void count_connection(const struct packet *pkt, __u32 backend, __u64 now_ns)

@@ -41,7 +41,7 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 	   ?: proxy_query_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_query_skb(skb, pkt, &rw, &verdict)
-	   ?: count_query(pkt, &query, now_ns);
+	   ?: count_query(pkt, &query, &rw, now_ns);
 
 	return finish_query_skb(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }

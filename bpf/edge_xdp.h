@@ -67,7 +67,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: proxy_query_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
 	   ?: send_xdp(&rw, &verdict)
-	   ?: count_query(pkt, &query, now_ns);
+	   ?: count_query(pkt, &query, &rw, now_ns);
 
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);

@@ -33,7 +33,7 @@ __weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
-	   ?: count_query(pkt, &query, now_ns);
+	   ?: count_query(pkt, &query, &rw, now_ns);
 	return finish_query_skb(pkt, why, TC_GO_ON, 0);
 }
 

@@ -115,8 +115,8 @@ static __noinline int change_family(struct __sk_buff *skb, const struct packet *
 }
 
 /* Ones' complement sum of len bytes, folded; -1 when there are too many to look at. */
-#define SUM_CHUNK 64
-#define SUM_MAX_CHUNKS 144
+#define SUM_CHUNK 32 /* more is more stack, of which there is none left */
+#define SUM_MAX_CHUNKS 288
 
 __weak __noinline int sum_of_bytes(struct __sk_buff *skb, __u32 off, __u32 len)
 {

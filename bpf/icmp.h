@@ -75,6 +75,16 @@ static __always_inline bool parse_quoted_ip(struct __sk_buff *skb, struct packet
 	return true;
 }
 
+/* Whether what is quoted as ID is the beginning of a PROXY header; the query's ID is behind that. */
+static __always_inline bool may_be_header(struct __sk_buff *skb, const struct icmp_quote *quote)
+{
+	__be16 flags;
+	__u32 off = quote->l4_off + sizeof(struct udphdr) + sizeof(__be16);
+
+	return off + sizeof(flags) > quote->end ||
+	       bpf_skb_load_bytes(skb, off, &flags, sizeof(flags)) || flags == bpf_htons(PROXY_ID);
+}
+
 /* Ports, and of UDP the DNS ID: without it, the slot is not known. */
 static __always_inline bool parse_quoted_l4(struct __sk_buff *skb, struct packet *pkt,
 					    const struct icmp_quote *quote)
@@ -86,6 +96,8 @@ static __always_inline bool parse_quoted_l4(struct __sk_buff *skb, struct packet
 		    bpf_skb_load_bytes(skb, quote->l4_off, words, sizeof(words)))
 			return false;
 		pkt->l4_check = words[3];
+		if (words[4] == bpf_htons(PROXY_ID) && may_be_header(skb, quote))
+			return false;
 		pkt->dns.id = bpf_ntohs(words[4]);
 		pkt->dns.flags = DNS_FLAG_QR;
 		pkt->payload_len = DNS_HEADER_LEN;

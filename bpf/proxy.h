@@ -13,6 +13,7 @@
 #define PROXY_IPV6_LEN 52
 #define PROXY_MAX_WORDS (PROXY_IPV6_LEN / 4)
 #define PROXY_SIGNATURE_LEN 12
+#define PROXY_ID 0x0d0a /* what a server takes for ID and flags that does not read the header */
 
 struct proxy_header {
 	__be32 words[PROXY_MAX_WORDS];

@@ -91,6 +91,12 @@ static __always_inline __u32 extra_headers_len(const struct packet *pkt)
 	return pkt->l4_off - pkt->l3_off - (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
 }
 
+/* Where the DNS message is in a UDP datagram that has its PROXY header, if it gets one. */
+static __always_inline __u32 dns_off_of(const struct rewrite *rw)
+{
+	return sizeof(struct udphdr) + (rw->puts_header ? rw->shift.len & 63 : 0);
+}
+
 /* By how much the IP packet grows when it is rewritten. */
 static __always_inline int growth_of(const struct packet *pkt, const struct rewrite *rw)
 {

@@ -124,14 +124,18 @@ static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
 							  const struct rewrite *rw, __u32 l4_off)
 {
 	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
-	__be16 *ports = data + (l4_off & L4_OFF_MASK);
+	__be16 *ports = data + (l4_off & L4_OFF_MASK), *dns_id;
 
-	if ((void *)ports + sizeof(struct udphdr) + sizeof(__be16) > data_end)
+	if ((void *)(ports + 2) > data_end)
 		return EDGE53_NOT_WRITABLE;
 	ports[0] = bpf_htons(rw->sport);
 	ports[1] = bpf_htons(rw->dport);
-	if (pkt->l4proto == IPPROTO_UDP)
-		ports[4] = bpf_htons(rw->dns_id);
+	if (pkt->l4proto != IPPROTO_UDP)
+		return GO_ON;
+	dns_id = (void *)ports + dns_off_of(rw);
+	if ((void *)(dns_id + 1) > data_end)
+		return EDGE53_NOT_WRITABLE;
+	*dns_id = bpf_htons(rw->dns_id);
 	return GO_ON;
 }
 

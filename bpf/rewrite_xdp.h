@@ -92,9 +92,9 @@ static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx, const
 		tcp->check = csum_replace(tcp->check, diff);
 	} else {
 		struct udphdr *udp = l4;
-		__be16 *dns_id = (void *)(udp + 1);
+		__be16 *dns_id = l4 + dns_off_of(rw);
 
-		if ((void *)(dns_id + 1) > data_end)
+		if ((void *)(udp + 1) > data_end || (void *)(dns_id + 1) > data_end)
 			return EDGE53_NOT_WRITABLE;
 		udp->source = bpf_htons(rw->sport);
 		udp->dest = bpf_htons(rw->dport);

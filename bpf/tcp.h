@@ -233,19 +233,27 @@ static __always_inline void load_shift(const struct edge53_conn *conn,
 }
 
 /*
- * The backend's SYN-ACK: a life of the connection begins, if it is about the client's last SYN and not the
- * same SYN-ACK again. Before the first there is nothing that it could be wrong for, so that a forged
- * SYN just before it does no harm.
+ * The backend's SYN-ACK: a life of the connection begins. Not with one that is about another SYN than the
+ * client's last, which may be of an earlier life; but where none is known yet, or a SYN is being answered, the
+ * backend is believed: a forged SYN just before it does no harm.
+ *
+ * Of a connection with a PROXY header, one that is of no life we know must not reach the client: what it
+ * would send then would not be known as the beginning.
  */
-static __always_inline void begin_life(struct edge53_conn *conn, const struct packet *pkt)
+static __always_inline enum edge53_reason begin_life(struct edge53_conn *conn,
+						     const struct packet *pkt)
 {
-	__u32 flags = READ_ONCE(conn->flags);
-
 	bool is_same = pkt->tcp_seq + 1 == conn->handshake_ack && pkt->tcp_ack == conn->first_seq;
+	__u32 flags = READ_ONCE(conn->flags);
+	bool is_asked = pkt->tcp_ack == conn->pending_seq;
+	bool is_reopened = flags & EDGE53_CONN_REOPENED;
 
-	if (flags & EDGE53_CONN_SYN_ACKED && (pkt->tcp_ack != conn->pending_seq ||
-					      (is_same && !(flags & EDGE53_CONN_REOPENED))))
-		return;
+	if (flags & EDGE53_CONN_SYN_ACKED) {
+		if (is_same && !(is_asked && is_reopened))
+			return GO_ON;
+		if (!is_asked && !is_reopened)
+			return flags & EDGE53_CONN_PROXY ? EDGE53_WITHOUT_HEADER : GO_ON;
+	}
 	conn->state = EDGE53_CONN_HALF_OPEN;
 	conn->opened_ns = conn->seen_ns;
 	conn->handshake_ack = pkt->tcp_seq + 1;
@@ -254,14 +262,15 @@ static __always_inline void begin_life(struct edge53_conn *conn, const struct pa
 	smp_wmb();
 	set_flag(conn, EDGE53_CONN_SYN_ACKED |
 			       (flags & EDGE53_CONN_PROXY ? EDGE53_CONN_PROXY_SYNCED : 0));
+	return GO_ON;
 }
 
-/* How far the backend has read. */
+/* How far the backend has read. A RST may be about a SYN that it refused. */
 static __always_inline void track_shift(struct edge53_conn *conn, const struct packet *pkt)
 {
 	if ((READ_ONCE(conn->flags) & PROXY_FLAGS) ==
 		    (EDGE53_CONN_PROXY | EDGE53_CONN_PROXY_SYNCED) &&
-	    pkt->tcp_flags & TCP_ACK && pkt->tcp_ack != conn->pending_seq &&
+	    (pkt->tcp_flags & (TCP_ACK | TCP_SYN | TCP_RST)) == TCP_ACK &&
 	    (__s32)(pkt->tcp_ack - conn->first_seq) >= SHIFT_DONE_AT)
 		set_flag(conn, EDGE53_CONN_PROXY_DONE);
 }
@@ -446,23 +455,26 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 		conn->state = EDGE53_CONN_CLOSING;
 }
 
-static __always_inline void tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt,
-					      __u64 now_ns)
+static __always_inline enum edge53_reason
+tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt, __u64 now_ns)
 {
+	enum edge53_reason why = GO_ON;
+
 	conn->seen_ns = now_ns;
 	track_shift(conn, pkt);
 	if (pkt->tcp_flags & TCP_RST) {
 		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
 		set_flag(conn, EDGE53_CONN_BACKEND_RST);
 		conn->state = EDGE53_CONN_CLOSING;
-		return;
+		return GO_ON;
 	}
 	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK)
-		begin_life(conn, pkt);
+		why = begin_life(conn, pkt);
 	if (pkt->tcp_flags & TCP_FIN)
 		set_flag(conn, EDGE53_CONN_BACKEND_FIN);
 	if (is_closed_by_both(conn))
 		conn->state = EDGE53_CONN_CLOSING;
+	return why;
 }
 
 /*

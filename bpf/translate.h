@@ -122,14 +122,23 @@ static __always_inline enum edge53_reason route_query(const struct packet *pkt,
 	return check_ttl(pkt, rw) ?: check_payload(pkt, query, rw) ?: check_mtu(pkt, rw, backend->mtu);
 }
 
-/* What the backend may read must not come before the header. */
-static __always_inline enum edge53_reason check_synced(const struct packet *pkt,
-						       const struct rewrite *rw)
+/*
+ * What the backend reads must not come before the header: data while nobody knows where it belongs, or from
+ * before the first byte to behind it, of which the backend would take the rest.
+ */
+static __always_inline enum edge53_reason check_begin(const struct packet *pkt,
+						      const struct rewrite *rw)
 {
-	if (!rw->shift.len || pkt->l4proto != IPPROTO_TCP || rw->shift.is_synced ||
+	__s32 distance = shift_distance(&rw->shift, pkt->tcp_seq);
+	__s32 len;
+
+	if (!rw->shift.len || pkt->l4proto != IPPROTO_TCP || rw->shift.is_done ||
 	    pkt->tcp_flags & (TCP_SYN | TCP_RST))
 		return GO_ON;
-	return tcp_payload_len(pkt) || pkt->tcp_flags & TCP_FIN ? EDGE53_NOT_SYNCED : GO_ON;
+	len = tcp_payload_len(pkt) + !!(pkt->tcp_flags & TCP_FIN);
+	if (!rw->shift.is_synced)
+		return len ? EDGE53_WITHOUT_HEADER : GO_ON;
+	return distance < 0 && distance + len > 0 ? EDGE53_WITHOUT_HEADER : GO_ON;
 }
 
 /* UDP: each; TCP: the segment with the client's first byte, or with a FIN in its place. */
@@ -178,7 +187,7 @@ translate_query(const struct packet *pkt, const struct query_flow *query, struct
 		return GO_ON;
 	if (has_syn(pkt))
 		clamp_query(pkt, backend, rw);
-	return check_synced(pkt, rw) ?: route_query(pkt, query, backend, rw);
+	return check_begin(pkt, rw) ?: route_query(pkt, query, backend, rw);
 }
 
 /*
@@ -214,9 +223,7 @@ static __always_inline enum edge53_reason take_reply(const struct packet *pkt, _
 {
 	if (reply->match.slot)
 		return ring_answer(&reply->match);
-	if (reply->conn)
-		tcp_track_backend(reply->conn, pkt, now_ns);
-	return GO_ON;
+	return reply->conn ? tcp_track_backend(reply->conn, pkt, now_ns) : GO_ON;
 }
 
 /* edge: how the numbers of a connection that begins with a PROXY header are shifted. */
@@ -228,8 +235,8 @@ find_shift(const struct packet *pkt, const struct reply_flow *reply, struct rewr
 	if (!conn)
 		return GO_ON;
 	load_shift(conn, &reply->flow, &rw->shift);
-	/* About a SYN that was not agreed to: its numbers are not of this connection. */
-	if (pkt->tcp_ack == conn->pending_seq && pkt->tcp_ack != rw->shift.first_seq)
+	/* It refuses a SYN, with that one's number, which is none of the connection's. */
+	if (pkt->tcp_flags & TCP_RST && pkt->tcp_ack == conn->pending_seq)
 		rw->shift.is_synced = false;
 	return GO_ON;
 }
@@ -336,9 +343,11 @@ clamp_reply(const struct packet *pkt, const struct reply_flow *reply, struct rew
 
 /* Counts a query that was sent, and says what it was. */
 static __always_inline enum edge53_reason count_query(const struct packet *pkt,
-						      const struct query_flow *query, __u64 now_ns)
+						      const struct query_flow *query,
+						      const struct rewrite *rw, __u64 now_ns)
 {
-	count_backend_query(pkt, query->flow.backend);
+	count_backend_query(pkt, query->flow.backend,
+			    pkt->ip_len - (rw->puts_header ? rw->shift.len : 0));
 	if (pkt->l4proto == IPPROTO_UDP)
 		return EDGE53_QUERY_SENT;
 	if (!query->is_new_connection)

@@ -60,7 +60,7 @@
 	R(FORGED_HEADER, DROP, "begins with the signature of a PROXY header, which only edge53 sends") \
 	R(TRUNCATED, DROP, "query too long with its PROXY header, answered TC=1: come back by TCP") \
 	R(SYN_WITH_DATA, DROP, "SYN with data, which would be ahead of the PROXY header; comes again without") \
-	R(NOT_SYNCED, DROP, "data before the backend answered the SYN, which would come without PROXY header") \
+	R(WITHOUT_HEADER, DROP, "TCP segment that would let data come without the PROXY header before it") \
 	R(HEADER_NOT_READ, PASS, "reply with DNS ID 0x0d0a: a backend that does not read PROXY headers") \
 	R(RETURN_NOTED, PASS, "query that came by a tunnel of `return`, remembered")               \
 	R(RETURN_SENT, SEND, "reply sent back into the tunnel its query came by")                  \
