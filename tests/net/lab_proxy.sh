@@ -88,6 +88,7 @@ start_unbound() {
 		include: "$BACKENDS/unbound.conf"
 		server:
 		    interface: $BACKEND@$PLAIN_PORT
+		    interface: $BACKEND6@$PLAIN_PORT
 		    directory: "$dir"
 		    chroot: ""
 		    username: ""
