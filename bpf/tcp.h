@@ -455,6 +455,10 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 		conn->state = EDGE53_CONN_CLOSING;
 }
 
+/*
+ * What a backend's segment does to its connection. A RST ends it; but it may answer a forged segment, and
+ * leave a half open connection as it is (RFC 9293 section 3.10.7.4), which its next segment shows.
+ */
 static __always_inline enum edge53_reason
 tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt, __u64 now_ns)
 {
@@ -467,6 +471,10 @@ tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt, __u64 now_
 		set_flag(conn, EDGE53_CONN_BACKEND_RST);
 		conn->state = EDGE53_CONN_CLOSING;
 		return GO_ON;
+	}
+	if (conn->flags & EDGE53_CONN_BACKEND_RST) {
+		clear_flag(conn, EDGE53_CONN_BACKEND_RST);
+		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
 	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK)
 		why = begin_life(conn, pkt);
