@@ -489,8 +489,12 @@ int dataplane_make_room(struct dataplane *dp)
 	_cleanup_(freep) struct state_client *clients = NULL;
 	struct edge53_cpu_state totals;
 	size_t n, n_evicted = 0;
-	int r = state_open(&state);
+	int r;
 
+	/* What is pinned then is an earlier loader's, and maybe of another layout. */
+	if (!dp->is_pinned)
+		return 0;
+	r = state_open(&state);
 	if (!r)
 		r = state_cpu_totals(state, &totals);
 	if (r < 0 || totals.clients_not_counted == dp->not_counted)
