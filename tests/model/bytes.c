@@ -182,13 +182,58 @@ static void lower_mss(unsigned char *tcp, unsigned len, unsigned mss)
 		size = tcp[at] == 1 ? 1 : at + 1 < end ? tcp[at + 1] : 0;
 		if (!size || (tcp[at] != 1 && size < 2) || at + size > end)
 			return;
-		if (tcp[at] == TCP_MSS && size == 4) {
-			if (get16(tcp + at + 2) > mss)
-				put16(tcp + at + 2, mss);
-			return;
-		}
+		if (tcp[at] == TCP_MSS && size == 4 && get16(tcp + at + 2) > mss)
+			put16(tcp + at + 2, mss);
 		at += size;
 	}
+}
+
+static bool lets_data_come_early(unsigned kind)
+{
+	return kind == 34 || kind == 254 || kind == 253 || kind == 30;
+}
+
+static void map_sacks(unsigned char *option, unsigned size, const struct edge53_conn *conn)
+{
+	for (unsigned at = 2; size % 8 == 2 && at < size; at += 4)
+		put32(option + at, number_for_client(conn, get32(option + at)));
+}
+
+static void edit_option(unsigned char *option, unsigned size, const struct tcp_edit *edit)
+{
+	unsigned kind = option[0], mss;
+
+	if (edit->hides_early_data && lets_data_come_early(kind))
+		memset(option, 1, size);
+	if (edit->less_mss && kind == TCP_MSS && size == 4) {
+		mss = get16(option + 2);
+		put16(option + 2, mss > edit->less_mss ? mss - edit->less_mss : 1);
+	}
+	if (edit->conn && kind == 5)
+		map_sacks(option, size, edit->conn);
+}
+
+static void edit_options(unsigned char *tcp, unsigned len, const struct tcp_edit *edit)
+{
+	unsigned end = (tcp[12] >> 4) * 4, at = 20, size;
+
+	while (at < end && end <= len && tcp[at] != 0) {
+		size = tcp[at] == 1 ? 1 : at + 1 < end ? tcp[at + 1] : 0;
+		if (!size || (tcp[at] != 1 && size < 2) || at + size > end)
+			return;
+		edit_option(tcp + at, size, edit);
+		at += size;
+	}
+}
+
+static void edit_tcp(unsigned char *tcp, unsigned len, const struct tcp_edit *edit)
+{
+	put32(tcp + 4, edit->seq);
+	put32(tcp + 8, edit->ack);
+	tcp[13] = edit->flags;
+	put16(tcp + 14, edit->window);
+	put16(tcp + 18, edit->urgent);
+	edit_options(tcp, len, edit);
 }
 
 /* A checksum where there was none is over as much as UDP says; else the difference is what counts. */
@@ -213,6 +258,10 @@ static void write_l4(const unsigned char *ip, const struct seen *seen, const str
 		put16(l4 + 4, get16(l4 + 4) + seen->grows);
 	if (!is_udp && change->mss)
 		lower_mss(l4, len, change->mss);
+	if (change->tcp)
+		edit_tcp(l4, len, change->tcp);
+	if (change->has_seq)
+		put32(l4 + 4, change->seq);
 	if (len < checksum_offset(seen->protocol) + 2 || (is_udp && !get16(check) && !has_none))
 		return;
 	put16(check, 0);

@@ -21,6 +21,7 @@ struct redirection {
 	bool to_backend;
 	struct edge53_addr saddr, daddr;
 	struct change quoted;
+	unsigned header_len; /* of the connection's PROXY header */
 };
 
 static bool is_error_type(unsigned family, unsigned type)
@@ -56,6 +57,15 @@ static bool lacks_checksum(const struct quote *quote)
 	return quote->seen.family == 6 && !get16(quote->ip + quote->seen.l4 + 6);
 }
 
+/* The ID of a query that has a PROXY header is behind that: what is quoted is the signature. */
+static bool quotes_header(const struct quote *quote)
+{
+	const unsigned char *dns = quote->ip + quote->seen.l4 + 8;
+
+	return get16(dns) == 0x0d0a &&
+	       (quote->seen.l4 + 12 > quote->bytes || get16(dns + 2) == 0x0d0a);
+}
+
 static const struct edge53_flow *flow_of_query(const struct turn *t, const struct quote *quote)
 {
 	const struct seen *q = &quote->seen;
@@ -68,8 +78,8 @@ static const struct edge53_flow *flow_of_query(const struct turn *t, const struc
 		struct edge53_slot *slot =
 			find_slot(t->model, q->sport, get16(quote->ip + q->l4 + 8));
 
-		if (!slot || lacks_checksum(quote) || slot->lap & EDGE53_SLOT_ANSWERED ||
-		    slot_is_old(slot, t->got->before_ns))
+		if (!slot || quotes_header(quote) || lacks_checksum(quote) ||
+		    slot->lap & EDGE53_SLOT_ANSWERED || slot_is_old(slot, t->got->before_ns))
 			return NULL;
 		flow = &slot->flow;
 	} else {
@@ -206,11 +216,31 @@ static bool type_to_ipv4(const unsigned char *icmp, unsigned char *out)
 	}
 }
 
-/* The first 8 bytes of the message; false when it cannot be said in the other family. */
-static bool write_type(const struct turn *t, unsigned family, unsigned char *out)
+/* The MTU that is told leaves room for the PROXY header. */
+static void lower_mtu(unsigned char *icmp, unsigned family, unsigned header_len)
 {
-	const unsigned char *icmp = t->ip + t->seen.l4;
+	bool has_mtu = family == 4 ? icmp[0] == UNREACHABLE && icmp[1] == FRAGMENTATION_NEEDED
+				   : icmp[0] == TOO_BIG6;
+	__u32 least = family == 4 ? 68 : 1280,
+	      mtu = family == 4 ? get16(icmp + 6) : get32(icmp + 4);
 
+	if (!has_mtu || mtu <= least || mtu > 0xffff) /* that much nobody has */
+		return;
+	mtu = mtu > least + header_len ? mtu - header_len : least;
+	if (family == 4)
+		put16(icmp + 6, mtu);
+	else
+		put32(icmp + 4, mtu);
+}
+
+/* The first 8 bytes of the message; false when it cannot be said in the other family. */
+static bool write_type(const struct turn *t, unsigned family, unsigned header_len,
+		       unsigned char *out)
+{
+	unsigned char icmp[8];
+
+	memcpy(icmp, t->ip + t->seen.l4, 8);
+	lower_mtu(icmp, t->seen.family, header_len);
 	memcpy(out, icmp, 8);
 	if (family == t->seen.family)
 		return true;
@@ -242,7 +272,7 @@ static void send_error(struct turn *t, const struct quote *quote, const struct r
 	unsigned header = family == t->seen.family ? t->seen.l4 : family == 4 ? 20 : 40;
 
 	memcpy(packet, t->ip, t->seen.l4);
-	write_type(t, family, icmp);
+	write_type(t, family, to->header_len, icmp);
 	if (family == 6 && t->seen.family == 4)
 		quoted.has_more = false; /* without a fragment header */
 	ip = to->to_backend ? begin_query(t, backend, family) : begin_reply(t, to->flow, family);
@@ -284,7 +314,7 @@ static void redirect_error(struct turn *t, const struct quote *quote, const stru
 		end(t, EDGE53_NO_BACKEND, to->flow->service);
 	else if (t->hook->place == EDGE_IN && t->seen.ttl <= 1)
 		end(t, EDGE53_TTL_EXPIRED, to->flow->service);
-	else if (write_type(t, family_of(&to->daddr), type))
+	else if (write_type(t, family_of(&to->daddr), to->header_len, type))
 		send_error(t, quote, to);
 }
 
@@ -295,6 +325,15 @@ static bool is_edge_port(unsigned port)
 	return port >= PORT_BASE && port < PORT_BASE + (1 << PORT_BITS);
 }
 
+static void map_quoted_seq(const struct turn *t, const struct quote *quote, struct redirection *to)
+{
+	const struct edge53_conn *conn = find_conn_by_port(t->model, quote->seen.sport);
+
+	to->header_len = header_len_of(conn);
+	to->quoted.has_seq = to->header_len;
+	to->quoted.seq = number_for_client(conn, get32(quote->ip + quote->seen.l4 + 4));
+}
+
 static void about_a_query(struct turn *t, const struct quote *quote)
 {
 	const struct edge53_flow *flow = flow_of_query(t, quote);
@@ -303,6 +342,8 @@ static void about_a_query(struct turn *t, const struct quote *quote)
 	if (!flow)
 		return;
 	to = to_client(flow, quote->seen.protocol == PROTO_UDP);
+	if (quote->seen.protocol == PROTO_TCP)
+		map_quoted_seq(t, quote, &to);
 	redirect_error(t, quote, &to);
 }
 

@@ -103,6 +103,7 @@ struct result {
 	enum edge53_reason why;
 	unsigned service; /* that it is counted for */
 	bool is_told;	  /* dropped, and `out` goes back to its sender */
+	bool has_header;  /* of PROXY, or its connection has one: the answer is no mirror image */
 	struct frame out;
 	unsigned open_link; /* bytes of link header that the kernel writes later */
 	bool is_open;	    /* and what BPF_PROG_TEST_RUN cannot show: the bytes are not compared */
@@ -165,6 +166,15 @@ __u32 get32(const unsigned char *p);
 void put16(unsigned char *p, unsigned value);
 void put32(unsigned char *p, __u32 value);
 
+/* What is different in a TCP header because a PROXY header is in front of the client's first byte. */
+struct tcp_edit {
+	__u32 seq, ack;
+	unsigned window, urgent, flags;
+	bool hides_early_data; /* those options of a SYN */
+	unsigned less_mss;
+	const struct edge53_conn *conn; /* of the backend, whose SACK blocks are mapped */
+};
+
 /* What is different in a packet that goes on. The family is that of the new addresses. */
 struct change {
 	struct edge53_addr saddr, daddr;
@@ -175,6 +185,9 @@ struct change {
 	unsigned hops;		     /* the TTL is lowered by */
 	unsigned mss;		     /* and that option to, at most; 0: not looked at */
 	const unsigned char *header; /* of seen.grows bytes */
+	const struct tcp_edit *tcp;  /* or NULL */
+	bool has_seq;		     /* quoted: only this */
+	__u32 seq;
 };
 
 /* Of its transport header, with options. */
@@ -204,6 +217,17 @@ unsigned proxy_header_len(const struct edge53_addr *client);
 unsigned write_proxy_header(const struct edge53_addr *client, const struct edge53_addr *asked,
 			    unsigned client_port, bool is_tcp, unsigned char *out);
 
+/* 0: the connection does not begin with a header. */
+unsigned header_len_of(const struct edge53_conn *conn);
+/* The rules by their numbers in docs/packets.md: 2 to 4, and 6 with 7. */
+__u32 seq_for_backend(const struct edge53_conn *conn, __u32 seq);
+__u32 number_for_client(const struct edge53_conn *conn, __u32 number);
+/* 8 */
+unsigned window_for_client(const struct edge53_conn *conn, const unsigned char *tcp);
+bool carries_header(const struct edge53_conn *conn, const unsigned char *tcp, unsigned payload);
+/* A SYN is refused. */
+bool is_refusal(const struct edge53_conn *conn, const unsigned char *tcp);
+
 /* --- state.c: slots, connections, fragments, counters ----------------------------------------- */
 
 struct edge53_slot *take_slot(struct model *model, const struct edge53_flow *flow,
@@ -219,10 +243,21 @@ bool conn_is_over(const struct edge53_conn *conn, __u64 now_ns);
 /* An entry for a new connection, free now, or NULL. */
 struct edge53_conn *take_conn(struct model *model, __u64 now_ns);
 void open_conn(struct model *model, struct edge53_conn *conn, const struct edge53_flow *flow,
-	       const struct outcome *got);
+	       const unsigned char *tcp, const struct outcome *got);
 void client_sends(struct edge53_conn *conn, const unsigned char *tcp);
-void backend_sends(struct edge53_conn *conn, const unsigned char *tcp);
+/* False: a SYN-ACK of no life that is known, on a connection that begins with a PROXY header. */
+bool backend_sends(struct edge53_conn *conn, const unsigned char *tcp, __u64 now_ns);
+
+/* A SYN of a client that has a connection: the same again, one in between that may be forged, or a new beginning. */
+enum syn_kind { SYN_AGAIN, SYN_BETWEEN, SYN_REOPENS, SYN_OPENS };
+
+enum syn_kind kind_of_syn(const struct model *model, const struct edge53_conn *conn,
+			  const unsigned char *tcp, __u64 now_ns);
+/* But SYN_OPENS, which is open_conn(). */
+void client_sends_syn(struct edge53_conn *conn, enum syn_kind kind, const unsigned char *tcp);
 bool is_opening(const unsigned char *tcp);
+/* The shift of the window scale option; 0 without. */
+unsigned wscale_of(const unsigned char *tcp, unsigned len);
 
 struct fragment *find_fragment(struct model *model, const struct seen *seen, unsigned ifindex,
 			       __u64 now_ns);

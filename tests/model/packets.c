@@ -8,7 +8,7 @@
 
 #include "generate.h"
 
-enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16 };
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 enum { HOP_BY_HOP = 0, ROUTING = 43, FRAGMENT = 44, DESTINATION = 60 };
 
 #define PICK(array) (array)[random_below(sizeof(array) / sizeof(*(array)))]
@@ -111,9 +111,15 @@ static unsigned random_tcp_options(unsigned char *to)
 	unsigned len = 0;
 
 	while (len < 36 && !one_in(4)) {
-		switch (random_below(5)) {
+		switch (random_below(6)) {
 		case 0:
 			to[len++] = 1;
+			break;
+		case 4:
+			to[len] = PICK(((unsigned[]){ 34, 254, 253, 30 }));
+			to[len + 1] = 2 + random_below(3);
+			random_bytes(to + len + 2, 2);
+			len += to[len + 1];
 			break;
 		case 1:
 			to[len] = 2;
@@ -144,7 +150,9 @@ static unsigned random_tcp_options(unsigned char *to)
 static void put_tcp(struct recipe *r, unsigned sport, unsigned dport, unsigned flags, __u32 ack)
 {
 	unsigned char *tcp = r->l4;
-	unsigned options = flags & SYN ? random_tcp_options(tcp + 20) : one_in(4) ? 12 : 0;
+	unsigned options = flags & SYN ? random_tcp_options(tcp + 20)
+			   : one_in(4) ? 12 + 4 * random_below(8)
+				       : 0;
 	unsigned data = flags & SYN && !one_in(16) ? 0 : random_payload_len();
 
 	if (!(flags & SYN) && options)
@@ -410,10 +418,78 @@ static bool udp_reply(const struct model *model, struct recipe *r)
 
 static unsigned random_flags(void)
 {
-	static const unsigned flags[] = { ACK,	     ACK, ACK | PSH, ACK | PSH, ACK | FIN, RST,
-					  RST | ACK, SYN, SYN | ACK, FIN,	SYN | FIN };
+	static const unsigned flags[] = {
+		ACK,	   ACK, ACK | PSH, ACK | PSH, ACK | FIN, RST,
+		RST | ACK, SYN, SYN | ACK, FIN,	      SYN | FIN, ACK | URG
+	};
 
 	return one_in(32) ? random_below(256) : PICK(flags);
+}
+
+/* Around what makes a difference to a connection that begins with a PROXY header. */
+static __u32 number_near(__u32 first)
+{
+	static const __u32 steps[] = { 0, 0, 0, 1, 28, 52, 1u << 30, 1u << 31, 3u << 30, 20000 };
+	__u32 from = first + PICK(steps);
+
+	return one_in(2) ? from : from + random_below(60) - 30;
+}
+
+static void put_forged_header(struct recipe *r)
+{
+	static const struct edge53_addr nobody;
+	unsigned at = (r->l4[12] >> 4) * 4;
+
+	if (r->l4_len < at + PROXY_HEADER_MAX)
+		return;
+	write_proxy_header(&nobody, &nobody, 1, true, r->l4 + at);
+	if (one_in(4))
+		r->l4[at + random_below(14)] ^= 1;
+}
+
+static void number_query(const struct edge53_conn *conn, struct recipe *r)
+{
+	__u32 first = one_in(4) ? conn->pending_seq : conn->first_seq;
+	bool is_syn = r->l4[13] & SYN;
+
+	if (!one_in(8))
+		put32(r->l4 + 4, number_near(first) - is_syn);
+	if (one_in(8))
+		put_forged_header(r);
+}
+
+/* Instead of the NOPs that put_tcp() left; or nothing. */
+static void put_sacks(__u32 first, struct recipe *r)
+{
+	unsigned char *options = r->l4 + 20;
+	unsigned end = (r->l4[12] >> 4) * 4, at = 20, n;
+
+	if (r->l4[13] & SYN || end < 32)
+		return;
+	at += random_below(3);
+	n = 1 + random_below((end - at - 2) / 8);
+	options = r->l4 + at;
+	options[0] = 5;
+	options[1] = one_in(16) ? random_below(40) : 2 + 8 * n;
+	for (unsigned i = 0; i < 2 * n; i++)
+		put32(options + 2 + 4 * i, number_near(first));
+}
+
+static void number_reply(const struct edge53_conn *conn, struct recipe *r)
+{
+	static const unsigned windows[] = { 0, 1, 2, 27, 28, 29, 52, 53, 65535 };
+	bool is_syn = r->l4[13] & SYN;
+	__u32 first = is_syn ? conn->pending_seq : conn->first_seq;
+
+	if (is_syn && one_in(2))
+		put32(r->l4 + 4, conn->handshake_ack - 1);
+	if (one_in(8))
+		return;
+	put32(r->l4 + 8, is_syn && !one_in(4) ? first : number_near(first));
+	if (one_in(2))
+		put16(r->l4 + 14, PICK(windows));
+	if (one_in(2))
+		put_sacks(first, r);
 }
 
 static bool tcp_segment(const struct model *model, struct recipe *r)
@@ -425,6 +501,7 @@ static bool tcp_segment(const struct model *model, struct recipe *r)
 	begin_ip(r, &conn->flow.client, &conn->flow.asked, PROTO_TCP);
 	put_tcp(r, conn->flow.client_port, EDGE53_DNS_PORT, random_flags(),
 		conn->handshake_ack + one_in(3));
+	number_query(conn, r);
 	return true;
 }
 
@@ -439,6 +516,7 @@ static bool tcp_reply(const struct model *model, struct recipe *r)
 	begin_ip(r, &backend->address, source_of(model->setup, &conn->flow), PROTO_TCP);
 	put_tcp(r, backend->tcp_port + one_in(32), conn->snat_port,
 		one_in(3) ? SYN | ACK : random_flags(), random_below(100000));
+	number_reply(conn, r);
 	return true;
 }
 
@@ -504,6 +582,7 @@ static bool icmp_about_query(const struct model *model, struct recipe *r)
 		begin_ip(&quoted, source_of(model->setup, &conn->flow), &backend->address,
 			 PROTO_TCP);
 		put_tcp(&quoted, conn->snat_port, backend->tcp_port, random_flags(), 7);
+		put32(quoted.l4 + 4, number_near(conn->first_seq));
 	}
 	icmp_about(r, &quoted);
 	return true;

@@ -7,6 +7,7 @@
 
 #include "turn.h"
 
+enum { FIN = 1, SYN = 2, RST = 4, ACK = 16, URG = 32 };
 enum { DOT_PORT = 853, HTTPS_PORT = 443, DNS_HEADER = 12 };
 enum { OPCODE_QUERY = 0 };
 
@@ -125,16 +126,52 @@ static enum edge53_reason has_no_translation(const struct turn *t, unsigned fami
 	return EDGE53_GO_ON;
 }
 
-/* A router's questions. True: the turn has ended. */
-static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hops, unsigned mtu,
-				  unsigned family, bool to_ethernet)
+/* What a query of this service may get in front. */
+static unsigned header_len_at(const struct turn *t, unsigned service)
 {
-	unsigned len = changed_len(&t->seen, family);
+	bool is_udp = t->seen.protocol == PROTO_UDP;
+	unsigned flag = is_udp ? EDGE53_SERVICE_PROXY_UDP : EDGE53_SERVICE_PROXY_TCP;
+
+	return t->setup->services[service].flags & flag ? proxy_header_len(&t->seen.saddr) : 0;
+}
+
+static bool is_longer_than_read(const struct turn *t, unsigned service)
+{
+	unsigned most = t->setup->services[service].max_udp_payload;
+
+	return t->seen.protocol == PROTO_UDP && most && header_len_at(t, service) &&
+	       get16(t->ip + t->seen.l4 + 4) - 8 + header_len_at(t, service) > most;
+}
+
+/* Of what GRO put together the segments count. */
+static unsigned longest_of(const struct turn *t, unsigned family)
+{
+	unsigned gso_size = t->seen.protocol == PROTO_TCP ? t->around->gso_size : 0;
+	unsigned header = gso_size ? l4_header_len(t->ip, &t->seen) : 0;
+	unsigned len = changed_len(&t->seen, family), cut;
+
+	cut = t->seen.ip_len - t->seen.l4 - header;
+	return gso_size && cut > gso_size ? len - cut + gso_size : len;
+}
+
+/*
+ * A router's questions. True: the turn has ended. header_len: of the PROXY header that the flow has, be it in this
+ * packet or not; the client is told an MTU that leaves room for it.
+ */
+static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hops, unsigned mtu,
+				  unsigned header_len, unsigned family, bool to_ethernet)
+{
+	unsigned len = longest_of(t, family);
+	bool gets_header = t->seen.protocol == PROTO_UDP && header_len;
 	bool may_be_fragmented = t->seen.family == 4 && !t->seen.dont_fragment;
 	enum edge53_reason why = has_no_translation(t, family);
 
 	if (hops && t->seen.ttl <= 1) {
 		end_with_error(t, EDGE53_TTL_EXPIRED, service, 0);
+		return true;
+	}
+	if (gets_header && (len > mtu || is_longer_than_read(t, service))) {
+		end_truncated(t, service);
 		return true;
 	}
 	if (!hops || len <= mtu || (may_be_fragmented && !to_ethernet)) {
@@ -146,15 +183,61 @@ static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hop
 		end(t, EDGE53_TOO_BIG, service);
 	else
 		end_with_error(t, EDGE53_TOO_BIG, service,
-			       mtu + (family == t->seen.family ? 0
-				      : family == 4	       ? 20
-							       : -20));
+			       mtu - header_len +
+				       (family == t->seen.family ? 0
+					: family == 4		 ? 20
+								 : -20));
 	return true;
 }
 
-static void send_to_backend(struct turn *t, enum edge53_reason why, const struct edge53_flow *flow,
-			    unsigned sport, unsigned dns_id)
+/* At tc nothing is left behind a packet that got longer. */
+static unsigned bytes_kept(const struct turn *t)
 {
+	return t->seen.grows && !t->hook->is_xdp ? t->seen.there : t->ip_bytes;
+}
+
+/* Rules 1 to 4, for a client's segment. */
+static struct tcp_edit edit_for_backend(const struct turn *t, const struct edge53_conn *conn)
+{
+	const unsigned char *tcp = t->ip + t->seen.l4;
+	bool is_syn = tcp[13] & SYN;
+
+	return (struct tcp_edit){
+		.seq = is_syn ? get32(tcp + 4) : seq_for_backend(conn, get32(tcp + 4)),
+		.ack = get32(tcp + 8),
+		.window = get16(tcp + 14),
+		.urgent = get16(tcp + 18) + (tcp[13] & URG ? t->seen.grows : 0),
+		.flags = tcp[13],
+		.hides_early_data = is_syn,
+	};
+}
+
+/* Rules 5 to 8. */
+static struct tcp_edit edit_for_client(const struct turn *t, const struct edge53_conn *conn)
+{
+	const unsigned char *tcp = t->ip + t->seen.l4;
+	bool as_is = is_refusal(conn, tcp), is_syn = tcp[13] & SYN;
+	struct tcp_edit edit = { .seq = get32(tcp + 4),
+				 .ack = get32(tcp + 8),
+				 .window = get16(tcp + 14),
+				 .urgent = get16(tcp + 18),
+				 .flags = tcp[13],
+				 .less_mss = is_syn ? header_len_of(conn) : 0,
+				 .conn = as_is ? NULL : conn };
+
+	if (as_is || !(tcp[13] & ACK))
+		return edit;
+	edit.ack = number_for_client(conn, edit.ack);
+	edit.window = window_for_client(conn, tcp);
+	return edit;
+}
+
+/* conn: of TCP. */
+static void send_to_backend(struct turn *t, enum edge53_reason why, const struct edge53_flow *flow,
+			    const struct edge53_conn *conn, unsigned sport, unsigned dns_id)
+{
+	unsigned char header[PROXY_HEADER_MAX];
+	struct tcp_edit edit;
 	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
 	bool is_udp = t->seen.protocol == PROTO_UDP;
 	struct change change = {
@@ -167,16 +250,26 @@ static void send_to_backend(struct turn *t, enum edge53_reason why, const struct
 		.dns_id = dns_id,
 		.hops = !(backend->flags & EDGE53_BACKEND_LOCAL),
 		.mss = is_udp ? 0 : lowest_mss(t, flow),
+		.header = header,
 	};
 	unsigned char *ip = begin_query(t, backend, family_of(&change.daddr));
 
-	t->result->out.len += write_changed(t->ip, t->ip_bytes, &t->seen, &change, got_ip(t), ip);
+	t->result->has_header = t->seen.grows || (conn && header_len_of(conn));
+	if (t->seen.grows)
+		write_proxy_header(&flow->client, &flow->asked, flow->client_port, !is_udp, header);
+	if (conn && header_len_of(conn)) {
+		edit = edit_for_backend(t, conn);
+		change.tcp = &edit;
+	}
+	t->result->out.len += write_changed(t->ip, bytes_kept(t), &t->seen, &change, got_ip(t), ip);
 	count_sent(t->model, flow->backend, &t->seen);
 	end(t, why, flow->service);
 }
 
-static void send_to_client(struct turn *t, enum edge53_reason why, const struct edge53_flow *flow)
+static void send_to_client(struct turn *t, enum edge53_reason why, const struct edge53_flow *flow,
+			   const struct edge53_conn *conn)
 {
+	struct tcp_edit edit;
 	struct change change = {
 		.saddr = flow->asked,
 		.daddr = flow->client,
@@ -190,6 +283,10 @@ static void send_to_client(struct turn *t, enum edge53_reason why, const struct 
 	};
 	unsigned char *ip = begin_reply(t, flow, family_of(&change.daddr));
 
+	if (conn && header_len_of(conn)) {
+		edit = edit_for_client(t, conn);
+		change.tcp = &edit;
+	}
 	t->result->out.len += write_changed(t->ip, t->ip_bytes, &t->seen, &change, got_ip(t), ip);
 	count_reply(t->model, flow, &t->seen, t->ip);
 	end(t, why, flow->service);
@@ -206,6 +303,8 @@ static enum edge53_reason check_dns(const struct turn *t)
 		return EDGE53_NO_CHECKSUM;
 	if (get16(l4 + 4) < 8 + DNS_HEADER)
 		return EDGE53_SHORT_DNS;
+	if (has_signature(dns, get16(l4 + 4) - 8))
+		return EDGE53_FORGED_HEADER;
 	if (dns[2] & 0x80)
 		return EDGE53_NOT_A_QUERY;
 	questions = get16(dns + 4);
@@ -259,13 +358,16 @@ static bool is_beyond_xdp(const struct turn *t, bool may_change_family, unsigned
 static bool xdp_leaves_query(const struct turn *t, unsigned service)
 {
 	const struct edge53_service *s = &t->setup->services[service];
+	unsigned len = header_len_at(t, service);
 
-	return t->hook->is_xdp &&
-	       (!(s->flags & EDGE53_SERVICE_XDP) ||
-		is_beyond_xdp(t, s->flags & EDGE53_SERVICE_IPV6_BACKENDS, s->query_mtu));
+	if (!t->hook->is_xdp)
+		return false;
+	return !(s->flags & EDGE53_SERVICE_XDP) || s->query_mtu < len ||
+	       is_beyond_xdp(t, s->flags & EDGE53_SERVICE_IPV6_BACKENDS, s->query_mtu - len) ||
+	       is_longer_than_read(t, service);
 }
 
-static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow)
+static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow, unsigned header_len)
 {
 	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
 	bool is_local = backend->flags & EDGE53_BACKEND_LOCAL;
@@ -274,7 +376,7 @@ static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow)
 		end(t, EDGE53_NO_BACKEND, flow->service);
 		return true;
 	}
-	return is_stopped_on_its_way(t, flow->service, !is_local, backend->mtu,
+	return is_stopped_on_its_way(t, flow->service, !is_local, backend->mtu, header_len,
 				     family_of(&backend->address),
 				     backend->flags & EDGE53_BACKEND_ETHERNET);
 }
@@ -295,8 +397,9 @@ static void udp_query(struct turn *t, unsigned device, unsigned service)
 	}
 	slot = take_slot(t->model, &flow, t->got);
 	at = slot - t->model->slots;
-	if (!is_stopped_query(t, &slot->flow))
-		send_to_backend(t, EDGE53_QUERY_SENT, &slot->flow, t->model->slot_port[at],
+	t->seen.grows = header_len_at(t, service);
+	if (!is_stopped_query(t, &slot->flow, t->seen.grows))
+		send_to_backend(t, EDGE53_QUERY_SENT, &slot->flow, NULL, t->model->slot_port[at],
 				t->model->slot_id[at]);
 }
 
@@ -334,7 +437,7 @@ static void end_without_connection(struct turn *t, unsigned service)
 		end(t, EDGE53_NO_CONNECTION, service);
 }
 
-/* A connection for a SYN: the one it had, when that is over, else a new one. NULL: it has ended. */
+/* A connection for a SYN: the entry it had, or another. NULL: it has ended. */
 static struct edge53_conn *conn_for_syn(struct turn *t, struct edge53_conn *conn, unsigned service,
 					const struct edge53_flow *flow)
 {
@@ -348,8 +451,26 @@ static struct edge53_conn *conn_for_syn(struct turn *t, struct edge53_conn *conn
 		end(t, EDGE53_TCP_FULL, service);
 		return NULL;
 	}
-	open_conn(t->model, conn, flow, t->got);
+	open_conn(t->model, conn, flow, t->ip + t->seen.l4, t->got);
 	return conn;
+}
+
+static unsigned tcp_payload_len(const struct turn *t)
+{
+	return t->seen.ip_len - t->seen.l4 - l4_header_len(t->ip, &t->seen);
+}
+
+/* The backend would read it without header: rules 2 and 4. */
+static bool is_without_header(const struct turn *t, const struct edge53_conn *conn)
+{
+	const unsigned char *tcp = t->ip + t->seen.l4;
+	__s32 d = get32(tcp + 4) - conn->first_seq, len = tcp_payload_len(t) + !!(tcp[13] & FIN);
+
+	if (!header_len_of(conn) || tcp[13] & (SYN | RST) || conn->flags & EDGE53_CONN_PROXY_DONE)
+		return false;
+	if (!(conn->flags & EDGE53_CONN_PROXY_SYNCED))
+		return len;
+	return d < 0 && d + len > 0;
 }
 
 static void tcp_query(struct turn *t, unsigned device, unsigned service)
@@ -358,30 +479,47 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 	const unsigned char *tcp = t->ip + t->seen.l4;
 	struct edge53_conn *conn =
 		find_conn(t->model, &flow.client, &flow.asked, flow.client_port, service);
-	bool opens = is_opening(tcp) && (!conn || conn->state == EDGE53_CONN_CLOSING ||
-					 conn_is_over(conn, t->got->before_ns));
+	enum syn_kind kind = conn ? kind_of_syn(t->model, conn, tcp, t->got->before_ns) : SYN_OPENS;
+	bool opens = is_opening(tcp) && kind >= SYN_REOPENS;
 
 	if (xdp_leaves_query(t, service)) {
 		end(t, EDGE53_HANDED_TO_TC, service);
+		return;
+	}
+	if (tcp[13] & SYN && tcp_payload_len(t) && header_len_at(t, service)) {
+		end(t, EDGE53_SYN_WITH_DATA, service);
 		return;
 	}
 	if (!opens && !conn) {
 		end_without_connection(t, service);
 		return;
 	}
-	if (opens)
+	if (is_opening(tcp) && kind == SYN_OPENS)
 		conn = conn_for_syn(t, conn, service, &flow);
+	else if (is_opening(tcp))
+		client_sends_syn(conn, kind, tcp);
+	else
+		client_sends(conn, tcp);
 	if (!conn)
 		return;
-	if (!opens)
-		client_sends(conn, tcp);
 	memcpy(conn->flow.client_mac, flow.client_mac, 6);
 	note_seen(t, conn);
-	if (is_stopped_query(t, &conn->flow))
+	if (carries_header(conn, tcp, tcp_payload_len(t)))
+		t->seen.grows = header_len_of(conn);
+	if (is_without_header(t, conn)) {
+		end(t, EDGE53_WITHOUT_HEADER, service);
 		return;
+	}
+	if (is_stopped_query(t, &conn->flow, header_len_of(conn)))
+		return;
+	if (t->seen.grows && has_signature(t->ip + t->seen.l4 + l4_header_len(t->ip, &t->seen),
+					   tcp_payload_len(t))) {
+		end(t, EDGE53_FORGED_HEADER, service);
+		return;
+	}
 	if (opens)
 		count_connection(t->model, &conn->flow);
-	send_to_backend(t, opens ? EDGE53_TCP_OPENED : EDGE53_TCP_QUERY_SENT, &conn->flow,
+	send_to_backend(t, opens ? EDGE53_TCP_OPENED : EDGE53_TCP_QUERY_SENT, &conn->flow, conn,
 			conn->snat_port, 0);
 }
 
@@ -475,7 +613,7 @@ static bool is_stopped_reply(struct turn *t, const struct edge53_flow *flow)
 		end(t, EDGE53_HANDED_TO_TC, flow->service);
 		return true;
 	}
-	return is_stopped_on_its_way(t, flow->service, t->hook->place == EDGE_IN, device->mtu,
+	return is_stopped_on_its_way(t, flow->service, t->hook->place == EDGE_IN, device->mtu, 0,
 				     family_of(&flow->client),
 				     device->flags & EDGE53_DEVICE_ETHERNET);
 }
@@ -497,6 +635,24 @@ static enum edge53_reason look_at_answer(const struct turn *t, const struct edge
 	return is_on_its_device(t, &slot->flow) ? EDGE53_GO_ON : EDGE53_REPLY_FOREIGN;
 }
 
+/* It may answer a PROXY header, read as a query. */
+static void end_of_unknown(struct turn *t)
+{
+	for (unsigned id = 1; id < MODEL_BACKENDS; id++) {
+		const struct edge53_backend *backend = &t->setup->backends[id];
+		unsigned flags = t->setup->services[backend->service].flags;
+
+		if (get16(t->ip + t->seen.l4 + 8) == 0x0d0a && flags & EDGE53_SERVICE_PROXY_UDP &&
+		    backend->ifindex == t->ifindex &&
+		    same_address(&backend->address, &t->seen.saddr) &&
+		    backend->udp_port == t->seen.sport) {
+			end(t, EDGE53_HEADER_NOT_READ, backend->service);
+			return;
+		}
+	}
+	end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+}
+
 static void udp_reply(struct turn *t)
 {
 	struct edge53_slot *slot;
@@ -509,7 +665,7 @@ static void udp_reply(struct turn *t)
 	}
 	slot = find_slot(t->model, t->seen.dport, get16(t->ip + t->seen.l4 + 8));
 	if (!slot) {
-		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+		end_of_unknown(t);
 		return;
 	}
 	if (!is_from_backend(t, &slot->flow)) {
@@ -525,12 +681,13 @@ static void udp_reply(struct turn *t)
 		return;
 	slot->lap |= EDGE53_SLOT_ANSWERED;
 	remember_reply(t, &slot->flow);
-	send_to_client(t, EDGE53_REPLY_SENT, &slot->flow);
+	send_to_client(t, EDGE53_REPLY_SENT, &slot->flow, NULL);
 }
 
 static void tcp_reply(struct turn *t)
 {
 	struct edge53_conn *conn = find_conn_by_port(t->model, t->seen.dport);
+	const unsigned char *tcp = t->ip + t->seen.l4;
 
 	if (!conn) {
 		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
@@ -543,10 +700,17 @@ static void tcp_reply(struct turn *t)
 	}
 	if (is_stopped_reply(t, &conn->flow))
 		return;
-	backend_sends(conn, t->ip + t->seen.l4);
 	note_seen(t, conn);
+	if (!backend_sends(conn, tcp, conn->seen_ns)) {
+		end(t, EDGE53_WITHOUT_HEADER, conn->flow.service);
+		return;
+	}
+	if (tcp[13] & SYN)
+		conn->backend_wscale = wscale_of(tcp, 60);
+	if (!header_len_of(conn)) /* means nothing */
+		conn->backend_wscale = t->got->conns[conn - t->model->conns].backend_wscale;
 	remember_reply(t, &conn->flow);
-	send_to_client(t, EDGE53_TCP_REPLY_SENT, &conn->flow);
+	send_to_client(t, EDGE53_TCP_REPLY_SENT, &conn->flow, conn);
 }
 
 /* All that is rewritten is in the first fragment. */
@@ -578,7 +742,7 @@ static void take_later_fragment(struct turn *t)
 	else if (first->value.is_refused)
 		end(t, EDGE53_FRAGMENT_REFUSED, first->value.flow.service);
 	else if (!is_stopped_reply(t, &first->value.flow))
-		send_to_client(t, EDGE53_FRAGMENT_SENT, &first->value.flow);
+		send_to_client(t, EDGE53_FRAGMENT_SENT, &first->value.flow, NULL);
 }
 
 /* --- policies of enforce ---------------------------------------------------------------------- */
@@ -737,6 +901,7 @@ void model_run(struct model *model, const struct scene *scene, const struct fram
 	result->why = EDGE53_NOT_OURS;
 	result->service = SERVICE_NONE;
 	result->is_told = false;
+	result->has_header = false;
 	result->open_link = 0;
 	result->is_open = false;
 	result->out = *in;

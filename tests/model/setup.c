@@ -106,6 +106,7 @@ static void set_picks(__u8 *picks, unsigned first)
 static void set_service(struct setup *setup, enum test_service id, const char *name, unsigned flags,
 			const unsigned first[2])
 {
+	static const unsigned payloads[] = { 64, 100, 512, 1232 };
 	struct edge53_service *service = &setup->services[id];
 
 	strcpy(service->name, name);
@@ -113,6 +114,8 @@ static void set_service(struct setup *setup, enum test_service id, const char *n
 	service->flags = flags | (one_in(2) ? EDGE53_SERVICE_DOWN_PASS : 0);
 	if (id == SERVICE_EDGE && first[0] == EDGE_V6)
 		service->flags |= EDGE53_SERVICE_IPV6_BACKENDS;
+	if (service->flags & EDGE53_SERVICE_PROXY_UDP && one_in(2))
+		service->max_udp_payload = PICK(payloads);
 	service->query_mtu = one_in(2) ? 0 : setup->backends[EDGE_V4].mtu - 28;
 	for (unsigned family = 0; family < 2; family++) {
 		set_picks(service->picks[family].udp, first[family]);
@@ -133,7 +136,9 @@ static unsigned random_policy(void)
 /* How backends of the edge service learn who asks. */
 static unsigned random_identity(void)
 {
-	return one_in(3) ? EDGE53_SERVICE_KEEP_SOURCE : 0;
+	return (one_in(3) ? EDGE53_SERVICE_KEEP_SOURCE : 0) |
+	       (one_in(2) ? EDGE53_SERVICE_PROXY_UDP : 0) |
+	       (one_in(2) ? EDGE53_SERVICE_PROXY_TCP : 0);
 }
 
 static void add_prefix(struct edge53_prefix_key *key, enum test_service service,

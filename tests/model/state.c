@@ -161,12 +161,14 @@ struct edge53_conn *take_conn(struct model *model, __u64 now_ns)
 }
 
 void open_conn(struct model *model, struct edge53_conn *conn, const struct edge53_flow *flow,
-	       const struct outcome *got)
+	       const unsigned char *tcp, const struct outcome *got)
 {
 	unsigned at = conn - model->conns;
 	const struct edge53_conn *theirs = &got->conns[at];
+	const struct edge53_service *service = &model->setup->services[flow->service];
 
-	conn->flags = 0;
+	conn->flags = service->flags & EDGE53_SERVICE_PROXY_TCP ? EDGE53_CONN_PROXY : 0;
+	conn->pending_seq = get32(tcp + 4) + 1;
 	conn->sequence = theirs->sequence;
 	conn->state = EDGE53_CONN_HALF_OPEN;
 	conn->snat_port = conn_port(at);
@@ -184,10 +186,50 @@ static bool both_sent_fin(const struct edge53_conn *conn)
 	return (conn->flags & both) == both;
 }
 
-/* Both FINs, or a RST, and it is closing. */
-static void note_fin(struct edge53_conn *conn, unsigned which)
+/* --- a client's SYN --------------------------------------------------------------------------- */
+
+static bool is_retransmission(const struct edge53_conn *conn, const unsigned char *tcp)
 {
-	conn->flags |= which;
+	return get32(tcp + 4) + 1 == conn->pending_seq && !both_sent_fin(conn) &&
+	       !(conn->flags & EDGE53_CONN_BACKEND_RST);
+}
+
+enum syn_kind kind_of_syn(const struct model *model, const struct edge53_conn *conn,
+			  const unsigned char *tcp, __u64 now_ns)
+{
+	const struct edge53_backend *backend = &model->setup->backends[conn->flow.backend];
+	unsigned service = model->setup->services[conn->flow.service].flags;
+	bool is_there = backend->ifindex || backend->flags & EDGE53_BACKEND_LOCAL;
+	bool is_over = conn_is_over(conn, now_ns);
+
+	if (is_retransmission(conn, tcp) && !is_over)
+		return SYN_AGAIN;
+	if (conn->state != EDGE53_CONN_CLOSING && !is_over)
+		return SYN_BETWEEN;
+	if (!is_over && is_there && !(conn->flags & EDGE53_CONN_BACKEND_RST) &&
+	    !!(conn->flags & EDGE53_CONN_PROXY) == !!(service & EDGE53_SERVICE_PROXY_TCP))
+		return SYN_REOPENS;
+	return SYN_OPENS;
+}
+
+void client_sends_syn(struct edge53_conn *conn, enum syn_kind kind, const unsigned char *tcp)
+{
+	conn->pending_seq = get32(tcp + 4) + 1;
+	if (kind == SYN_REOPENS) {
+		conn->state = EDGE53_CONN_HALF_OPEN;
+		conn->flags |= EDGE53_CONN_REOPENED;
+	} else if (kind == SYN_AGAIN && conn->flags & EDGE53_CONN_CLIENT_RST) {
+		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
+		conn->state = EDGE53_CONN_HALF_OPEN;
+	}
+}
+
+/* --- segments --------------------------------------------------------------------------------- */
+
+static void note_fin(struct edge53_conn *conn, unsigned flags, unsigned which)
+{
+	if (flags & FIN)
+		conn->flags |= which;
 	if (both_sent_fin(conn))
 		conn->state = EDGE53_CONN_CLOSING;
 }
@@ -205,32 +247,88 @@ void client_sends(struct edge53_conn *conn, const unsigned char *tcp)
 	if (flags & ACK && conn->flags & EDGE53_CONN_SYN_ACKED &&
 	    get32(tcp + 8) == conn->handshake_ack)
 		conn->flags |= EDGE53_CONN_PROVEN;
-	if (only_client_reset(conn)) {
+	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
 		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
-		if (!both_sent_fin(conn))
-			conn->state = EDGE53_CONN_HALF_OPEN;
+		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
 	if (conn->state == EDGE53_CONN_HALF_OPEN && conn->flags & EDGE53_CONN_PROVEN)
 		conn->state = EDGE53_CONN_ESTABLISHED;
-	if (flags & FIN)
-		note_fin(conn, EDGE53_CONN_CLIENT_FIN);
+	note_fin(conn, flags, EDGE53_CONN_CLIENT_FIN);
 }
 
-void backend_sends(struct edge53_conn *conn, const unsigned char *tcp)
+unsigned wscale_of(const unsigned char *tcp, unsigned len)
 {
-	unsigned flags = tcp[13];
+	unsigned end = (tcp[12] >> 4) * 4, at = 20, size, scale = 0;
 
-	if (flags & RST) {
+	while (at < end && end <= len && tcp[at] != 0) {
+		size = tcp[at] == 1 ? 1 : at + 1 < end ? tcp[at + 1] : 0;
+		if (!size || (tcp[at] != 1 && size < 2) || at + size > end)
+			break;
+		if (tcp[at] == 3 && size == 3)
+			scale = tcp[at + 2];
+		at += size;
+	}
+	return scale > 14 ? 14 : scale; /* RFC 7323 2.3 */
+}
+
+/* The SYN-ACK that began its life, once more. */
+static bool is_same_life(const struct edge53_conn *conn, const unsigned char *tcp)
+{
+	return conn->flags & EDGE53_CONN_SYN_ACKED && get32(tcp + 4) + 1 == conn->handshake_ack &&
+	       get32(tcp + 8) == conn->first_seq;
+}
+
+static bool begins_life(const struct edge53_conn *conn, const unsigned char *tcp)
+{
+	bool is_asked = get32(tcp + 8) == conn->pending_seq, is_same = is_same_life(conn, tcp);
+
+	if (!(conn->flags & EDGE53_CONN_SYN_ACKED))
+		return true;
+	if (conn->flags & EDGE53_CONN_REOPENED)
+		return !is_same || is_asked;
+	return is_asked && !is_same;
+}
+
+static void begin_life(struct edge53_conn *conn, const unsigned char *tcp, __u64 now_ns)
+{
+	conn->state = EDGE53_CONN_HALF_OPEN;
+	conn->opened_ns = now_ns;
+	conn->handshake_ack = get32(tcp + 4) + 1;
+	conn->first_seq = get32(tcp + 8);
+	conn->flags &= EDGE53_CONN_PROXY;
+	conn->flags |= EDGE53_CONN_SYN_ACKED;
+	if (conn->flags & EDGE53_CONN_PROXY)
+		conn->flags |= EDGE53_CONN_PROXY_SYNCED;
+}
+
+/* Rule 9. */
+static void note_distance(struct edge53_conn *conn, const unsigned char *tcp)
+{
+	if ((tcp[13] & (ACK | SYN | RST)) == ACK && conn->flags & EDGE53_CONN_PROXY_SYNCED &&
+	    (__s32)(get32(tcp + 8) - conn->first_seq) >= 1 << 30)
+		conn->flags |= EDGE53_CONN_PROXY_DONE;
+}
+
+bool backend_sends(struct edge53_conn *conn, const unsigned char *tcp, __u64 now_ns)
+{
+	bool is_syn_ack = (tcp[13] & (SYN | ACK)) == (SYN | ACK), is_good = true;
+
+	note_distance(conn, tcp);
+	if (tcp[13] & RST) {
 		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
+		conn->flags |= EDGE53_CONN_BACKEND_RST;
 		conn->state = EDGE53_CONN_CLOSING;
-		return;
+		return true;
 	}
-	if ((flags & (SYN | ACK)) == (SYN | ACK)) {
-		conn->flags |= EDGE53_CONN_SYN_ACKED;
-		conn->handshake_ack = get32(tcp + 4) + 1;
-	}
-	if (flags & FIN)
-		note_fin(conn, EDGE53_CONN_BACKEND_FIN);
+	if (conn->flags & EDGE53_CONN_BACKEND_RST)
+		conn->state = EDGE53_CONN_HALF_OPEN;
+	conn->flags &= ~EDGE53_CONN_BACKEND_RST;
+	if (is_syn_ack && begins_life(conn, tcp))
+		begin_life(conn, tcp, now_ns);
+	else if (is_syn_ack && !is_same_life(conn, tcp))
+		is_good = !(conn->flags & EDGE53_CONN_PROXY);
+	note_fin(conn, tcp[13], EDGE53_CONN_BACKEND_FIN);
+	return is_good;
 }
 
 /* --- fragments -------------------------------------------------------------------------------- */
@@ -314,6 +412,7 @@ void count_connection(struct model *model, const struct edge53_flow *flow)
 	model->backends[flow->backend].tcp_connections++;
 }
 
+/* Without the PROXY header, which is none of the client's. */
 void count_sent(struct model *model, unsigned backend, const struct seen *seen)
 {
 	model->backends[backend].queries += seen->protocol == PROTO_UDP;
