@@ -41,6 +41,7 @@ struct option_edit {
 	__u8 blank; /* bytes that are still to become NOPs */
 	__u8 edges; /* bytes that are still edges of SACK blocks */
 	__u8 wscale;
+	__u16 sum; /* of the options before; in XDP then the checksum that they are under */
 	struct shift shift; /* of these edges */
 };
 
@@ -192,11 +193,10 @@ static __always_inline __u16 sum_of_options(struct option_edit *edit)
 /* Returns the change of the checksum. */
 static __always_inline __u16 carry_out_edit(const struct rewrite *rw, struct option_edit *edit)
 {
-	__u16 before = sum_of_options(edit);
-
+	edit->sum = sum_of_options(edit);
 	plan_edit(rw, edit);
 	edit_options(edit);
-	return csum_fold(csum_sub16(sum_of_options(edit), before));
+	return csum_fold(csum_sub16(sum_of_options(edit), edit->sum));
 }
 
 /* The options are there, and not more than there can be. last: offset of the last byte. */
@@ -241,7 +241,7 @@ __weak __noinline int edit_options_xdp(struct xdp_md *ctx, const struct packet *
 {
 	struct option_edit edit = {};
 	__u32 last, off, check_off;
-	__u16 diff, check;
+	__u16 diff;
 
 	if (!pkt || !rw)
 		return 0;
@@ -254,10 +254,10 @@ __weak __noinline int edit_options_xdp(struct xdp_md *ctx, const struct packet *
 	diff = carry_out_edit(rw, &edit);
 	if (!edit.is_changed)
 		return 1 | edit.wscale << 8;
-	if (bpf_xdp_load_bytes(ctx, check_off, &check, sizeof(check)))
+	if (bpf_xdp_load_bytes(ctx, check_off, &edit.sum, sizeof(edit.sum)))
 		return 0;
-	check = csum_replace(check, diff);
-	if (bpf_xdp_store_bytes(ctx, check_off, &check, sizeof(check)) ||
+	edit.sum = csum_replace(edit.sum, diff);
+	if (bpf_xdp_store_bytes(ctx, check_off, &edit.sum, sizeof(edit.sum)) ||
 	    bpf_xdp_store_bytes(ctx, off, edit.options, last + 1))
 		return 0;
 	return 1 | edit.wscale << 8;

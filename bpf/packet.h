@@ -71,11 +71,11 @@ struct rewrite {
 	bool to_ethernet;
 	bool xdp_target;     /* replies: XDP may redirect to ifindex */
 	bool puts_header;    /* a PROXY header goes in front of the payload */
+	__u8 backend;	     /* index in `backends`; 0 towards a client */
+	__u16 mtu;	     /* where TOO_BIG: what the sender may be told */
 	__u32 ifindex;	     /* device to send to; 0: on into the host's stack */
-	__u32 mtu;	     /* where TOO_BIG: what the sender may be told */
 	__u8 dmac[ETH_ALEN]; /* of the next hop; XDP sends only where it is known, tc resolves */
 	__u8 smac[ETH_ALEN];
-	__u32 backend; /* index in `backends`; 0 towards a client */
 };
 
 #define IPV4_HEADER_LEN 20

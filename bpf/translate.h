@@ -86,8 +86,9 @@ static __always_inline enum edge53_reason check_mtu(const struct packet *pkt, st
 	if (!pkt->dont_fragment && !rw->to_ethernet)
 		return GO_ON;
 	/* As the sender sees it, whatever options this packet had. */
-	rw->mtu = mtu + pkt->is_ipv6 * FAMILY_DIFFERENCE - rw->is_ipv6 * FAMILY_DIFFERENCE -
-		  (rw->backend ? rw->shift.len : 0);
+	mtu += pkt->is_ipv6 * FAMILY_DIFFERENCE;
+	mtu -= rw->is_ipv6 * FAMILY_DIFFERENCE + (rw->backend ? rw->shift.len : 0);
+	rw->mtu = mtu < 0xffff ? mtu : 0xffff;
 	return EDGE53_TOO_BIG;
 }
 
@@ -202,8 +203,8 @@ struct reply_flow {
 	struct edge53_conn *conn;
 };
 
-static __always_inline enum edge53_reason find_flow(struct packet *pkt, __u64 now_ns,
-						    struct reply_flow *reply)
+static __noinline enum edge53_reason find_flow(struct packet *pkt, __u64 now_ns,
+					       struct reply_flow *reply)
 {
 	reply->backend = NULL;
 	reply->match.slot = NULL;
