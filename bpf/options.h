@@ -170,7 +170,9 @@ static __always_inline void edit_options(struct option_edit *edit)
 
 /* --- what a rewrite wants of them ------------------------------------------------------------ */
 
-static __always_inline void plan_edit(const struct rewrite *rw, struct option_edit *edit)
+/* On a segment without SYN, an MSS means nothing, and stays. */
+static __always_inline void plan_edit(bool is_syn, const struct rewrite *rw,
+				      struct option_edit *edit)
 {
 	edit->max_segment = rw->max_segment ?: 0xffff;
 	edit->less = 0;
@@ -180,7 +182,7 @@ static __always_inline void plan_edit(const struct rewrite *rw, struct option_ed
 		return;
 	edit->hides = rw->backend;
 	if (!edit->hides) {
-		edit->less = rw->shift.len;
+		edit->less = is_syn ? rw->shift.len : 0;
 		edit->shift = rw->shift;
 	}
 }
@@ -191,10 +193,11 @@ static __always_inline __u16 sum_of_options(struct option_edit *edit)
 }
 
 /* Returns the change of the checksum. */
-static __always_inline __u16 carry_out_edit(const struct rewrite *rw, struct option_edit *edit)
+static __always_inline __u16 carry_out_edit(const struct packet *pkt, const struct rewrite *rw,
+					    struct option_edit *edit)
 {
 	edit->sum = sum_of_options(edit);
-	plan_edit(rw, edit);
+	plan_edit(has_syn(pkt), rw, edit);
 	edit_options(edit);
 	return csum_fold(csum_sub16(sum_of_options(edit), edit->sum));
 }
@@ -228,7 +231,7 @@ __weak __noinline int edit_options_skb(struct __sk_buff *skb, const struct packe
 	check_off = (pkt->l4_off & L4_OFF_MASK) + __builtin_offsetof(struct tcphdr, check);
 	if (bpf_skb_load_bytes(skb, off, edit.options, last + 1))
 		return 0;
-	diff = carry_out_edit(rw, &edit);
+	diff = carry_out_edit(pkt, rw, &edit);
 	if (edit.is_changed &&
 	    (bpf_l4_csum_replace(skb, check_off, 0, diff, 0) ||
 	     bpf_skb_store_bytes(skb, off, edit.options, last + 1, 0)))
@@ -251,7 +254,7 @@ __weak __noinline int edit_options_xdp(struct xdp_md *ctx, const struct packet *
 	check_off = (pkt->l4_off & L4_OFF_MASK) + __builtin_offsetof(struct tcphdr, check);
 	if (bpf_xdp_load_bytes(ctx, off, edit.options, last + 1))
 		return 0;
-	diff = carry_out_edit(rw, &edit);
+	diff = carry_out_edit(pkt, rw, &edit);
 	if (!edit.is_changed)
 		return 1 | edit.wscale << 8;
 	if (bpf_xdp_load_bytes(ctx, check_off, &edit.sum, sizeof(edit.sum)))
