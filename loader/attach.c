@@ -25,14 +25,18 @@
 #define BPF_TCX_EGRESS_TYPE 47
 #define BPF_F_BEFORE_FLAG (1u << 3)
 
-/* Our filter's name on a clsact qdisc: there is one to replace or to remove, never two. */
+/* The names of our filters on a clsact qdisc: one of each to replace or to remove, never two. */
 #define CLSACT_HANDLE 0xe53
+#define CLSACT_HANDLE_RETURN 0xe54
 #define CLSACT_PRIORITY 53
 
+/* `return` has its own, as a device may be an edge's or be guarded, too. */
 enum place {
 	PLACE_XDP,
 	PLACE_INGRESS,
 	PLACE_EGRESS,
+	PLACE_RETURN_IN,
+	PLACE_RETURN_OUT,
 	PLACE_COUNT,
 };
 
@@ -41,13 +45,18 @@ static const struct place_facts {
 	const char *clsact_pin; /* record of a clsact filter */
 	unsigned int attach_type;
 	enum bpf_tc_attach_point clsact;
+	unsigned int clsact_handle;
 	const char *words;
 } places[PLACE_COUNT] = {
-	[PLACE_XDP] = { "xdp", NULL, BPF_XDP, 0, "XDP" },
+	[PLACE_XDP] = { "xdp", NULL, BPF_XDP, 0, 0, "XDP" },
 	[PLACE_INGRESS] = { "tcx_ingress", "clsact_ingress", BPF_TCX_INGRESS_TYPE, BPF_TC_INGRESS,
-			    "tc ingress" },
+			    CLSACT_HANDLE, "tc ingress" },
 	[PLACE_EGRESS] = { "tcx_egress", "clsact_egress", BPF_TCX_EGRESS_TYPE, BPF_TC_EGRESS,
-			   "tc egress" },
+			   CLSACT_HANDLE, "tc egress" },
+	[PLACE_RETURN_IN] = { "tcx_return_in", "clsact_return_in", BPF_TCX_INGRESS_TYPE,
+			      BPF_TC_INGRESS, CLSACT_HANDLE_RETURN, "tc ingress (return)" },
+	[PLACE_RETURN_OUT] = { "tcx_return_out", "clsact_return_out", BPF_TCX_EGRESS_TYPE,
+			       BPF_TC_EGRESS, CLSACT_HANDLE_RETURN, "tc egress (return)" },
 };
 
 /* The record that a clsact qdisc was made by us. */
@@ -351,7 +360,7 @@ static int attach_clsact(struct attachment *entry, int program_fd)
 {
 	const struct place_facts *place = &places[entry->place];
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)entry->ifindex, .attach_point = place->clsact);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY,
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = CLSACT_PRIORITY,
 		    .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE);
 	int r = bpf_tc_hook_create(&hook);
 
@@ -434,10 +443,10 @@ static bool has_filters(unsigned int ifindex)
 	return count.n > 0;
 }
 
-static void remove_filter(unsigned int ifindex, enum bpf_tc_attach_point point)
+static void remove_filter(unsigned int ifindex, const struct place_facts *place)
 {
-	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = point);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = CLSACT_HANDLE, .priority = CLSACT_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = place->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = CLSACT_PRIORITY);
 
 	if (ifindex)
 		bpf_tc_detach(&hook, &opts); /* not there any more is as good */
@@ -482,12 +491,22 @@ static void retire_xdp(int link_fd)
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+/* The place that a clsact record is of, or NULL. */
+static const struct place_facts *place_of_clsact(const char *hook)
+{
+	for (int i = 0; i < PLACE_COUNT; i++)
+		if (places[i].clsact_pin && !strcmp(hook, places[i].clsact_pin))
+			return &places[i];
+	return NULL;
+}
+
 /*
  * Detaches what a record stands for, then removes it. A link is detached by force: another process
  * (bpftool, an older loader on its way out) may still hold a descriptor.
  */
 static int remove_record(const char *hook, const char *ifname)
 {
+	const struct place_facts *clsact = place_of_clsact(hook);
 	char path[PINS_PATH_LEN];
 	_cleanup_(closep) int fd = -1;
 
@@ -496,10 +515,8 @@ static int remove_record(const char *hook, const char *ifname)
 		remove_qdisc(if_nametoindex(ifname), ifname);
 		return 0;
 	}
-	if (!strcmp(hook, places[PLACE_INGRESS].clsact_pin)) {
-		remove_filter(if_nametoindex(ifname), BPF_TC_INGRESS);
-	} else if (!strcmp(hook, places[PLACE_EGRESS].clsact_pin)) {
-		remove_filter(if_nametoindex(ifname), BPF_TC_EGRESS);
+	if (clsact) {
+		remove_filter(if_nametoindex(ifname), clsact);
 	} else {
 		fd = bpf_obj_get(path);
 		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin) &&
@@ -641,6 +658,16 @@ static int attach_device(struct attachments *at, const struct plan_device *devic
 				     device->is_ethernet ? PROGRAM_ENFORCE_OUT_L2 :
 							   PROGRAM_ENFORCE_OUT_L3,
 				     programs);
+	if (device->hooks & HOOK_RETURN_IN)
+		refused += attach_at(at, device, PLACE_RETURN_IN,
+				     device->is_ethernet ? PROGRAM_RETURN_IN_L2 :
+							   PROGRAM_RETURN_IN_L3,
+				     programs);
+	if (device->hooks & HOOK_RETURN_OUT)
+		refused += attach_at(at, device, PLACE_RETURN_OUT,
+				     device->is_ethernet ? PROGRAM_RETURN_OUT_L2 :
+							   PROGRAM_RETURN_OUT_L3,
+				     programs);
 	return refused;
 }
 
@@ -676,7 +703,7 @@ static void remove_attachment(const struct attachments *at, const struct attachm
 		return;
 	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
 	if (entry->is_clsact)
-		remove_filter(entry->ifindex, places[entry->place].clsact);
+		remove_filter(entry->ifindex, &places[entry->place]);
 	if (!has_successor(at, entry, true))
 		remove_record(pin_of(entry), entry->name);
 	if (entry->is_clsact && !has_successor(at, entry, false))

@@ -39,6 +39,33 @@ static const struct config_limits default_limits = {
 
 /* Every read_*() and check_*() here returns whether all is good; if not, it has been said why. */
 
+/* --- lists of prefixes ------------------------------------------------------------------------ */
+
+static bool read_prefixes(const struct place *at, size_t max, struct edge53_prefix **prefixes,
+			  size_t *ret_n)
+{
+	size_t n = place_count(at);
+	bool good = true;
+
+	if (n > max) {
+		wrong(at, "%zu entries; at most %zu are possible", n, max);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct place entry = place_entry(at, i);
+		struct edge53_prefix prefix = {};
+
+		good &= read_prefix(&entry, &prefix);
+		if (array_grow(prefixes, i, sizeof(**prefixes)) < 0) {
+			wrong(at, "out of memory");
+			return false;
+		}
+		(*prefixes)[(*ret_n)++] = prefix;
+	}
+	prefixes_sort(*prefixes, ret_n);
+	return good;
+}
+
 /* --- edge ------------------------------------------------------------------------------------- */
 
 static bool read_frontends(const struct place *at, struct config_edge *edge)
@@ -214,6 +241,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	struct place tunnel = place_key(at, "tunnel");
 	struct place source = place_key(at, "source");
 	struct place backends = place_key(at, "backends");
+	struct place keep_source = place_key(at, "keep_source");
 	struct place client_ip = place_key(at, "client_ip");
 	struct place on_down = place_key(at, "on_down");
 	bool good;
@@ -225,37 +253,14 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	good &= read_tunnel(&tunnel, raw->tunnel, &edge->tunnel);
 	good &= read_sources(&source, edge);
 	good &= read_backends(&backends, raw, edge);
+	good &= read_prefixes(&keep_source, EDGE53_MAX_KEEP_SOURCE, &edge->keep_source,
+			      &edge->n_keep_source);
 	good &= read_client_ip(&client_ip, edge);
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &edge->on_down);
 	return good;
 }
 
 /* --- enforce ---------------------------------------------------------------------------------- */
-
-static bool read_prefixes(const struct place *at, size_t max, struct edge53_prefix **prefixes,
-			  size_t *ret_n)
-{
-	size_t n = place_count(at);
-	bool good = true;
-
-	if (n > max) {
-		wrong(at, "%zu entries; at most %zu are possible", n, max);
-		return false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct place entry = place_entry(at, i);
-		struct edge53_prefix prefix = {};
-
-		good &= read_prefix(&entry, &prefix);
-		if (array_grow(prefixes, i, sizeof(**prefixes)) < 0) {
-			wrong(at, "out of memory");
-			return false;
-		}
-		(*prefixes)[(*ret_n)++] = prefix;
-	}
-	prefixes_sort(*prefixes, ret_n);
-	return good;
-}
 
 /* What config_load() opens; here only the name is looked at. */
 static bool read_doh_file(const struct place *at, const char *text, struct config_doh *doh)
@@ -365,6 +370,29 @@ static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
 	return good;
 }
 
+/* --- return ----------------------------------------------------------------------------------- */
+
+static bool read_return(const struct place *at, const struct raw_return *raw,
+			struct config_return *back)
+{
+	struct place tunnel = place_key(at, "tunnel");
+	struct place uplink = place_key(at, "uplink");
+	struct place udp = place_key(at, "udp");
+	struct place tcp = place_key(at, "tcp");
+	bool good;
+
+	good = is_present(&tunnel) && read_tunnel(&tunnel, raw->tunnel, &back->tunnel);
+	good &= is_present(&uplink) && read_tunnel(&uplink, raw->uplink, &back->uplink);
+	good &= read_number(&udp, raw->udp, "a port", 1, MAX_PORT, &back->udp_port);
+	good &= read_number(&tcp, raw->tcp, "a port", 1, MAX_PORT, &back->tcp_port);
+	if (!udp.node && !tcp.node) {
+		wrong(at, "without udp and without tcp there is nothing to return; give the port that "
+			  "the server's replies come from, of at least one");
+		good = false;
+	}
+	return good;
+}
+
 /* --- limits ----------------------------------------------------------------------------------- */
 
 static unsigned int power_of_two_up_to(unsigned int number)
@@ -460,10 +488,10 @@ static bool read_limits(const struct place *at, const struct raw_limits *raw,
 
 static bool check_n_services(const struct place *root, const struct raw_config *raw)
 {
-	size_t n = (size_t)raw->edge_count + raw->enforce_count;
+	size_t n = (size_t)raw->edge_count + raw->enforce_count + raw->returns_count;
 
 	if (n < 1)
-		wrong(root, "no service; the file needs an entry in edge or in enforce");
+		wrong(root, "no service; the file needs an entry in edge, enforce or return");
 	else if (n > MAX_SERVICES)
 		wrong(root, "%zu services; %d are possible", n, MAX_SERVICES);
 	return n >= 1 && n <= MAX_SERVICES;
@@ -474,14 +502,17 @@ static int read_services(const struct place *root, const struct raw_config *raw,
 {
 	struct place edges = place_key(root, "edge");
 	struct place enforces = place_key(root, "enforce");
+	struct place returns = place_key(root, "return");
 	bool good = true;
 
 	config->edges = calloc(raw->edge_count + 1, sizeof(*config->edges));
 	config->enforces = calloc(raw->enforce_count + 1, sizeof(*config->enforces));
-	if (!config->edges || !config->enforces)
+	config->returns = calloc(raw->returns_count + 1, sizeof(*config->returns));
+	if (!config->edges || !config->enforces || !config->returns)
 		return -ENOMEM;
 	config->n_edges = raw->edge_count;
 	config->n_enforces = raw->enforce_count;
+	config->n_returns = raw->returns_count;
 
 	for (size_t i = 0; i < config->n_edges; i++) {
 		struct place item = place_item(&edges, i);
@@ -492,6 +523,11 @@ static int read_services(const struct place *root, const struct raw_config *raw,
 		struct place item = place_item(&enforces, i);
 
 		good &= read_enforce(&item, &raw->enforce[i], &config->enforces[i]);
+	}
+	for (size_t i = 0; i < config->n_returns; i++) {
+		struct place item = place_item(&returns, i);
+
+		good &= read_return(&item, &raw->returns[i], &config->returns[i]);
 	}
 	return good ? 0 : -EINVAL;
 }
@@ -682,6 +718,7 @@ void config_free(struct config *config)
 		free(config->edges[i].addresses);
 		free(config->edges[i].tunnel);
 		free(config->edges[i].backends);
+		free(config->edges[i].keep_source);
 	}
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		free(config->enforces[i].name);
@@ -690,7 +727,12 @@ void config_free(struct config *config)
 		free(config->enforces[i].doh.prefixes);
 		free(config->enforces[i].doh.file);
 	}
+	for (size_t i = 0; i < config->n_returns; i++) {
+		free(config->returns[i].tunnel);
+		free(config->returns[i].uplink);
+	}
 	free(config->edges);
 	free(config->enforces);
+	free(config->returns);
 	free(config);
 }

@@ -44,6 +44,8 @@ struct config_edge {
 	struct edge53_addr sources[2]; /* towards IPv4 and IPv6 backends; zero: the tunnel's own */
 	struct config_backend *backends;
 	size_t n_backends;
+	struct edge53_prefix *keep_source; /* clients that are not hidden behind the source */
+	size_t n_keep_source;
 	enum config_client_ip client_ip_udp; /* CLIENT_IP_NONE is the default */
 	enum config_client_ip client_ip_tcp;
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
@@ -72,6 +74,14 @@ struct config_enforce {
 	size_t n_exempt;
 };
 
+/* On a backend's host. A tunnel may have several, as may an uplink. */
+struct config_return {
+	char *tunnel;
+	char *uplink;
+	unsigned int udp_port; /* 0: no UDP is returned */
+	unsigned int tcp_port;
+};
+
 struct config_limits {
 	unsigned int udp_slots;	      /* per CPU, power of two */
 	unsigned int tcp_connections;
@@ -87,6 +97,8 @@ struct config {
 	size_t n_edges;
 	struct config_enforce *enforces;
 	size_t n_enforces;
+	struct config_return *returns;
+	size_t n_returns;
 	struct config_limits limits;
 };
 

@@ -131,6 +131,39 @@ static void check_backend_udp_size(const struct place *root, const struct config
 				   "edge service has client_ip.udp: proxy-v2");
 }
 
+/* Whether two entries say the same of one port. */
+static bool is_same_return(const struct config_return *a, const struct config_return *b)
+{
+	return !strcmp(a->tunnel, b->tunnel) && !strcmp(a->uplink, b->uplink) &&
+	       ((a->udp_port && a->udp_port == b->udp_port) ||
+		(a->tcp_port && a->tcp_port == b->tcp_port));
+}
+
+static void check_returns(const struct place *root, const struct config *config)
+{
+	struct place returns = place_key(root, "return");
+
+	for (size_t i = 0; i < config->n_returns; i++) {
+		const struct config_return *back = &config->returns[i];
+		struct place item = place_item(&returns, i);
+		struct place uplink = place_key(&item, "uplink");
+
+		if (!strcmp(back->tunnel, back->uplink))
+			wrong_value(&uplink, "is the tunnel, too; replies that leave by the tunnel need "
+					     "no return");
+		for (size_t earlier = 0; earlier < i; earlier++) {
+			struct place first = place_item(&returns, earlier);
+
+			if (!is_same_return(back, &config->returns[earlier]))
+				continue;
+			wrong(&item, "a port of it is that of %s in line %u already, with the same "
+				     "tunnel and uplink",
+			      first.path, first.line);
+			break;
+		}
+	}
+}
+
 static bool takes_all(const struct config *config, size_t i)
 {
 	return i >= config->n_edges || config->edges[i].n_addresses == 0;
@@ -172,11 +205,12 @@ static void check_interfaces(const struct place *root, const struct config *conf
 
 static void check_totals(const struct place *root, const struct config *config)
 {
-	size_t n_backends = 0, n_addresses = 0, n_exempt = 0;
+	size_t n_backends = 0, n_addresses = 0, n_exempt = 0, n_keep_source = 0;
 
 	for (size_t i = 0; i < config->n_edges; i++) {
 		n_backends += config->edges[i].n_backends;
 		n_addresses += config->edges[i].n_addresses;
+		n_keep_source += config->edges[i].n_keep_source;
 	}
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		/* A resolver is a backend too. */
@@ -193,6 +227,9 @@ static void check_totals(const struct place *root, const struct config *config)
 	if (n_exempt > EDGE53_MAX_EXEMPT)
 		wrong(root, "%zu exempt entries in all; %d are possible", n_exempt,
 		      EDGE53_MAX_EXEMPT);
+	if (n_keep_source > EDGE53_MAX_KEEP_SOURCE)
+		wrong(root, "%zu keep_source entries in all; %d are possible", n_keep_source,
+		      EDGE53_MAX_KEEP_SOURCE);
 }
 
 bool check_fit(const struct place *root, const struct config *config)
@@ -206,5 +243,6 @@ bool check_fit(const struct place *root, const struct config *config)
 	check_sources(root, config);
 	check_backend_udp_size(root, config);
 	check_interfaces(root, config);
+	check_returns(root, config);
 	return root->tree->n_errors == 0;
 }

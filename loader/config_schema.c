@@ -42,10 +42,10 @@ static const cyaml_schema_field_t edge_fields[] = {
 	SEVERAL_FORMS("address"),
 	TEXT(tunnel, raw_edge),
 	SEVERAL_FORMS("source"),
+	SEVERAL_FORMS("keep_source"),
 	LIST(backends, raw_edge, &backend_entry),
 	SEVERAL_FORMS("client_ip"),
 	TEXT(on_down, raw_edge),
-	NOT_YET("keep_source"),
 	NOT_YET("rate_limit"),
 	NOT_YET("health"),
 	CYAML_FIELD_END,
@@ -80,6 +80,18 @@ static const cyaml_schema_value_t enforce_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_enforce, enforce_fields),
 };
 
+static const cyaml_schema_field_t return_fields[] = {
+	TEXT(tunnel, raw_return),
+	TEXT(uplink, raw_return),
+	TEXT(udp, raw_return),
+	TEXT(tcp, raw_return),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t return_entry = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_return, return_fields),
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(udp_slots, raw_limits),
 	TEXT(tcp_connections, raw_limits),
@@ -100,9 +112,11 @@ static const cyaml_schema_field_t export_fields[] = {
 static const cyaml_schema_field_t top_fields[] = {
 	LIST(edge, raw_config, &edge_entry),
 	LIST(enforce, raw_config, &enforce_entry),
+	/* "return" is no name in C. */
+	CYAML_FIELD_SEQUENCE("return", CYAML_FLAG_OPTIONAL | CYAML_FLAG_POINTER, struct raw_config,
+			     returns, &return_entry, 0, CYAML_UNLIMITED),
 	BLOCK(limits, raw_config, limits_fields),
 	BLOCK(export, raw_config, export_fields),
-	NOT_YET("return"),
 	CYAML_FIELD_END,
 };
 
@@ -118,7 +132,8 @@ _Static_assert(ARRAY_SIZE(edge_fields) <= MAX_FIELDS, "the longest list of keys"
 
 static bool is_several_forms(const cyaml_schema_field_t *field)
 {
-	static const char *const keys[] = { "address", "addresses", "client_ip", "exempt", "source" };
+	static const char *const keys[] = { "address", "addresses", "client_ip", "exempt",
+					    "keep_source", "source" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(field->key, keys[i]) == 0)
@@ -201,6 +216,9 @@ static const char *why_not_here(const char *key, const cyaml_schema_field_t *fie
 	if (fields == enforce_fields && strcmp(key, "client_ip") == 0)
 		return "is a key of edge services; the resolver of an enforce service sees each "
 		       "client's own address, and needs no PROXY header";
+	if (fields == enforce_fields && strcmp(key, "keep_source") == 0)
+		return "is a key of edge services; the resolver of an enforce service sees each "
+		       "client's own address";
 	return NULL;
 }
 

@@ -3,8 +3,8 @@
  * Which keys there are, and where: the schema for libcyaml, and the configuration as it fills it
  * in, every value still the text that was written. NULL where a key is absent.
  *
- * `address`, `source`, `exempt`, `doh.addresses` and `client_ip` are not here: they take more than
- * one form, which no libcyaml schema can say. config.c reads them from the tree.
+ * `address`, `source`, `keep_source`, `exempt`, `doh.addresses` and `client_ip` are not here: they take
+ * more than one form, which no libcyaml schema can say. config.c reads them from the tree.
  */
 #ifndef EDGE53_CONFIG_SCHEMA_H
 #define EDGE53_CONFIG_SCHEMA_H
@@ -44,6 +44,13 @@ struct raw_enforce {
 	char *on_down;
 };
 
+struct raw_return {
+	char *tunnel;
+	char *uplink;
+	char *udp;
+	char *tcp;
+};
+
 struct raw_limits {
 	char *udp_slots;
 	char *tcp_connections;
@@ -62,6 +69,8 @@ struct raw_config {
 	unsigned int edge_count;
 	struct raw_enforce *enforce;
 	unsigned int enforce_count;
+	struct raw_return *returns;
+	unsigned int returns_count;
 	struct raw_limits limits;
 	struct raw_export export;
 };

@@ -217,7 +217,7 @@ bool read_tunnel(const struct place *at, const char *text, char **ret)
 	if (!text)
 		return true;
 	if (strpbrk(text, "*?[")) {
-		wrong_value(at, "is a pattern; the backends are behind one device, name that one");
+		wrong_value(at, "is a pattern; it is one device, name that one");
 		return false;
 	}
 	return read_device(at, text, ret);

@@ -341,6 +341,10 @@ static void collect_programs(struct dataplane *dp)
 	dp->programs[PROGRAM_ENFORCE_OUT_L3] = bpf_program__fd(skel->progs.enforce_out_l3);
 	dp->programs[PROGRAM_GUARD_OUT_L2] = bpf_program__fd(skel->progs.guard_out_l2);
 	dp->programs[PROGRAM_GUARD_OUT_L3] = bpf_program__fd(skel->progs.guard_out_l3);
+	dp->programs[PROGRAM_RETURN_IN_L2] = bpf_program__fd(skel->progs.return_in_l2);
+	dp->programs[PROGRAM_RETURN_IN_L3] = bpf_program__fd(skel->progs.return_in_l3);
+	dp->programs[PROGRAM_RETURN_OUT_L2] = bpf_program__fd(skel->progs.return_out_l2);
+	dp->programs[PROGRAM_RETURN_OUT_L3] = bpf_program__fd(skel->progs.return_out_l3);
 }
 
 static int write_records(struct dataplane *dp)
@@ -411,6 +415,9 @@ static struct tables_fds table_fds(const struct edge53_bpf *skel)
 		.devices = bpf_map__fd(skel->maps.devices),
 		.exempt = bpf_map__fd(skel->maps.exempt),
 		.doh = bpf_map__fd(skel->maps.doh),
+		.keep_source = bpf_map__fd(skel->maps.keep_source),
+		.returns = bpf_map__fd(skel->maps.returns),
+		.returns_by_device = bpf_map__fd(skel->maps.returns_by_device),
 		.guard = bpf_map__fd(skel->maps.guard),
 	};
 }
@@ -462,10 +469,57 @@ unsigned long long dataplane_memory(const struct dataplane *dp)
 		       (sizeof(struct edge53_conn) + 2 * sizeof(struct edge53_tuple));
 }
 
+/* --- return_peers: large, and there only while something is returned -------------------------- */
+
+static bool has_returns(const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_services; i++)
+		if (plan->services[i].kind == EDGE53_SERVICE_RETURN)
+			return true;
+	return false;
+}
+
+static int add_return_peers(int outer_fd, __u32 which)
+{
+	static const struct {
+		const char *name;
+		unsigned int max_entries;
+	} maps[EDGE53_RETURN_MAPS] = {
+		[EDGE53_RETURN_UDP] = { "return_udp", EDGE53_MAX_RETURN_UDP_PEERS },
+		[EDGE53_RETURN_TCP] = { "return_tcp", EDGE53_MAX_RETURN_TCP_PEERS },
+	};
+	_cleanup_(closep) int fd =
+		bpf_map_create(BPF_MAP_TYPE_LRU_HASH, maps[which].name,
+			       sizeof(struct edge53_return_peer_key),
+			       sizeof(struct edge53_return_peer), maps[which].max_entries, NULL);
+
+	return fd < 0 || bpf_map_update_elem(outer_fd, &which, &fd, BPF_ANY) ? -errno : 0;
+}
+
+/* Clients that are known stay known when the loader changes: what is there is kept. */
+static int sync_return_peers(struct dataplane *dp, bool wanted)
+{
+	int outer_fd = bpf_map__fd(dp->skel->maps.return_peers), r = 0;
+	__u32 id;
+
+	for (__u32 which = 0; which < EDGE53_RETURN_MAPS && !r; which++) {
+		bool is_there = !bpf_map_lookup_elem(outer_fd, &which, &id);
+
+		if (wanted && !is_there)
+			r = add_return_peers(outer_fd, which);
+		else if (!wanted && is_there)
+			r = bpf_map_delete_elem(outer_fd, &which) ? -errno : 0;
+	}
+	if (r < 0)
+		log_error("cannot make the tables of `return`: %s", strerror(-r));
+	return r;
+}
+
 int dataplane_sync(struct dataplane *dp, const struct plan *plan,
 		   const struct attachments *attachments)
 {
-	return tables_sync(dp->tables, plan, attachments);
+	return sync_return_peers(dp, has_returns(plan))
+		       ?: tables_sync(dp->tables, plan, attachments);
 }
 
 int dataplane_sync_guard(struct dataplane *dp, const struct plan *plan,

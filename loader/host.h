@@ -26,6 +26,7 @@ struct host_link {
 	bool has_xdp; /* some XDP program is attached */
 	/* Why ours cannot be, as far as is known; the kernel does not say: attach.h does. */
 	const char *why_no_xdp;
+	unsigned int rp_filter; /* net.ipv4.conf.NAME.rp_filter; the larger of it and of "all" holds */
 	const char *bundles_udp; /* the offload that makes one packet of several queries, or NULL */
 };
 
@@ -60,6 +61,7 @@ struct host {
 	size_t n_addresses;
 	struct host_route *routes; /* one per question, in the order asked */
 	size_t n_routes;
+	unsigned int rp_filter_all; /* net.ipv4.conf.all.rp_filter */
 };
 
 /* A target whose route is wanted; tunnel: through this device only ("" for any). */

@@ -3,6 +3,7 @@
 #include <linux/genetlink.h>
 #include <linux/if_addr.h>
 #include <linux/if_link.h>
+#include <linux/ip.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
@@ -56,15 +57,42 @@ static int read_xdp(const struct nlattr *xdp, struct host_link *link)
 	return 0;
 }
 
+/* An array of what is in net.ipv4.conf.NAME, by IPV4_DEVCONF_* less 1. */
+static void read_rp_filter(const struct nlattr *inet_conf, struct host_link *link)
+{
+	const unsigned int *conf = mnl_attr_get_payload(inet_conf);
+
+	if (mnl_attr_get_payload_len(inet_conf) >= IPV4_DEVCONF_RP_FILTER * sizeof(*conf))
+		link->rp_filter = conf[IPV4_DEVCONF_RP_FILTER - 1];
+}
+
+static int read_families(const struct nlattr *af_spec, struct host_link *link)
+{
+	static const struct netlink_attribute inet_wanted[] = { { AF_INET, MNL_TYPE_NESTED, 0 } };
+	static const struct netlink_attribute conf_wanted[] = {
+		{ IFLA_INET_CONF, MNL_TYPE_BINARY, 0 },
+	};
+	const struct nlattr *inet, *conf;
+	int r = netlink_nested(af_spec, inet_wanted, 1, &inet);
+
+	if (r < 0 || !inet)
+		return r;
+	r = netlink_nested(inet, conf_wanted, 1, &conf);
+	if (!r && conf)
+		read_rp_filter(conf, link);
+	return r;
+}
+
 static int read_link(const struct nlmsghdr *message, void *data)
 {
-	enum { NAME, MTU, ADDRESS, LINKINFO, XDP, N_WANTED };
+	enum { NAME, MTU, ADDRESS, LINKINFO, XDP, AF_SPEC, N_WANTED };
 	static const struct netlink_attribute wanted[N_WANTED] = {
 		[NAME] = { IFLA_IFNAME, MNL_TYPE_NUL_STRING, 2 },
 		[MTU] = { IFLA_MTU, MNL_TYPE_U32, 4 },
 		[ADDRESS] = { IFLA_ADDRESS, MNL_TYPE_BINARY, 0 },
 		[LINKINFO] = { IFLA_LINKINFO, MNL_TYPE_NESTED, 0 },
 		[XDP] = { IFLA_XDP, MNL_TYPE_NESTED, 0 },
+		[AF_SPEC] = { IFLA_AF_SPEC, MNL_TYPE_NESTED, 0 },
 	};
 	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
 	const struct nlattr *found[N_WANTED];
@@ -97,6 +125,8 @@ static int read_link(const struct nlmsghdr *message, void *data)
 	r = found[LINKINFO] ? read_kind(found[LINKINFO], &link) : 0;
 	if (!r && found[XDP])
 		r = read_xdp(found[XDP], &link);
+	if (!r && found[AF_SPEC])
+		r = read_families(found[AF_SPEC], &link);
 	if (r < 0)
 		return r;
 	r = array_grow(&host->links, host->n_links, sizeof(link));
@@ -114,6 +144,20 @@ static void forget_links(void *data)
 	host->n_links = 0;
 }
 
+/* The kernel tells it by netlink only to who asks for every device's once more. */
+static unsigned int read_rp_filter_of_all(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/conf/all/rp_filter", "re");
+	unsigned int value = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%u", &value) != 1)
+		value = 0;
+	fclose(f);
+	return value;
+}
+
 int host_read_links(struct netlink *route, struct host *host)
 {
 	struct netlink_answer answer = { read_link, forget_links, host };
@@ -126,6 +170,7 @@ int host_read_links(struct netlink *route, struct host *host)
 	r = netlink_talk(route, &answer);
 	if (r < 0)
 		return r;
+	host->rp_filter_all = read_rp_filter_of_all();
 	if (host->n_links)
 		qsort(host->links, host->n_links, sizeof(*host->links), compare_links);
 	return 0;

@@ -84,8 +84,12 @@ static bool unescape_ifname(const char *text, char ifname[static EDGE53_IFNAME_L
 
 bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static 16])
 {
-	static const char *const hooks[] = { "xdp",	      "tcx_ingress",   "tcx_egress",
-					     "clsact_ingress", "clsact_egress", "qdisc" };
+	static const char *const hooks[] = {
+		"xdp",		  "tcx_ingress",      "tcx_egress",
+		"clsact_ingress", "clsact_egress",    "tcx_return_in",
+		"tcx_return_out", "clsact_return_in", "clsact_return_out",
+		"qdisc",
+	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
 		size_t len = strlen(hooks[i]);

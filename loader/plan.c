@@ -10,17 +10,21 @@
 #include <fnmatch.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* Bytes an IPv4 fragment has more as IPv6: 40 instead of 20, and a fragment header. */
 #define LARGEST_GROWTH 28
 
 /* DNS header, the longest name, type and class, an OPT record without options. */
 #define LONGEST_USUAL_QUERY (12 + 255 + 4 + 11)
+
+#define RP_FILTER_STRICT 1
 
 #define XDP_FEATURE_NDO_XMIT (1ull << 2) /* NETDEV_XDP_ACT_NDO_XMIT, linux/netdev.h */
 
@@ -334,7 +338,7 @@ static struct plan_service *add_service(struct plan *plan, const char *name,
 		return NULL;
 	snprintf(service->name, sizeof(service->name), "%s", name);
 	service->kind = kind;
-	service->backends = calloc(n_backends, sizeof(*service->backends));
+	service->backends = calloc(n_backends + 1, sizeof(*service->backends));
 	if (!service->backends)
 		return NULL;
 	service->n_backends = n_backends;
@@ -352,6 +356,9 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 		return -ENOMEM;
 	if (edge->on_down == POLICY_PASS)
 		service->flags |= EDGE53_SERVICE_DOWN_PASS;
+	service->keep_source = (struct plan_prefixes){ edge->keep_source, edge->n_keep_source };
+	if (edge->n_keep_source)
+		service->flags |= EDGE53_SERVICE_KEEP_SOURCE;
 	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)
 		service->flags |= EDGE53_SERVICE_PROXY_UDP;
 	if (edge->client_ip_tcp == CLIENT_IP_PROXY_V2)
@@ -395,6 +402,16 @@ static int check_bundling(struct plan *plan, const char *service, const struct h
 		   service, link->name, link->bundles_udp, link->name, link->bundles_udp);
 }
 
+/* Nothing here can tell what the backend's host does. */
+static int check_keep_source(struct plan *plan, const struct config_edge *edge)
+{
+	if (!edge->n_keep_source)
+		return 0;
+	return say(plan, FINDING_NOTE,
+		   "%s: clients of keep_source are answered when the backend's host sends its replies to them back into the tunnel (`return` of an edge53 there), and when its end of the tunnel admits their addresses (WireGuard: AllowedIPs)",
+		   edge->name);
+}
+
 static int plan_edge(struct plan *plan, const struct config_edge *edge, const struct host *host,
 		     const struct host_route *routes)
 {
@@ -424,7 +441,8 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 		return say(plan, FINDING_NOTE, "%s: waiting for %s %s", edge->name,
 			   is_glob(edge->interface) ? "a device that matches" : "device",
 			   edge->interface);
-	return check_addresses(plan, edge, host);
+	r = check_addresses(plan, edge, host);
+	return r < 0 ? r : check_keep_source(plan, edge);
 }
 
 static int plan_resolver(struct plan *plan, const char *service, const struct edge53_addr *address,
@@ -617,6 +635,137 @@ static int plan_proxy_headers(struct plan *plan, const struct config *config)
 	return r;
 }
 
+/* --- return ----------------------------------------------------------------------------------- */
+
+/* One service a tunnel; its name is how numbers are kept across loaders (tables.c). */
+static size_t return_service(struct plan *plan, const char *tunnel)
+{
+	char name[EDGE53_NAME_LEN];
+	struct plan_service *service;
+
+	snprintf(name, sizeof(name), "return-%s", tunnel);
+	for (size_t i = 0; i < plan->n_services; i++)
+		if (plan->services[i].kind == EDGE53_SERVICE_RETURN &&
+		    !strcmp(plan->services[i].name, name))
+			return i;
+	service = add_service(plan, name, EDGE53_SERVICE_RETURN, 0);
+	return service ? plan->n_services - 1 : SIZE_MAX;
+}
+
+static int add_return_port(struct plan *plan, const struct plan_return_port *port)
+{
+	struct plan_return_port *to;
+
+	if (!port->port)
+		return 0;
+	to = GROW(plan->return_ports, plan->n_return_ports);
+	if (!to)
+		return -ENOMEM;
+	*to = *port;
+	return 0;
+}
+
+static int add_return_ports(struct plan *plan, const struct config_return *back, size_t service,
+			    unsigned int ifindex, bool is_uplink)
+{
+	struct plan_return_port udp = { .ifindex = ifindex, .service = service,
+					.port = (unsigned short)back->udp_port,
+					.l4proto = IPPROTO_UDP, .is_uplink = is_uplink };
+	struct plan_return_port tcp = udp;
+
+	tcp.port = (unsigned short)back->tcp_port;
+	tcp.l4proto = IPPROTO_TCP;
+	return add_return_port(plan, &udp) ?: add_return_port(plan, &tcp);
+}
+
+/*
+ * The kernel looks for the way back before anybody knows that edge53 has another one. IPv6 has no such
+ * filter of the kernel's own.
+ */
+static int check_rp_filter(struct plan *plan, const char *service, const struct host *host,
+			   const struct host_link *tunnel)
+{
+	unsigned int rp_filter = MAX(tunnel->rp_filter, host->rp_filter_all);
+
+	if (rp_filter != RP_FILTER_STRICT)
+		return 0;
+	return say(plan, FINDING_WARNING,
+		   "%s: the kernel drops clients that come by %s and have their route by another device (rp_filter): sysctl -w net.ipv4.conf.%s.rp_filter=2",
+		   service, tunnel->name, tunnel->name);
+}
+
+/* Ethernet devices drop what is too long; tunnels of IP take it apart outside. */
+static int check_return_mtu(struct plan *plan, const char *service, const struct host_link *tunnel,
+			    const struct host_link *uplink)
+{
+	if (!host_link_is_ethernet(tunnel) || tunnel->mtu >= uplink->mtu)
+		return 0;
+	return say(plan, FINDING_WARNING,
+		   "%s: replies that fit into the MTU of %s (%u) but not into that of %s (%u) are lost; keep the server's EDNS size below",
+		   service, uplink->name, uplink->mtu, tunnel->name, tunnel->mtu);
+}
+
+/* A device that is there and up; else the finding says what is waited for. */
+static int find_return_device(struct plan *plan, const struct host *host, const char *service,
+			      const char *name, const struct host_link **ret)
+{
+	const struct host_link *link = host_link_by_name(host, name);
+
+	*ret = link && link->flags & IFF_UP ? link : NULL;
+	if (*ret)
+		return 0;
+	return say(plan, FINDING_NOTE, "%s: waiting for %s%s%s", service, link ? "" : "device ", name,
+		   link ? " to be up" : "");
+}
+
+static int hook_return(struct plan *plan, const struct host *host, const struct host_link *link,
+		       enum plan_hook hook)
+{
+	size_t device = device_of(plan, host, link);
+
+	if (device == SIZE_MAX)
+		return -ENOMEM;
+	plan->devices[device].hooks |= hook;
+	return 0;
+}
+
+/* The tunnel of a service, which several entries may have. */
+static int plan_tunnel(struct plan *plan, const struct host *host, const struct host_link *tunnel,
+		       size_t service)
+{
+	struct plan_service *s = &plan->services[service];
+	bool is_new = !s->tunnel_ifindex;
+
+	s->tunnel_ifindex = tunnel->ifindex;
+	s->tunnel_is_ethernet = host_link_is_ethernet(tunnel);
+	memcpy(s->tunnel_mac, tunnel->mac, sizeof(s->tunnel_mac));
+	return hook_return(plan, host, tunnel, HOOK_RETURN_IN)
+		       ?: (is_new ? check_rp_filter(plan, s->name, host, tunnel) : 0);
+}
+
+static int plan_return(struct plan *plan, const struct config_return *back, const struct host *host)
+{
+	const struct host_link *tunnel = NULL, *uplink = NULL;
+	size_t service = return_service(plan, back->tunnel);
+	const char *name;
+	int r;
+
+	if (service == SIZE_MAX)
+		return -ENOMEM;
+	name = plan->services[service].name;
+	r = find_return_device(plan, host, name, back->tunnel, &tunnel)
+	    ?: find_return_device(plan, host, name, back->uplink, &uplink);
+	if (!r && tunnel)
+		r = plan_tunnel(plan, host, tunnel, service)
+		    ?: add_return_ports(plan, back, service, tunnel->ifindex, false);
+	if (!r && uplink)
+		r = hook_return(plan, host, uplink, HOOK_RETURN_OUT)
+		    ?: add_return_ports(plan, back, service, uplink->ifindex, true);
+	if (!r && tunnel && uplink)
+		r = check_return_mtu(plan, name, tunnel, uplink);
+	return r;
+}
+
 /* --- guard ------------------------------------------------------------------------------------ */
 
 static enum edge53_guard_policy guard_policy(const struct config_enforce *enforce)
@@ -757,6 +906,8 @@ int plan_make(const struct config *config, const struct host *host, struct plan 
 	}
 	if (r >= 0)
 		r = plan_proxy_headers(plan, config);
+	for (size_t i = 0; i < config->n_returns && r >= 0; i++)
+		r = plan_return(plan, &config->returns[i], host);
 	if (r >= 0)
 		r = plan_guards(plan, config, host);
 	if (r < 0)
@@ -796,6 +947,7 @@ void plan_free(struct plan *plan)
 	free(plan->services);
 	free(plan->devices);
 	free(plan->frontends);
+	free(plan->return_ports);
 	free(plan->guards);
 	free(plan->findings);
 	free(plan->device_of_link);

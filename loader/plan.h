@@ -16,6 +16,8 @@ enum plan_hook {
 	HOOK_ENFORCE_IN = 1 << 2,    /* enforce: queries, tc ingress */
 	HOOK_ENFORCE_OUT = 1 << 3,   /* enforce: replies, tc egress */
 	HOOK_GUARD_OUT = 1 << 4,     /* default route of the host: what leaks, tc egress */
+	HOOK_RETURN_IN = 1 << 5,     /* return: clients, tc ingress of the tunnel */
+	HOOK_RETURN_OUT = 1 << 6,    /* return: replies to them, tc egress of the uplink */
 };
 
 struct plan_device {
@@ -66,12 +68,26 @@ struct plan_service {
 	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
 	struct plan_prefixes exempt;
 	struct plan_prefixes doh;
+	struct plan_prefixes keep_source;
+	/* Of a return service: the tunnel. */
+	unsigned int tunnel_ifindex; /* 0: gone */
+	bool tunnel_is_ethernet;
+	unsigned char tunnel_mac[6];
 };
 
 struct plan_frontend {
 	size_t device;	/* index in plan->devices */
 	size_t service; /* index in plan->services */
 	struct edge53_addr address; /* zero: any */
+};
+
+/* A port of a return service, on its tunnel or on an uplink. */
+struct plan_return_port {
+	unsigned int ifindex;
+	size_t service; /* index in plan->services */
+	unsigned short port;
+	unsigned char l4proto; /* IPPROTO_UDP or IPPROTO_TCP */
+	bool is_uplink;
 };
 
 /* What the guard does with packets for port 53 that came in by a device, while it is not enforced. */
@@ -100,6 +116,8 @@ struct plan {
 	size_t n_services;
 	struct plan_frontend *frontends;
 	size_t n_frontends;
+	struct plan_return_port *return_ports;
+	size_t n_return_ports;
 	struct plan_guard *guards; /* none without a service that has one */
 	size_t n_guards;
 	struct finding *findings;

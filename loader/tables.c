@@ -21,6 +21,11 @@ struct prefix_entry {
 	__u32 value;
 } __attribute__((packed));
 
+struct return_entry {
+	struct edge53_return_key key;
+	__u32 service;
+} __attribute__((packed));
+
 struct guard_entry {
 	__u32 ifindex;
 	struct edge53_guard value;
@@ -32,9 +37,12 @@ struct tables {
 	struct edge53_service services[EDGE53_MAX_SERVICES];
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
+	struct edge53_return returns[EDGE53_MAX_SERVICES];
 	struct mirror frontends;
 	struct mirror exempt;
 	struct mirror doh;
+	struct mirror keep_source;
+	struct mirror returns_by_device;
 	struct mirror guard;
 	unsigned short by_name[EDGE53_MAX_DEVICES]; /* ids of named devices, sorted by name */
 	size_t n_names;
@@ -69,6 +77,12 @@ static int open_mirrors(struct tables *t)
 			      sizeof(__u32), EDGE53_MAX_EXEMPT)
 	       ?: mirror_open(&t->doh, t->fds.doh, sizeof(struct edge53_prefix_key), sizeof(__u32),
 			      EDGE53_MAX_DOH)
+	       ?: mirror_open(&t->keep_source, t->fds.keep_source,
+			      sizeof(struct edge53_prefix_key), sizeof(__u32),
+			      EDGE53_MAX_KEEP_SOURCE)
+	       ?: mirror_open(&t->returns_by_device, t->fds.returns_by_device,
+			      sizeof(struct edge53_return_key), sizeof(__u32),
+			      EDGE53_MAX_RETURN_PORTS)
 	       ?: mirror_open(&t->guard, t->fds.guard, sizeof(__u32), sizeof(struct edge53_guard),
 			      EDGE53_MAX_GUARD);
 }
@@ -80,6 +94,8 @@ void tables_free(struct tables *tables)
 	mirror_clear(&tables->frontends);
 	mirror_clear(&tables->exempt);
 	mirror_clear(&tables->doh);
+	mirror_clear(&tables->keep_source);
+	mirror_clear(&tables->returns_by_device);
 	mirror_clear(&tables->guard);
 	free(tables);
 }
@@ -105,6 +121,9 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 	if (!r)
 		r = read_all(fds->devices, tables->devices, sizeof(tables->devices[0]),
 			     EDGE53_MAX_DEVICES);
+	if (!r)
+		r = read_all(fds->returns, tables->returns, sizeof(tables->returns[0]),
+			     EDGE53_MAX_SERVICES);
 	if (!r)
 		r = open_mirrors(tables);
 	if (r < 0)
@@ -136,6 +155,11 @@ static int write_service(struct tables *t, unsigned int id, const struct edge53_
 static int write_backend(struct tables *t, unsigned int id, const struct edge53_backend *wanted)
 {
 	return write_entry(t->fds.backends, id, &t->backends[id], wanted, sizeof(*wanted));
+}
+
+static int write_return(struct tables *t, unsigned int id, const struct edge53_return *wanted)
+{
+	return write_entry(t->fds.returns, id, &t->returns[id], wanted, sizeof(*wanted));
 }
 
 static int write_device(struct tables *t, unsigned int id, const struct edge53_device *wanted)
@@ -467,6 +491,32 @@ static void share_out(__u8 picks[EDGE53_PICKS], const unsigned char *ids,
 	}
 }
 
+static bool keeps_some(const struct plan_service *service, bool is_ipv6)
+{
+	for (size_t i = 0; i < service->keep_source.n; i++)
+		if (addr_is_ipv4(&service->keep_source.list[i].address) != is_ipv6)
+			return true;
+	return false;
+}
+
+/*
+ * A backend of the other family cannot be shown a client's address: where some are kept, those of their
+ * own come first, and the others only serve when there is none.
+ */
+static void prefer_own_family(unsigned int *weights, const struct plan_service *service,
+			      bool is_ipv6)
+{
+	bool has_own = false;
+
+	if (!keeps_some(service, is_ipv6))
+		return;
+	for (size_t i = 0; i < service->n_backends; i++)
+		has_own |= weights[i] && addr_is_ipv4(&service->backends[i].address) != is_ipv6;
+	for (size_t i = 0; i < service->n_backends && has_own; i++)
+		if (addr_is_ipv4(&service->backends[i].address) == is_ipv6)
+			weights[i] = 0;
+}
+
 /* What clients of one family are given. */
 static void fill_picks(struct edge53_picks *picks, const struct plan_service *service, bool is_ipv6,
 		       const unsigned char *ids)
@@ -481,6 +531,8 @@ static void fill_picks(struct edge53_picks *picks, const struct plan_service *se
 		udp[i] = b->udp_port ? b->weight : 0;
 		tcp[i] = b->tcp_port && !service->tcp_refused ? b->weight : 0;
 	}
+	prefer_own_family(udp, service, is_ipv6);
+	prefer_own_family(tcp, service, is_ipv6);
 	share_out(picks->udp, ids, udp, service->n_backends);
 	share_out(picks->tcp, ids, tcp, service->n_backends);
 }
@@ -578,6 +630,16 @@ static int sync_devices(struct tables *t, const struct plan *plan, const struct 
 	return r;
 }
 
+/* Of other services the entry is zeros. */
+static int sync_return(struct tables *t, const struct plan_service *service, unsigned int id)
+{
+	struct edge53_return wanted = { .ifindex = service->tunnel_ifindex,
+					.is_ethernet = service->tunnel_is_ethernet };
+
+	memcpy(wanted.smac, service->tunnel_mac, sizeof(wanted.smac));
+	return write_return(t, id, &wanted);
+}
+
 /* --- hash tables and tries -------------------------------------------------------------------- */
 
 static size_t collect_frontends(const struct plan *plan, const struct numbers *numbers,
@@ -634,6 +696,11 @@ static const struct plan_prefixes *doh_of(const struct plan_service *service)
 	return &service->doh;
 }
 
+static const struct plan_prefixes *keep_source_of(const struct plan_service *service)
+{
+	return &service->keep_source;
+}
+
 /* The prefixes of all services in one trie. */
 static int sync_prefixes(struct mirror *mirror, const struct plan *plan,
 			 const struct numbers *numbers, prefixes_of_fn prefixes_of)
@@ -658,6 +725,25 @@ static int sync_prefixes(struct mirror *mirror, const struct plan *plan,
 		}
 	}
 	return sync_mirror(mirror, entries, n);
+}
+
+static int sync_return_ports(struct tables *t, const struct plan *plan,
+			     const struct numbers *numbers)
+{
+	struct return_entry *entries = calloc(plan->n_return_ports + 1, sizeof(*entries));
+
+	if (!entries)
+		return -ENOMEM;
+	for (size_t i = 0; i < plan->n_return_ports; i++) {
+		const struct plan_return_port *port = &plan->return_ports[i];
+
+		entries[i].key.ifindex = port->ifindex;
+		entries[i].key.port = port->port;
+		entries[i].key.l4proto = port->l4proto;
+		entries[i].key.is_uplink = port->is_uplink;
+		entries[i].service = numbers->services[port->service];
+	}
+	return sync_mirror(&t->returns_by_device, entries, plan->n_return_ports);
 }
 
 /* --- what is gone ----------------------------------------------------------------------------- */
@@ -699,7 +785,8 @@ static int clear_others(struct tables *t, const struct plan *plan, const struct 
 
 	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++)
 		if (t->services[id].kind && !memchr(numbers->services, (int)id, plan->n_services))
-			r = write_service(t, id, &(struct edge53_service){});
+			r = write_service(t, id, &(struct edge53_service){})
+			    ?: write_return(t, id, &(struct edge53_return){});
 	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++)
 		if (t->backends[id].service && !has_number(numbers, plan, id))
 			r = write_backend(t, id, &(struct edge53_backend){});
@@ -716,11 +803,16 @@ int tables_sync(struct tables *t, const struct plan *plan, const struct attachme
 	for (size_t i = 0; i < plan->n_services && !r; i++)
 		r = sync_backends(t, plan, i, &numbers, attachments);
 	for (size_t i = 0; i < plan->n_services && !r; i++)
-		r = sync_service(t, plan, i, &numbers, attachments);
+		r = sync_service(t, plan, i, &numbers, attachments)
+		    ?: sync_return(t, &plan->services[i], numbers.services[i]);
 	if (!r)
 		r = sync_prefixes(&t->exempt, plan, &numbers, exempt_of);
 	if (!r)
 		r = sync_prefixes(&t->doh, plan, &numbers, doh_of);
+	if (!r)
+		r = sync_prefixes(&t->keep_source, plan, &numbers, keep_source_of);
+	if (!r)
+		r = sync_return_ports(t, plan, &numbers);
 	if (!r)
 		r = sync_frontends(t, plan, &numbers);
 	if (!r)

@@ -369,6 +369,52 @@ static void what_backends_read_is_any_size_or_the_one_given(void **state)
 	assert_int_equal(given->limits.backend_udp_size, 512);
 }
 
+static void clients_are_kept_where_it_is_said(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"edge:\n"
+		"- { name: a, interface: eth0, keep_source: [192.168.0.0/16, 'fd00::/8', 192.168.0.0/16],\n"
+		"    backends: [{ address: 10.0.0.1, udp: 53 }] }\n"
+		"- { name: b, interface: eth1, keep_source: 10.0.0.7,\n"
+		"    backends: [{ address: 10.0.0.1, udp: 53 }] }\n"
+		"- { name: c, interface: eth2, backends: [{ address: 10.0.0.1, udp: 53 }] }\n");
+	const struct config_edge *edges = config->edges;
+
+	(void)state;
+	assert_int_equal(edges[0].n_keep_source, 2);
+	assert_address(&edges[0].keep_source[0].address, "fd00::");
+	assert_int_equal(edges[0].keep_source[0].length_bits, 8);
+	assert_address(&edges[0].keep_source[1].address, "192.168.0.0");
+	assert_int_equal(edges[0].keep_source[1].length_bits, 112);
+	assert_int_equal(edges[1].n_keep_source, 1);
+	assert_address(&edges[1].keep_source[0].address, "10.0.0.7");
+	assert_int_equal(edges[2].n_keep_source, 0);
+}
+
+static void a_host_may_do_nothing_but_return(void **state)
+{
+	_cleanup_(config_freep) struct config *config = parse_good(
+		"return:\n"
+		"- { tunnel: wg0, uplink: eth0, udp: 31053, tcp: 31054 }\n"
+		"- { tunnel: wg0, uplink: eth1, udp: 31053 }\n"
+		"- { tunnel: wg1, uplink: eth0, tcp: 65535 }\n"
+		"- { tunnel: wg0, uplink: eth0, udp: 31054, tcp: 31053 }\n");
+
+	(void)state;
+	assert_int_equal(config->n_edges, 0);
+	assert_int_equal(config->n_enforces, 0);
+	assert_int_equal(config->n_returns, 4);
+	assert_string_equal(config->returns[0].tunnel, "wg0");
+	assert_string_equal(config->returns[0].uplink, "eth0");
+	assert_int_equal(config->returns[0].udp_port, 31053);
+	assert_int_equal(config->returns[0].tcp_port, 31054);
+	assert_string_equal(config->returns[1].uplink, "eth1");
+	assert_int_equal(config->returns[1].tcp_port, 0);
+	assert_string_equal(config->returns[2].tunnel, "wg1");
+	assert_int_equal(config->returns[2].udp_port, 0);
+	assert_int_equal(config->returns[2].tcp_port, 65535);
+}
+
 /* --- bad ones --------------------------------------------------------------------------------- */
 
 #define BACKENDS "  backends: [{ address: 10.0.0.1, udp: 53 }]\n"
@@ -382,11 +428,12 @@ static const struct {
 	/* Nothing to do. */
 	{ "", { "1: the file is empty" } },
 	{ "# only a comment\n\n", { "1: the file is empty" } },
-	{ "---\n", { "2: \"\" stands where a block of keys belongs: edge, enforce, limits" } },
+	{ "---\n", { "2: \"\" stands where a block of keys belongs: edge, enforce, return, limits" } },
 	{ "hello\n", { "1: \"hello\" stands where a block of keys belongs" } },
 	{ "- edge\n", { "1: this stands where a block of keys belongs" } },
 	{ "{}\n", { "1: no service" } },
-	{ "edge: []\nenforce: []\n", { "1: no service" } },
+	{ "edge: []\nenforce: []\nreturn: []\n",
+	  { "1: no service; the file needs an entry in edge, enforce or return" } },
 	{ "limits: { clients: 10 }\n", { "1: no service" } },
 
 	/* Not YAML, or not what we take of it. */
@@ -405,13 +452,13 @@ static const struct {
 
 	/* Keys. */
 	{ EDGE "limit: {}\n", { "2: limit: unknown key; did you mean \"limits\"? Keys here: "
-				"edge, enforce, limits" } },
+				"edge, enforce, return, limits" } },
 	{ EDGE_HEAD "  adress: [198.51.100.1]\n" BACKENDS,
 	  { "4: edge[0].adress: unknown key; did you mean \"address\"?..."
 	    "Keys here: name, " } },
 	{ EDGE_HEAD "  wurst: 1\n" BACKENDS,
 	  { "4: edge[0].wurst: unknown key; keys here: name, interface, address, tunnel, source, "
-	    "backends, client_ip, on_down" } },
+	    "keep_source, backends, client_ip, on_down" } },
 	{ EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n",
 	  { "6: edge[0].tunnel: is given twice, with the first value in line 5" } },
 	{ EDGE_HEAD BACKENDS "  address: 198.51.100.1\n  address: 198.51.100.2\n",
@@ -426,17 +473,47 @@ static const struct {
 	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; no key is" } },
 
 	/* Documented, and not there yet. */
-	{ EDGE "return:\n- { tunnel: wg0 }\n", { "2: return: is not supported yet" } },
 	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  dnstap: {}\n",
 	  { "3: export.metrics: is not supported yet", "4: export.dnstap: is not supported yet" } },
-	{ EDGE_HEAD "  keep_source: [10.0.0.0/8]\n  rate_limit: { qps: 1 }\n  health: {}\n" BACKENDS,
-	  { "4: edge[0].keep_source: is not supported yet",
-	    "5: edge[0].rate_limit: is not supported yet",
-	    "6: edge[0].health: is not supported yet" } },
+	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n  health: {}\n" BACKENDS,
+	  { "4: edge[0].rate_limit: is not supported yet",
+	    "5: edge[0].health: is not supported yet" } },
 	{ EDGE_HEAD "  on_down: servfail\n" BACKENDS,
 	  { "4: edge[0].on_down: \"servfail\" is not supported yet; pass and drop are" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n",
 	  { "3: limits.client_prefix: is not supported yet" } },
+
+	/* keep_source and return. */
+	{ EDGE_HEAD "  keep_source: 192.168.1.0/16\n  tunnel: wg0\n" BACKENDS,
+	  { "4: edge[0].keep_source: \"192.168.1.0/16\" is not a prefix" } },
+	{ EDGE_HEAD "  keep_source: [10.0.0.0/8, eth0, '::/0']\n" BACKENDS,
+	  { "4: edge[0].keep_source[1]: \"eth0\" is",
+	    "4: edge[0].keep_source[2]: \"::/0\" contains the IPv4-mapped addresses" } },
+	{ EDGE_HEAD "  keep_source: { a: b }\n" BACKENDS,
+	  { "4: edge[0].keep_source: a list or a block" } },
+	{ ENFORCE_HEAD "  keep_source: [10.0.0.0/8]\n",
+	  { "5: enforce[0].keep_source: is a key of edge services; the resolver of an enforce service "
+	    "sees each client's own address" } },
+	{ "return: { tunnel: wg0 }\n", { "1: return: this stands where a list belongs" } },
+	{ "return: [wg0]\n",
+	  { "1: return[0]: \"wg0\" stands where a block of keys belongs: tunnel, uplink, udp, tcp" } },
+	{ "return:\n- { tunnel: wg0, uplink: eth0, udp: 53, port: 53 }\n",
+	  { "2: return[0].port: unknown key; keys here: tunnel, uplink, udp, tcp" } },
+	{ "return:\n- { udp: 53 }\n",
+	  { "2: return[0].tunnel: is missing", "2: return[0].uplink: is missing" } },
+	{ "return:\n- { tunnel: wg0, uplink: eth0 }\n",
+	  { "2: return[0]: without udp and without tcp there is nothing to return; give the port" } },
+	{ "return:\n- { tunnel: \"wg*\", uplink: eth0, udp: 53 }\n",
+	  { "2: return[0].tunnel: \"wg*\" is a pattern; it is one device, name that one" } },
+	{ "return:\n- tunnel: wg0\n  uplink: \"eth?\"\n  udp: 0\n",
+	  { "3: return[0].uplink: \"eth?\" is a pattern", "4: return[0].udp: 0 is not a port" } },
+	{ "return:\n- { tunnel: wg0, uplink: wg0, tcp: 53 }\n",
+	  { "2: return[0].uplink: \"wg0\" is the tunnel, too; replies that leave by the tunnel need no "
+	    "return" } },
+	{ "return:\n- { tunnel: wg0, uplink: eth0, udp: 53, tcp: 53 }\n"
+	  "- { tunnel: wg0, uplink: eth0, udp: 5353, tcp: 53 }\n",
+	  { "3: return[1]: a port of it is that of return[0] in line 2 already, with the same tunnel "
+	    "and uplink" } },
 
 	/* The wrong kind of thing. */
 	{ "edge: { name: a }\n", { "1: edge: this stands where a list belongs" } },
@@ -1191,6 +1268,8 @@ int main(void)
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),
 		cmocka_unit_test(what_backends_read_is_any_size_or_the_one_given),
+		cmocka_unit_test(clients_are_kept_where_it_is_said),
+		cmocka_unit_test(a_host_may_do_nothing_but_return),
 		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
 		cmocka_unit_test(sixty_three_services_are_the_most),
 		cmocka_unit_test(two_hundred_fifty_five_backends_are_the_most),

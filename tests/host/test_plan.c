@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <net/if_arp.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -188,6 +189,10 @@ static void change(struct lab *lab, const char *how)
 		link_of(lab, link)->is_default_route = true;
 	else if (strstr(how, " takes no XDP") && sscanf(how, "%31s", link))
 		link_of(lab, link)->why_no_xdp = "it is told not to";
+	else if (strstr(how, " filters strictly") && sscanf(how, "%31s", link))
+		link_of(lab, link)->rp_filter = 1;
+	else if (strstr(how, " filters loosely") && sscanf(how, "%31s", link))
+		link_of(lab, link)->rp_filter = 2;
 	else if (strstr(how, " bundles UDP") && sscanf(how, "%31s", link))
 		link_of(lab, link)->bundles_udp = "rx-gro-list";
 	else if (sscanf(how, "%31s has an MTU of %u", link, &mtu) == 2)
@@ -201,6 +206,8 @@ static void change(struct lab *lab, const char *how)
 	else if (!strcmp(how, "the kernel knows no XDP features"))
 		for (size_t i = 0; i < lab->host.n_links; i++)
 			lab->links[i].knows_xdp_features = false;
+	else if (!strcmp(how, "all devices filter strictly"))
+		lab->host.rp_filter_all = 1;
 	else if (!strcmp(how, "there is no default route"))
 		for (size_t i = 0; i < lab->host.n_links; i++)
 			lab->links[i].is_default_route = false;
@@ -333,22 +340,30 @@ static void put_service(const struct plan_service *s, const struct lab *lab)
 		{ EDGE53_SERVICE_DOH_DROP, "doh-drop" },
 		{ EDGE53_SERVICE_DOH_REJECT, "doh-reject" },
 		{ EDGE53_SERVICE_EXEMPT, "exempt" },
+		{ EDGE53_SERVICE_KEEP_SOURCE, "keep-source" },
 		{ EDGE53_SERVICE_PROXY_UDP, "proxy-udp" },
 		{ EDGE53_SERVICE_PROXY_TCP, "proxy-tcp" },
 		{ EDGE53_SERVICE_XDP, "xdp, which the plan cannot know" },
 	};
 
-	put("%s %s:", s->kind == EDGE53_SERVICE_EDGE ? "edge" : "enforce", s->name);
+	put("%s %s:", s->kind == EDGE53_SERVICE_EDGE ? "edge" :
+	    s->kind == EDGE53_SERVICE_ENFORCE	       ? "enforce" : "return",
+	    s->name);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
 		if (s->flags & flags[i].flag)
 			put(" %s", flags[i].word);
 	if (s->max_udp_payload)
 		put(" payload<=%u", s->max_udp_payload);
-	put("%s\n", s->tcp_refused ? " tcp-refused" : "");
+	put("%s%s\n", s->tcp_refused ? " tcp-refused" : "",
+	    s->kind == EDGE53_SERVICE_RETURN && !s->tunnel_ifindex ? " gone" : "");
+	if (s->tunnel_ifindex)
+		put("  tunnel %s%s %d\n", host_link_by_index(&lab->host, s->tunnel_ifindex)->name,
+		    s->tunnel_is_ethernet ? " ethernet" : "", s->tunnel_mac[5]);
 	for (size_t i = 0; i < s->n_backends; i++)
 		put_backend(&s->backends[i], lab);
 	put_prefixes("exempt", &s->exempt);
 	put_prefixes("doh", &s->doh);
+	put_prefixes("keep", &s->keep_source);
 }
 
 /* Of each device whose packets the guard does not let pass, and of others that may come. */
@@ -380,14 +395,28 @@ static void put_device(const struct plan_device *d, const struct plan *plan, con
 	assert_memory_equal(d->mac, link->mac, sizeof(d->mac));
 	assert_int_equal(d->is_ethernet, host_link_is_ethernet(link));
 	assert_int_equal(d->mtu, link->mtu);
-	put("%s:%s%s%s%s%s%s%s", d->name, d->is_client_side ? " clients" : "",
+	put("%s:%s%s%s%s%s%s%s%s%s", d->name, d->is_client_side ? " clients" : "",
 	    d->hooks & HOOK_UPLINK_XDP ? " xdp" : "", d->hooks & HOOK_UPLINK_TC ? " tc" : "",
 	    d->hooks & HOOK_ENFORCE_IN ? " in" : "", d->hooks & HOOK_ENFORCE_OUT ? " out" : "",
 	    d->hooks & HOOK_GUARD_OUT ? " guard" : "",
+	    d->hooks & HOOK_RETURN_IN ? " return-in" : "",
+	    d->hooks & HOOK_RETURN_OUT ? " return-out" : "",
 	    d->xdp_redirect_ok ? " redirect" : "");
 	if (d->enforce >= 0)
 		put(" of %s", plan->services[d->enforce].name);
 	put("\n");
+}
+
+static void put_return_ports(const struct plan *plan, const struct lab *lab)
+{
+	for (size_t i = 0; i < plan->n_return_ports; i++) {
+		const struct plan_return_port *p = &plan->return_ports[i];
+
+		put("%s %s %u of %s on %s\n", p->is_uplink ? "from" : "to",
+		    p->l4proto == IPPROTO_UDP ? "udp" : "tcp", p->port,
+		    plan->services[p->service].name,
+		    host_link_by_index(&lab->host, p->ifindex)->name);
+	}
 }
 
 static void put_plan(const struct plan *plan, const struct lab *lab)
@@ -401,6 +430,7 @@ static void put_plan(const struct plan *plan, const struct lab *lab)
 	for (size_t i = 0; i < plan->n_devices; i++)
 		put_device(&plan->devices[i], plan, lab);
 	put_guards(plan, lab);
+	put_return_ports(plan, lab);
 	for (size_t i = 0; i < plan->n_frontends; i++)
 		put("%s on %s is %s\n",
 		    addr_is_zero(&plan->frontends[i].address) ? "all"
@@ -828,6 +858,77 @@ static const struct row proxy_headers_rows[] = {
 
 ROWS(proxy_headers)
 
+#define RETURN "return: [{ tunnel: wg0, uplink: eth0, udp: 31053, tcp: 31054 }]\n"
+#define TO_WG0 "to udp 31053 of return-wg0 on wg0\nto tcp 31054 of return-wg0 on wg0\n"
+#define FROM_ETH0 "from udp 31053 of return-wg0 on eth0\nfrom tcp 31054 of return-wg0 on eth0\n"
+#define STRICT(device)                                                                             \
+	"warning: return-" device ": the kernel drops clients that come by " device " and have "   \
+	"their route by another device (rp_filter): sysctl -w net.ipv4.conf." device ".rp_filter=2\n"
+#define KEEP_NOTE                                                                                  \
+	"note: dns: clients of keep_source are answered when the backend's host sends its "        \
+	"replies to them back into the tunnel (`return` of an edge53 there), and when its end of " \
+	"the tunnel admits their addresses (WireGuard: AllowedIPs)\n"
+
+static const struct row returns_rows[] = {
+	{ "what came by the tunnel goes back there",
+	  RETURN, {}, "return return-wg0:\n  tunnel wg0 0\nwg0: return-in\neth0: return-out redirect\n"
+	  TO_WG0 FROM_ETH0 },
+	{ "the tunnel is waited for, and its clients' replies are known",
+	  RETURN, { "wg0 is missing" },
+	  "return return-wg0: gone\neth0: return-out redirect\n" FROM_ETH0
+	  "note: return-wg0: waiting for device wg0\n" },
+	{ "one that is down carries nothing",
+	  RETURN, { "wg0 is down" },
+	  "return return-wg0: gone\neth0: return-out redirect\n" FROM_ETH0
+	  "note: return-wg0: waiting for wg0 to be up\n" },
+	{ "the uplink may come later",
+	  RETURN, { "eth0 is missing" },
+	  "return return-wg0:\n  tunnel wg0 0\nwg0: return-in\n" TO_WG0
+	  "note: return-wg0: waiting for device eth0\n" },
+	{ "two uplinks of one tunnel are one service, two tunnels are two",
+	  "return: [{ tunnel: wg0, uplink: eth0, udp: 53 }, { tunnel: wg0, uplink: eth1, tcp: 53 },\n"
+	  "  { tunnel: ppp0, uplink: eth0, udp: 53 }]\n", {},
+	  "return return-wg0:\n  tunnel wg0 0\nreturn return-ppp0:\n  tunnel ppp0 0\n"
+	  "wg0: return-in\neth0: return-out redirect\neth1: return-out redirect\nppp0: return-in\n"
+	  "to udp 53 of return-wg0 on wg0\nfrom udp 53 of return-wg0 on eth0\n"
+	  "to tcp 53 of return-wg0 on wg0\nfrom tcp 53 of return-wg0 on eth1\n"
+	  "to udp 53 of return-ppp0 on ppp0\nfrom udp 53 of return-ppp0 on eth0\n" },
+	{ "a tunnel of Ethernet that takes less than the uplink",
+	  "return: [{ tunnel: eth1, uplink: eth0, udp: 53 }]\n", { "eth1 has an MTU of 1450" },
+	  "return return-eth1:\n  tunnel eth1 ethernet 3\neth1: return-in redirect\n"
+	  "eth0: return-out redirect\nto udp 53 of return-eth1 on eth1\nfrom udp 53 of return-eth1 on eth0\n"
+	  "warning: return-eth1: replies that fit into the MTU of eth0 (1500) but not into that of eth1 "
+	  "(1450) are lost; keep the server's EDNS size below\n" },
+	{ "the kernel's own filter",
+	  RETURN, { "wg0 filters strictly" },
+	  "return return-wg0:\n  tunnel wg0 0\nwg0: return-in\neth0: return-out redirect\n"
+	  TO_WG0 FROM_ETH0 STRICT("wg0") },
+	{ "what is said of all devices, once for a tunnel of two entries",
+	  "return: [{ tunnel: wg0, uplink: eth0, udp: 1 }, { tunnel: wg0, uplink: eth0, udp: 2 }]\n",
+	  { "all devices filter strictly" },
+	  "return return-wg0:\n  tunnel wg0 0\nwg0: return-in\neth0: return-out redirect\n"
+	  "to udp 1 of return-wg0 on wg0\nfrom udp 1 of return-wg0 on eth0\n"
+	  "to udp 2 of return-wg0 on wg0\nfrom udp 2 of return-wg0 on eth0\n" STRICT("wg0") },
+	{ "a looser one of the tunnel wins, as in the kernel",
+	  RETURN, { "all devices filter strictly", "wg0 filters loosely" },
+	  "return return-wg0:\n  tunnel wg0 0\nwg0: return-in\neth0: return-out redirect\n"
+	  TO_WG0 FROM_ETH0 },
+	{ "an edge, whose uplink and tunnel are the same devices, and the guard",
+	  EDGE(WG) "enforce: [{ name: vpn, interface: ppp0, resolver: 10.77.0.1 }]\n" RETURN, {},
+	  DNS BY_WG0 "enforce vpn: down-pass ipv6-drop\n  backend 10.77.0.1 53/53*1 local\n"
+	  "return return-wg0:\n  tunnel wg0 0\n"
+	  "wg0: tc return-in\neth0: clients xdp tc guard return-out redirect\nppp0: clients in out of vpn\n"
+	  "guard: others count vpn; ppp0 count vpn enforced;\n"
+	  TO_WG0 FROM_ETH0 FRONTEND "all on ppp0 is vpn\n" },
+	{ "clients are kept",
+	  "edge: [{ name: dns, interface: eth0, address: 198.55.102.244, "
+	  "keep_source: [192.168.0.0/16, 'fd00::/8'], " WG " }]\n", {},
+	  "edge dns: down-pass keep-source\n" BY_WG0 "  keep fd00::/8\n  keep 192.168.0.0/16\n"
+	  WG0 ETH0 FRONTEND KEEP_NOTE },
+};
+
+ROWS(returns)
+
 
 static void private_addresses_wait_for_a_route_of_their_own(void **state)
 {
@@ -1159,6 +1260,7 @@ int main(void)
 		cmocka_unit_test(uplinks),
 		cmocka_unit_test(backends),
 		cmocka_unit_test(proxy_headers),
+		cmocka_unit_test(returns),
 		cmocka_unit_test(private_addresses_wait_for_a_route_of_their_own),
 		cmocka_unit_test(enforcing),
 		cmocka_unit_test(an_edge_serves_both_families_from_each_backend),

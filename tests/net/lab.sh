@@ -187,7 +187,7 @@ lab_up() {
 
 # lab_take_down: everything that was made since lab_up. A test may then begin with lab_up again.
 lab_take_down() {
-	local ns
+	local ns pins
 	if [ -x "$EDGE53" ] && [ -d "$LAB_PINS" ]; then
 		for ns in "${LAB_NETNS[@]}"; do
 			case $ns in
@@ -200,7 +200,9 @@ lab_take_down() {
 		ip netns del "$LAB_ID-$ns" 2>/dev/null || true
 	done
 	# What `down` should have removed; a test has already said so if it mattered.
-	[ ! -d "$LAB_PINS" ] || find "$LAB_PINS" -depth -delete 2>/dev/null || true
+	for pins in "$LAB_PINS" "$LAB_PINS-backend"; do
+		[ ! -d "$pins" ] || find "$pins" -depth -delete 2>/dev/null || true
+	done
 	[ -z "$LAB_TMP" ] || rm -rf "$LAB_TMP"
 	LAB_NETNS=() LAB_PIDS=() LAB_WG_PID=() LAB_PPP_PID=() LAB_TMP=
 }

@@ -29,6 +29,7 @@ FAR6=fd10:172:91::1
 UPLINK=eth0                     # the edge's device towards the clients; br0: a bridge over it
 TUNNEL=                         # the edge's device towards the backend
 FAR_TUNNEL=                     # and the backend's towards the edge
+TUNNEL_ADMITS=                  # what the backend's WireGuard takes from the edge besides its own address
 
 # lab_network KIND [MTU]
 lab_network() {
@@ -93,7 +94,7 @@ network_wireguard() {
 	add_cable edge eth1 backend eth0
 	on edge ip addr add 192.0.2.1/24 dev eth1
 	on backend ip addr add 192.0.2.2/24 dev eth0
-	add_wireguard backend "$BACKEND" edge "$TUNNEL_SOURCE/32,$TUNNEL_SOURCE6/128" 192.0.2.1
+	add_wireguard backend "$BACKEND" edge "$TUNNEL_SOURCE/32,$TUNNEL_SOURCE6/128${TUNNEL_ADMITS:+,$TUNNEL_ADMITS}" 192.0.2.1
 	add_wireguard edge "$TUNNEL_SOURCE" backend "$BACKEND/32,$BACKEND6/128,$FAR/32,$FAR6/128" 192.0.2.2
 	on edge ip link set wg0 mtu "$1"
 	on backend ip link set wg0 mtu "$1"
