@@ -86,7 +86,7 @@ lab_lossy() {
 		on $ns sysctl -qw net.ipv4.tcp_syncookies=0 net.ipv4.tcp_max_syn_backlog=8192 net.core.somaxconn=8192 \
 			net.ipv4.tcp_fastopen=0x203 net.ipv4.tcp_fastopen_blackhole_timeout_sec=0
 		# Who has closed shall wait for the last acknowledgement as long as anybody.
-		on $ns sysctl -qw net.ipv4.tcp_orphan_retries=15
+		on $ns sysctl -qw net.ipv4.tcp_orphan_retries=15 net.ipv4.tcp_syn_retries=20
 		# Only for time: not half a minute from one attempt to the next. Older kernels do not have them.
 		on $ns sysctl -qw net.ipv4.tcp_rto_min_us=20000 net.ipv4.tcp_rto_max_ms=1000 2>/dev/null || true
 	done
@@ -118,20 +118,21 @@ lossy_config() {
 	YAML
 }
 
-# at_rate SIDE PERCENT: of the packets to and from this side are lost, doubled and late.
+# set_rates SIDE LOST DOUBLED LATE: of a hundred packets, until the next time.
+set_rates() {
+	echo "$2 $3 $4" >"$LAB_TMP/rates-$1"
+	: >"$LAB_TMP/lossy-$1.log"
+	kill -HUP "${LOSSY[$1]}"
+	wait_until 20 grep -q '^rates' "$LAB_TMP/lossy-$1.log" || fail "lossy does not read its rates: $1"
+}
+
+# at_rate SIDE PERCENT: of the packets to and from this side are lost, doubled and late, and none of the other's.
 at_rate() {
 	local side
 	for side in client backend; do
-		[ -n "${LOSSY[$side]:-}" ] || continue
-		if [ $side = "$1" ]; then
-			echo "$2 $2 $2"
-		else
-			echo "0 0 0"
-		fi >"$LAB_TMP/rates-$side"
-		: >"$LAB_TMP/lossy-$side.log"
-		kill -HUP "${LOSSY[$side]}"
-		wait_until 20 grep -q '^rates' "$LAB_TMP/lossy-$side.log" || fail "lossy does not read its rates: $side"
+		[ $side = "$1" ] || set_rates $side 0 0 0
 	done
+	set_rates "$1" "$2" "$2" "$2"
 }
 
 # was_lossy SIDE: packets of both directions were lost, doubled and late since at_rate.

@@ -36,6 +36,7 @@
 #define FIXED_PORTS 10000   /* of a client that uses its port again and again; one for each slot */
 #define PORT_IN_USE_MS 5000 /* then another one */
 #define FAILURES_TOLD 20
+#define INJECT_EVERY_MS 4
 
 enum pattern {
 	AT_ONCE, /* the first segment is full */
@@ -797,7 +798,7 @@ int main(int argc, char **argv)
 		for (unsigned int i = 0; i < at_once; i++)
 			if (talks[i] && talks[i]->state != UNUSED)
 				look_after(talks[i]);
-		if (is_injecting)
+		if (is_injecting && looked % INJECT_EVERY_MS == 0)
 			inject(&draws);
 	}
 	if (fclose(log_file) || fclose(maybe_file))

@@ -6,7 +6,7 @@
 #   CONVERSATIONS=N  in all (2,000); ten thousand take some ten minutes
 #   KINDS="ethernet tun wireguard", RATES="1 5 20", SIDES="client backend", OFFLOADS="on off"
 #   FAMILIES="4 6"   of the backends
-#   INJECT=-j        and packets that are not of the conversations in their midst
+#   INJECT=          without the SYNs, RSTs and others of nobody in their midst
 #   PROXY=none       without the header anywhere
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR
@@ -21,8 +21,8 @@ CONVERSATIONS=${CONVERSATIONS:-2000}
 KINDS=${KINDS:-ethernet tun}
 RATES=${RATES:-1 5 20}
 SIDES=${SIDES:-client backend}
-INJECT=${INJECT-}
-FAMILIES=${FAMILIES:-4}
+INJECT=${INJECT--j}
+FAMILIES=${FAMILIES:-4 6}
 PROXY=${PROXY:-proxy-v2}
 TALK_TIMEOUT=280
 AT_ONCE=400
