@@ -59,8 +59,8 @@ server = socket.create_server((host, closes))
 while True:
     server.accept()[0].close()' "$BACKEND" $SILENT $CLOSES
 for port in $READS $PLAIN $SILENT; do
-	wait_until 60 listens -u $port || fail "nobody listens at UDP port $port"
-	wait_until 60 listens -t $port || fail "nobody listens at TCP port $port"
+	wait_until 60 listens -u "$port" || fail "nobody listens at UDP port $port"
+	wait_until 60 listens -t "$port" || fail "nobody listens at TCP port $port"
 done
 wait_until 60 listens -t $CLOSES || fail "nobody listens at TCP port $CLOSES"
 

@@ -23,6 +23,7 @@ tc_program() { status "[h['program'] for h in d['hooks'] if h['device'] == 'eth0
 listens() { on backend ss -Hln "$1" sport = ":$2" | grep -q .; }
 
 # Connections that the backend's host has accepted since it is there.
+# shellcheck disable=SC2016 # for awk
 accepted() { on backend awk '/^Tcp: [0-9]/ { print $7 }' /proc/net/snmp; }
 foreign_xdp() { on edge ip link set dev eth0 xdp obj "$LAB_TMP/pass.o" sec xdp 2>"$LAB_TMP/ip.log"; }
 
@@ -123,6 +124,9 @@ wait_until 60 answers_after $(($(wc -l <"$LAB_TMP/connects.txt") + 5)) || fail "
 : >"$LAB_TMP/enough"
 wait_until 60 gone "$connects" || fail "the client does not end"
 expect "a new loader costs no connection" equal "$(sort -u "$LAB_TMP/connects.txt")" 192.0.2.80
+
+# On Linux 6.1 a veth whose XDP is taken away while it has packets may panic; edge53 is careful then, others are not.
+[ "$(printf '6.6\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.6 ] || exit 0
 
 # Somebody takes XDP by force. What was open goes on.
 spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold $FRONTEND "$LAB_TMP/release" --from 203.0.113.8
