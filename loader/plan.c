@@ -694,15 +694,34 @@ static int check_rp_filter(struct plan *plan, const char *service, const struct 
 		   service, tunnel->name, tunnel->name);
 }
 
+/* Entries may have devices in common, of which all is said once. */
+static void forget_repetition(struct plan *plan)
+{
+	struct finding *last = &plan->findings[plan->n_findings - 1];
+
+	for (size_t i = 0; i + 1 < plan->n_findings; i++) {
+		if (strcmp(plan->findings[i].text, last->text) != 0)
+			continue;
+		free(last->text);
+		plan->n_findings--;
+		return;
+	}
+}
+
 /* Ethernet devices drop what is too long; tunnels of IP take it apart outside. */
 static int check_return_mtu(struct plan *plan, const char *service, const struct host_link *tunnel,
 			    const struct host_link *uplink)
 {
+	int r;
+
 	if (!host_link_is_ethernet(tunnel) || tunnel->mtu >= uplink->mtu)
 		return 0;
-	return say(plan, FINDING_WARNING,
-		   "%s: replies that fit into the MTU of %s (%u) but not into that of %s (%u) are lost; keep the server's EDNS size below",
-		   service, uplink->name, uplink->mtu, tunnel->name, tunnel->mtu);
+	r = say(plan, FINDING_WARNING,
+		"%s: replies that fit into the MTU of %s (%u) but not into that of %s (%u) are lost; keep the server's EDNS size below",
+		service, uplink->name, uplink->mtu, tunnel->name, tunnel->mtu);
+	if (!r)
+		forget_repetition(plan);
+	return r;
 }
 
 /* A device that is there and up; else the finding says what is waited for. */
@@ -710,12 +729,16 @@ static int find_return_device(struct plan *plan, const struct host *host, const 
 			      const char *name, const struct host_link **ret)
 {
 	const struct host_link *link = host_link_by_name(host, name);
+	int r;
 
 	*ret = link && link->flags & IFF_UP ? link : NULL;
 	if (*ret)
 		return 0;
-	return say(plan, FINDING_NOTE, "%s: waiting for %s%s%s", service, link ? "" : "device ", name,
-		   link ? " to be up" : "");
+	r = say(plan, FINDING_NOTE, "%s: waiting for %s%s%s", service, link ? "" : "device ", name,
+		link ? " to be up" : "");
+	if (!r)
+		forget_repetition(plan);
+	return r;
 }
 
 static int hook_return(struct plan *plan, const struct host *host, const struct host_link *link,

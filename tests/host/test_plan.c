@@ -877,6 +877,10 @@ static const struct row returns_rows[] = {
 	  RETURN, { "wg0 is missing" },
 	  "return return-wg0: gone\neth0: return-out redirect\n" FROM_ETH0
 	  "note: return-wg0: waiting for device wg0\n" },
+	{ "once, however many entries it has",
+	  "return: [{ tunnel: wg0, uplink: eth0, udp: 1 }, { tunnel: wg0, uplink: eth0, udp: 2 }]\n",
+	  { "wg0 is missing", "eth0 is down" }, "return return-wg0: gone\n"
+	  "note: return-wg0: waiting for device wg0\nnote: return-wg0: waiting for eth0 to be up\n" },
 	{ "one that is down carries nothing",
 	  RETURN, { "wg0 is down" },
 	  "return return-wg0: gone\neth0: return-out redirect\n" FROM_ETH0
