@@ -93,15 +93,16 @@ static unsigned backend_of(const struct edge53_addr *addr)
 }
 
 /* Reasons of a query that was good, whatever became of it. */
-static bool is_admitted(enum edge53_reason why)
+static bool is_admitted(enum edge53_reason why, bool is_udp)
 {
 	switch (why) {
+	case EDGE53_FORGED_HEADER: /* of a TCP connection only its first segment is looked at */
+		return !is_udp;
 	case EDGE53_NOT_OURS:
 	case EDGE53_SHORT_DNS:
 	case EDGE53_BAD_LENGTH:
 	case EDGE53_NOT_A_QUERY:
 	case EDGE53_BAD_COUNTS:
-	case EDGE53_FORGED_HEADER:
 	case EDGE53_FRAGMENTED_QUERY:
 	case EDGE53_FRAGMENT_REFUSED:
 	case EDGE53_NO_CHECKSUM:
@@ -127,7 +128,7 @@ static void expect_query(struct model *model, const struct step *step, const str
 			      *client;
 	bool is_udp = in->protocol == 17;
 
-	if (is_admitted(step->why) && (model->path->bit != TC_L2_CHECKED || in->is_beyond_xdp)) {
+	if (is_admitted(step->why, is_udp) && (model->path->bit != TC_L2_CHECKED || in->is_beyond_xdp)) {
 		client = client_traffic(model, &in->saddr);
 		client->queries += is_udp;
 		client->bytes_in += in->ip_len;
@@ -359,7 +360,8 @@ bool same_conns(struct model *model, const struct step *step)
 {
 	const struct edge53_conn *got = world_conns();
 	bool is_tcp = step->why == EDGE53_TCP_OPENED || step->why == EDGE53_TCP_QUERY_SENT ||
-		      step->why == EDGE53_TCP_REPLY_SENT || step->state;
+		      step->why == EDGE53_TCP_REPLY_SENT || step->why == EDGE53_WITHOUT_HEADER ||
+		      step->why == EDGE53_FORGED_HEADER || step->state;
 	bool same = true;
 
 	for (unsigned i = 0; i < CONNS; i++) {

@@ -139,7 +139,7 @@ static void frames_of_step(const struct path *path, const struct step *step, str
 			     expected);
 	if (!step->becomes)
 		return;
-	step->becomes->pad = before->pad;
+	step->becomes->pad = step->cuts_padding && path->bit != XDP ? 0 : before->pad;
 	if (step->query)
 		frame_of_sent_query(path, step->becomes, expected);
 	else

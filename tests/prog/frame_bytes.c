@@ -250,7 +250,8 @@ static unsigned make_tcp(const struct layer_of *l, unsigned char *p)
 	if (l->has_numbers) {
 		put32(p + 4, l->seq);
 		put32(p + 8, l->ack);
-		put16(p + 14, 0);
+		put16(p + 14, l->window);
+		put16(p + 18, l->urgent);
 	}
 	memcpy(p + 20, l->data, l->data_len);
 	return 20 + l->data_len + make(l->inner, p + 20 + l->data_len);

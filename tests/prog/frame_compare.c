@@ -57,7 +57,7 @@ static const struct field tcp_fields[] = {
 	{ "TCP source port", 0, 2, 'd' }, { "TCP destination port", 2, 2, 'd' },
 	{ "TCP sequence", 4, 4, 'x' },	  { "TCP acknowledgement", 8, 4, 'x' },
 	{ "TCP offset and flags", 12, 2, 'x' }, { "TCP window", 14, 2, 'd' },
-	{ "TCP checksum", 16, 2, 'x' },
+	{ "TCP checksum", 16, 2, 'x' }, { "TCP urgent pointer", 18, 2, 'd' },
 };
 
 static void print_value(const struct field *f, const unsigned char *p)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The packet builder: layers and what changes them. Their bytes are made in frame_bytes.c. */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -116,7 +117,7 @@ struct layer_of *udp(unsigned sport, unsigned dport, struct layer_of *payload)
 
 struct layer_of *tcp(unsigned sport, unsigned dport, const char *flags, struct layer_of *payload)
 {
-	static const char letters[] = "FSRPA";
+	static const char letters[] = "FSRPAU";
 	struct layer_of *l = new_layer(L_TCP, payload);
 
 	l->sport = sport;
@@ -134,6 +135,30 @@ struct layer_of *reset(unsigned sport, unsigned dport, const char *flags, unsign
 	l->has_numbers = true;
 	l->seq = seq;
 	l->ack = ack;
+	return l;
+}
+
+struct layer_of *segment(unsigned sport, unsigned dport, const char *flags, unsigned seq,
+			 unsigned ack, struct layer_of *payload)
+{
+	struct layer_of *l = tcp(sport, dport, flags, payload);
+
+	l->has_numbers = true;
+	l->seq = seq;
+	l->ack = ack;
+	l->window = 64240;
+	return l;
+}
+
+struct layer_of *window(unsigned value, struct layer_of *l)
+{
+	l->window = value;
+	return l;
+}
+
+struct layer_of *urgent(unsigned pointer, struct layer_of *l)
+{
+	l->urgent = pointer;
 	return l;
 }
 
@@ -228,6 +253,24 @@ struct layer_of *with_tail(unsigned tail, struct layer_of *payload)
 	put16(payload->data + payload->data_len, tail);
 	payload->data_len += 2;
 	return payload;
+}
+
+struct layer_of *proxied(unsigned kind, const char *client, unsigned port, const char *asked,
+			 struct layer_of *payload)
+{
+	bool is_ipv6 = kind >> 4 == 2;
+	unsigned address_len = is_ipv6 ? 16 : 4, len = 16 + 2 * address_len + 4;
+	unsigned char bytes[52] = "\r\n\r\n\0\r\nQUIT\n\x21";
+	struct layer_of *l = nothing();
+
+	bytes[13] = kind;
+	put16(bytes + 14, len - 16);
+	inet_pton(is_ipv6 ? AF_INET6 : AF_INET, client, bytes + 16);
+	inet_pton(is_ipv6 ? AF_INET6 : AF_INET, asked, bytes + 16 + address_len);
+	put16(bytes + len - 4, port);
+	put16(bytes + len - 2, 53);
+	option((const char *)bytes, len, l);
+	return option((const char *)payload->data, payload->data_len, l);
 }
 
 struct layer_of *with_id(unsigned id, struct layer_of *message)

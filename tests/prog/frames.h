@@ -40,8 +40,8 @@ struct layer_of {
 	unsigned frag;		/* the frag_off field */
 	unsigned id;		/* IPv4, or of the IPv6 fragment header */
 	bool any_id;		/* IPv4: drawn at random by whoever made it */
-	bool has_numbers;	/* TCP: seq and ack below, no window */
-	unsigned seq, ack;
+	bool has_numbers;	/* TCP: these instead of a handshake's */
+	unsigned seq, ack, window, urgent;
 	int len_off;		/* what the length field is off by */
 	unsigned version, ihl;	/* 0: as it should be */
 	enum checksum checksum;
@@ -80,6 +80,11 @@ struct layer_of *tcp(unsigned sport, unsigned dport, const char *flags, struct l
 /* As an answer to a segment, RFC 9293 3.10.7.1. */
 struct layer_of *reset(unsigned sport, unsigned dport, const char *flags, unsigned seq,
 		       unsigned ack);
+/* With these numbers, and a window of 64,240. "U": URG. */
+struct layer_of *segment(unsigned sport, unsigned dport, const char *flags, unsigned seq,
+			 unsigned ack, struct layer_of *payload);
+struct layer_of *window(unsigned value, struct layer_of *segment);
+struct layer_of *urgent(unsigned pointer, struct layer_of *segment);
 struct layer_of *icmp_echo(void);
 /* Of IPv4 or IPv6, as what it is in. quoted: an IP layer. */
 struct layer_of *icmp(unsigned type, unsigned code, unsigned rest, struct layer_of *quoted);
@@ -97,6 +102,13 @@ struct layer_of *raw(unsigned protocol, const unsigned char *bytes, unsigned len
 struct layer_of *nothing(void);
 /* Its last two bytes are changed, so that the UDP checksum of a frame can be steered. */
 struct layer_of *with_tail(unsigned tail, struct layer_of *payload);
+
+/*
+ * The header of the PROXY protocol, version 2, and the payload behind it: who asked, and whom. kind: family and
+ * transport, 0x11 TCP and 0x12 UDP over IPv4, 0x21 and 0x22 over IPv6.
+ */
+struct layer_of *proxied(unsigned kind, const char *client, unsigned port, const char *asked,
+			 struct layer_of *payload);
 
 /* With another DNS ID: the first two bytes. */
 struct layer_of *with_id(unsigned id, struct layer_of *message);
