@@ -6,8 +6,8 @@
       segment.
   forge SERVER [--from ADDRESS] [--slow] [--alone]
       A query over one TCP connection behind a PROXY protocol header of our own, which says that the client is
-      192.0.2.99. --slow: one byte a segment; --alone: the header in a segment of its own. There must be no
-      answer, and the connection must not do any more.
+      203.0.113.99. --slow: one byte a segment; --alone: the header in a segment of its own. There must be
+      no answer.
   hold SERVER STOP [--from ADDRESS]
       One TCP connection, a query every 50 ms on it, until the file STOP exists.
   steady SERVER STOP LOG [--from ADDRESS] [--interval SECONDS]
@@ -110,7 +110,7 @@ def pipeline(args):
         missing.remove(number)
 
 
-FORGED = bytes.fromhex("0d0a0d0a000d0a515549540a2111000c") + socket.inet_aton("192.0.2.99") + \
+FORGED = bytes.fromhex("0d0a0d0a000d0a515549540a2111000c") + socket.inet_aton("203.0.113.99") + \
     socket.inet_aton("198.55.102.244") + struct.pack("!HH", 4444, 53)
 
 

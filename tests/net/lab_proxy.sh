@@ -297,6 +297,17 @@ transfer_is_allowed() {
 		"$(on client dig "@$frontend" bulk.test AXFR -b "$(client_address "$1" 8)" +tries=1 +time="$LAB_ANSWER_SECONDS" 2>&1)" 'Transfer failed'
 }
 
+# check_is_content TRANSPORT...: `edge53 check` finds that the backend reads headers by UDP, by TCP.
+check_is_content() {
+	local transport
+	[ "$LAB_NAT" != kdig ] || return 0
+	e53 edge check -c "$LAB_TMP/edge53.yaml" >"$LAB_TMP/check.txt" 2>&1 || fail "edge53 check"
+	for transport in "$@"; do
+		expect "edge53 check finds that headers are read, $transport, $PROXY_KIND" contains "$(<"$LAB_TMP/check.txt")" \
+			"$transport port $PROXY_PORT: answers a query with a PROXY header"
+	done
+}
+
 # stranger_gets STATUS TRANSPORT: what the server says to a client it does not serve; "" is nothing.
 stranger_gets() {
 	local out dig=(on client dig "@$FRONTEND" -b "$STRANGER")

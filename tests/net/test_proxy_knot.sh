@@ -16,6 +16,7 @@ compgen -G '/usr/lib/*/knot/modules-*/dnstap.so' >/dev/null || skip "knot-module
 declare -A hosts=([on]="7 8 9" [off]="8")
 for kind in ethernet tun; do
 	lab_proxy knot_proxy $kind
+	check_is_content UDP
 	for offload in on off; do
 		checksums $offload
 		# shellcheck disable=SC2086 # a list

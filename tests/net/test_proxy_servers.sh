@@ -73,6 +73,15 @@ for PROXY_SERVER in "${servers[@]}"; do
 	server=$SPAWNED
 	expect "with header from the edge, $PROXY_SERVER" equal "$(outcome "$TUNNEL_SOURCE" "$HEADER")" NOERROR
 	got=$(outcomes)
+	if [ "$PROXY_SERVER" = unbound ]; then
+		on backend nft add table inet filter
+		on backend nft add chain inet filter input '{ type filter hook input priority 0; }'
+		grep -oE 'nft add rule inet filter input .*' "$LAB_ROOT/docs/backends.md" >"$LAB_TMP/rules"
+		expect "docs/backends.md has a rule for each family" equal "$(wc -l <"$LAB_TMP/rules")" 2
+		on backend bash -e "$LAB_TMP/rules"
+		expect "behind the rules nobody but the edge is believed" equal \
+			"$(outcome $CLIENT "$HEADER") $(outcome "$TUNNEL_SOURCE" "$HEADER")" "silent NOERROR"
+	fi
 	on edge ip addr del $CLIENT/32 dev lo
 	end_process "$server"
 	rm -rf "${LAB_TMP:?}/$PROXY_SERVER" "$LAB_TMP/knot-proxy"

@@ -12,6 +12,7 @@ need unbound
 declare -A hosts=([on]="7 8 9" [off]="8")
 for kind in ethernet wireguard; do
 	lab_proxy unbound $kind
+	check_is_content UDP TCP
 	for offload in on off; do
 		checksums $offload
 		# shellcheck disable=SC2086 # a list
