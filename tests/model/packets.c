@@ -318,6 +318,34 @@ static unsigned client_port(void)
 
 /* --- queries ---------------------------------------------------------------------------------- */
 
+/* A client that brings a header of its own, or nearly. */
+static void put_header_as_dns(struct recipe *r)
+{
+	static const struct edge53_addr nobody;
+
+	r->l4_len = 8 + write_proxy_header(&nobody, &nobody, 1, false, r->l4 + 8);
+	if (one_in(4))
+		r->l4[8 + random_below(14)] ^= 1;
+	if (one_in(4))
+		r->l4_len = 8 + 12 + random_below(r->l4_len - 8 - 12);
+	put16(r->l4 + 4, r->l4_len);
+}
+
+/* Now and then with a question as it should be; else what is behind the header is anything. */
+static void put_question(struct recipe *r)
+{
+	unsigned char *dns = r->l4 + 8;
+	unsigned at = 12, len = r->l4_len - 8, label;
+
+	while (at + 4 < len && !one_in(4)) {
+		label = 1 + random_below(one_in(16) ? 80 : 20);
+		dns[at] = label;
+		at += 1 + label;
+	}
+	if (at < len)
+		dns[at] = one_in(32) ? 0xc0 : 0;
+}
+
 static void udp_query(const struct way *way, struct recipe *r, unsigned port)
 {
 	static const unsigned flags[] = { 0x0000, 0x0120, 0x2400, 0x2800, 0x8180, 0x0100, 0x0100 };
@@ -328,8 +356,12 @@ static void udp_query(const struct way *way, struct recipe *r, unsigned port)
 	put_udp(r, client_port(), port);
 	if (one_in(8))
 		put_dns(r, random_below(65536), PICK(flags), random_below(3), random_below(2));
+	else if (one_in(24))
+		put_header_as_dns(r);
 	else
 		put_dns(r, random_below(65536), 0x0100, 1, random_below(2));
+	if (r->l4_len >= 8 + 12 && one_in(2) && get16(r->l4 + 8) != 0x0d0a)
+		put_question(r);
 }
 
 static void tcp_open(const struct way *way, struct recipe *r, unsigned port)
@@ -409,7 +441,7 @@ static bool udp_reply(const struct model *model, struct recipe *r)
 	backend = &model->setup->backends[slot->flow.backend];
 	begin_ip(r, &backend->address, source_of(model->setup, &slot->flow), PROTO_UDP);
 	put_udp(r, backend->udp_port + one_in(32), model->slot_port[at]);
-	put_dns(r, model->slot_id[at] ^ one_in(32),
+	put_dns(r, one_in(32) ? 0x0d0a : model->slot_id[at] ^ one_in(32),
 		(one_in(32) ? 0 : 0x8180) | rcode | (one_in(8) ? 0x200 : 0), 1, 0);
 	if (one_in(16))
 		steer_to_zero(r, &slot->flow);

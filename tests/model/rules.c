@@ -635,15 +635,28 @@ static enum edge53_reason look_at_answer(const struct turn *t, const struct edge
 	return is_on_its_device(t, &slot->flow) ? EDGE53_GO_ON : EDGE53_REPLY_FOREIGN;
 }
 
+/* All lengths that are there agree on that. */
+static bool holds_dns_header(const struct turn *t)
+{
+	const unsigned least = 8 + DNS_HEADER;
+	unsigned len;
+
+	if (t->seen.protocol != PROTO_UDP || t->seen.there < t->seen.l4 + least)
+		return false;
+	len = get16(t->ip + t->seen.l4 + 4);
+	return len >= least && (len <= t->seen.ip_len - t->seen.l4 || is_first_fragment(&t->seen));
+}
+
 /* It may answer a PROXY header, read as a query. */
 static void end_of_unknown(struct turn *t)
 {
+	bool has_id = holds_dns_header(t) && get16(t->ip + t->seen.l4 + 8) == 0x0d0a;
+
 	for (unsigned id = 1; id < MODEL_BACKENDS; id++) {
 		const struct edge53_backend *backend = &t->setup->backends[id];
 		unsigned flags = t->setup->services[backend->service].flags;
 
-		if (get16(t->ip + t->seen.l4 + 8) == 0x0d0a && flags & EDGE53_SERVICE_PROXY_UDP &&
-		    backend->ifindex == t->ifindex &&
+		if (has_id && flags & EDGE53_SERVICE_PROXY_UDP && backend->ifindex == t->ifindex &&
 		    same_address(&backend->address, &t->seen.saddr) &&
 		    backend->udp_port == t->seen.sport) {
 			end(t, EDGE53_HEADER_NOT_READ, backend->service);
@@ -660,7 +673,7 @@ static void udp_reply(struct turn *t)
 
 	if (get16(t->ip + t->seen.l4 + 4) < 8 + DNS_HEADER ||
 	    (t->seen.family == 6 && !get16(t->ip + t->seen.l4 + 6))) {
-		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+		end_of_unknown(t);
 		return;
 	}
 	slot = find_slot(t->model, t->seen.dport, get16(t->ip + t->seen.l4 + 8));
@@ -722,7 +735,7 @@ static bool holds_headers(const struct seen *seen)
 static void reply(struct turn *t)
 {
 	if (!lengths_are_right(t->ip, &t->seen) || !holds_headers(&t->seen) || is_bundle(t))
-		end(t, EDGE53_REPLY_UNKNOWN, SERVICE_NONE);
+		end_of_unknown(t);
 	else if (t->seen.protocol == PROTO_UDP)
 		udp_reply(t);
 	else

@@ -61,6 +61,7 @@ static struct talk {
 	struct peer client, backend;
 	struct ends client_ends, backend_ends; /* as they send */
 	unsigned now, phase, aborted_at, progressed_at;
+	bool aborts_in_window; /* with nothing beyond what the other takes, and no half of a header */
 	__s64 progress;
 	bool has_option; /* the service has, now */
 	unsigned header_len;
@@ -276,7 +277,7 @@ static bool may_end_here(const struct segment *s, bool is_query)
 {
 	if (is_query && s->flags & TCP_SYN && s->len)
 		return true;
-	return !conn_of_client();
+	return talk.aborted_at || !conn_of_client();
 }
 
 /*
@@ -297,6 +298,14 @@ static void complete_checksum(struct packet *packet)
 			   pseudo_sum(&seen.saddr, &seen.daddr, PROTO_TCP, len)));
 }
 
+/* Forged or doubled, and after the option was changed: on a closing connection it is taken for a new one. */
+static bool is_stray_syn(const struct segment *s, const struct note *note)
+{
+	bool is_stray = note->is_forged || talk.client.state == PEER_OPEN;
+
+	return s->flags & TCP_SYN && is_stray && talk.has_option != !!talk.header_len;
+}
+
 static void query_at_edge(const struct packet *in, unsigned gso_size)
 {
 	static struct packet out;
@@ -306,6 +315,8 @@ static void query_at_edge(const struct packet *in, unsigned gso_size)
 
 	read_frame(in, link_len(true), &ends, &s);
 	was_first = is_first(&s);
+	if (is_stray_syn(&s, &in->note))
+		return;
 	if (pass_edge(in, &s, true, gso_size, &out)) {
 		if (gso_size && was_first)
 			complete_checksum(&out);
@@ -670,7 +681,9 @@ static void begin_connection(enum beginning beginning)
 {
 	struct peer *c = &talk.client, *b = &talk.backend;
 	bool is_known_to_backend = beginning == CLIENT_RESET || beginning == CLIENT_CRASHED;
-	bool is_known_to_edge = beginning == CLIENT_CRASHED || beginning == BOTH_CRASHED;
+	const struct edge53_conn *conn = conn_of_client();
+	/* Also when a forged SYN came after the end. */
+	bool is_known_to_edge = conn && conn->state != EDGE53_CONN_CLOSING;
 
 	talk.beginning = beginning;
 	talk.now = talk.aborted_at = talk.progressed_at = 0;
@@ -705,6 +718,17 @@ static void listen_again(void)
 	begin_phase(0);
 }
 
+static void abort_connection(bool by_client)
+{
+	struct peer *by = by_client ? &talk.client : &talk.backend;
+	const struct peer *of = by_client ? &talk.backend : &talk.client;
+
+	talk.aborts_in_window = by->max + of->header_len < of->offered &&
+				(of->buffer >= 200 || of->rcv > of->header_len);
+	peer_abort(by);
+	talk.aborted_at = talk.now;
+}
+
 static void go_on(void)
 {
 	const struct script *script = &talk.script;
@@ -720,16 +744,9 @@ static void go_on(void)
 		if (talk.phase + 1 < script->n_phases)
 			begin_phase(talk.phase + 1);
 	}
-	if (script->ending == CLIENT_ABORTS && !talk.aborted_at && both_are_open() &&
-	    talk.now >= script->abort_at) {
-		peer_abort(c);
-		talk.aborted_at = talk.now;
-	}
-	if (script->ending == BACKEND_ABORTS && !talk.aborted_at && both_are_open() &&
-	    talk.now >= script->abort_at) {
-		peer_abort(b);
-		talk.aborted_at = talk.now;
-	}
+	if (script->ending >= CLIENT_ABORTS && !talk.aborted_at && both_are_open() &&
+	    talk.now >= script->abort_at)
+		abort_connection(script->ending == CLIENT_ABORTS);
 }
 
 static bool is_over(void)
@@ -758,7 +775,7 @@ static void check_end(void)
 
 	if (!was_aborted)
 		check_all_is_there();
-	else if (!net->loss && !net->disorder && talk.backend.buffer >= 200 &&
+	else if (!net->loss && !net->disorder && talk.aborts_in_window &&
 		 (talk.client.state != PEER_RESET || talk.backend.state != PEER_RESET))
 		complain("a RST that did not arrive");
 }
