@@ -39,7 +39,7 @@ lab_proxy() {
 	on client ip addr add "$STRANGER/32" dev lo
 	on router ip route add "$STRANGER" via "$CLIENT"
 	: >"$LAB_TMP/asked"
-	"start_$1"
+	"serve_$1"
 	proxy_config "$BACKEND"
 	[ "$LAB_NAT" = kdig ] || start_edge53 edge
 }
@@ -81,7 +81,7 @@ checksums() {
 
 # ---------------------------------------------------------------- servers
 
-start_unbound() {
+serve_unbound() {
 	local dir=$LAB_TMP/unbound
 	mkdir "$dir"
 	cat >"$dir/unbound.conf" <<-CONF
@@ -89,6 +89,7 @@ start_unbound() {
 		server:
 		    interface: $BACKEND@$PLAIN_PORT
 		    interface: $BACKEND6@$PLAIN_PORT
+		    ip-freebind: yes
 		    directory: "$dir"
 		    chroot: ""
 		    username: ""
@@ -108,7 +109,7 @@ start_unbound() {
 }
 seen_by_unbound() { sed -nE 's/.* info: ([^ ]*) (\w+)\.example\.com\. A IN$/\2 \1 -/p' "$LAB_TMP/unbound.log"; }
 
-start_pdns() {
+serve_pdns() {
 	local dir=$LAB_TMP/pdns type zone
 	mkdir -p "$dir/conf.d"
 	cp "$BACKENDS/pdns.conf" "$dir/conf.d/"
@@ -134,7 +135,7 @@ start_pdns() {
 }
 seen_by_pdns() { sed -nE "s/.*Remote [^(]*\(([^)]*)\) wants '(\w+)\.example\.com\|A'.*/\2 \1 -/p" "$LAB_TMP/pdns.log"; }
 
-start_dnsdist() {
+serve_dnsdist() {
 	cat >"$LAB_TMP/dnsdist.lua" <<-LUA
 		setSecurityPollSuffix("")
 		dofile("$BACKENDS/dnsdist.conf")
@@ -147,7 +148,7 @@ seen_by_dnsdist() {
 	sed -nE 's/.*Packet from (.*):([0-9]+) for (\w+)\.example\.com\. A .*/\3 \1 \2/p' "$LAB_TMP/dnsdist.log" | tr -d '[]'
 }
 
-start_knot_proxy() {
+serve_knot_proxy() {
 	local dir=$LAB_TMP/knot-proxy
 	mkdir "$dir"
 	cat >"$dir/knot.conf" <<-CONF
@@ -192,7 +193,7 @@ need_named() {
 	esac
 }
 
-start_named() {
+serve_named() {
 	local dir=$LAB_TMP/named zone
 	mkdir "$dir"
 	{

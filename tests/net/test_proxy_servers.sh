@@ -69,7 +69,7 @@ for PROXY_SERVER in "${servers[@]}"; do
 	on edge ip addr add $OTHER/24 dev eth1
 	on edge ip addr add $CLIENT/32 dev lo
 	on backend ip route add $CLIENT via "$TUNNEL_SOURCE"
-	"start_$PROXY_SERVER"
+	"serve_$PROXY_SERVER"
 	server=$SPAWNED
 	expect "with header from the edge, $PROXY_SERVER" equal "$(outcome "$TUNNEL_SOURCE" "$HEADER")" NOERROR
 	got=$(outcomes)
@@ -87,7 +87,7 @@ for PROXY_SERVER in "${servers[@]}"; do
 	rm -rf "${LAB_TMP:?}/$PROXY_SERVER" "$LAB_TMP/knot-proxy"
 	forget_headers
 	: >"$LAB_TMP/$PROXY_SERVER.log"
-	"start_$PROXY_SERVER"
+	"serve_$PROXY_SERVER"
 	BACKENDS=$LAB_HERE/backends
 	proxy_config "$BACKEND"
 	start_edge53 edge
