@@ -201,9 +201,9 @@ $(BUILD)/tests/model_tests: $(MODEL_OBJS)
 	$(Q)$(CC) $(CFLAGS) $^ $(prog_libs) -o $@
 
 # What net tests use besides the loader.
-NET_TOOLS := $(addprefix $(BUILD)/tests/,lossy talk_client talk_server pass.bpf.o)
+NET_TOOLS := $(addprefix $(BUILD)/tests/,lossy talk_client talk_server longtalk pass.bpf.o)
 
-$(BUILD)/tests/lossy $(BUILD)/tests/talk_client $(BUILD)/tests/talk_server: $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h | $(BUILD)/.tools
+$(filter-out %.o,$(NET_TOOLS)): $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h | $(BUILD)/.tools
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(CFLAGS) $< -o $@
