@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /* `edge53 check`: is the file right, and what would be done with it on this host? */
 #include <argp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -55,6 +56,8 @@ static void print_device(const struct plan_device *device)
 		{ HOOK_ENFORCE_IN, "tc ingress" },
 		{ HOOK_ENFORCE_OUT, "tc egress" },
 		{ HOOK_GUARD_OUT, "guard at tc egress" },
+		{ HOOK_RETURN_IN, "return at tc ingress" },
+		{ HOOK_RETURN_OUT, "return at tc egress" },
 	};
 	const char *between = "";
 
@@ -88,12 +91,12 @@ static void print_backend(const struct plan_backend *backend)
 	printf("\n");
 }
 
-static void print_exempt(const struct edge53_prefix *prefix)
+static void print_prefix(const char *what, const struct edge53_prefix *prefix)
 {
 	unsigned int mapped_bits = addr_is_ipv4(&prefix->address) ? 96 : 0;
 	char text[ADDR_TEXT_LEN];
 
-	printf("  exempt %s/%u\n", addr_format(&prefix->address, text),
+	printf("  %s %s/%u\n", what, addr_format(&prefix->address, text),
 	       prefix->length_bits - mapped_bits);
 }
 
@@ -118,12 +121,35 @@ static void print_client_ip(const struct plan_service *service)
 	       service->tcp_refused ? " (refused, see below)" : "");
 }
 
+/* Both halves of each entry. */
+static void print_returns(const struct plan *plan, size_t service)
+{
+	char device[IF_NAMESIZE] = "?";
+
+	for (size_t i = 0; i < plan->n_return_ports; i++) {
+		const struct plan_return_port *p = &plan->return_ports[i];
+		const char *protocol = p->l4proto == IPPROTO_UDP ? "UDP" : "TCP";
+
+		if (p->service != service)
+			continue;
+		if_indextoname(p->ifindex, device);
+		if (p->is_uplink)
+			printf("  replies from %s port %u on their way out of %s go back there\n",
+			       protocol, p->port, device);
+		else
+			printf("  who comes by %s to %s port %u is remembered\n", device, protocol,
+			       p->port);
+	}
+}
+
 static void print_service(const struct plan *plan, size_t index)
 {
 	const struct plan_service *service = &plan->services[index];
 	char text[ADDR_TEXT_LEN];
 
-	printf("%s \"%s\"\n", service->kind == EDGE53_SERVICE_EDGE ? "edge" : "enforce",
+	printf("%s \"%s\"\n",
+	       service->kind == EDGE53_SERVICE_EDGE	 ? "edge" :
+	       service->kind == EDGE53_SERVICE_ENFORCE ? "enforce" : "return",
 	       service->name);
 	for (size_t i = 0; i < plan->n_frontends; i++) {
 		const struct plan_frontend *frontend = &plan->frontends[i];
@@ -138,8 +164,11 @@ static void print_service(const struct plan *plan, size_t index)
 		print_backend(&service->backends[i]);
 	print_client_ip(service);
 	print_policies(service);
+	print_returns(plan, index);
 	for (size_t i = 0; i < service->exempt.n; i++)
-		print_exempt(&service->exempt.list[i]);
+		print_prefix("exempt", &service->exempt.list[i]);
+	for (size_t i = 0; i < service->keep_source.n; i++)
+		print_prefix("keeps its source:", &service->keep_source.list[i]);
 }
 
 static void print_plan(const struct plan *plan)

@@ -106,6 +106,7 @@ static json_t *row_json(struct state *state, const struct row *row)
 		   service ? output_text(service->name, EDGE53_NAME_LEN) : json_null());
 	output_put(&o, "backend", backend ? output_address(&backend->address) : json_null());
 	output_put(&o, "snat_port", json_integer(row->snat_port));
+	output_put(&o, "source_kept", json_boolean(flow->flags & EDGE53_FLOW_KEEP_SOURCE));
 	output_put(&o, "state", json_string(row->state));
 	output_put(&o, "age_seconds", json_real(row->age_seconds));
 	if (row->is_udp) {

@@ -38,6 +38,8 @@ enum state_map {
 	MAP_REASONS,
 	MAP_CPU_STATE,
 	MAP_GUARD,
+	MAP_RETURNS,
+	MAP_RETURNS_BY_DEVICE,
 	MAP_COUNT,
 };
 
@@ -62,6 +64,9 @@ static const struct map_shape {
 	[MAP_REASONS] = { "reasons", sizeof(__u32), sizeof(__u64), false },
 	[MAP_CPU_STATE] = { "cpu_state", sizeof(__u32), sizeof(struct edge53_cpu_state), false },
 	[MAP_GUARD] = { "guard", sizeof(__u32), sizeof(struct edge53_guard), false },
+	[MAP_RETURNS] = { "returns", sizeof(__u32), sizeof(struct edge53_return), false },
+	[MAP_RETURNS_BY_DEVICE] = { "returns_by_device", sizeof(struct edge53_return_key),
+				    sizeof(__u32), false },
 };
 
 struct map {
@@ -78,6 +83,7 @@ struct state {
 	struct edge53_service services[EDGE53_MAX_SERVICES];
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
+	struct edge53_return returns[EDGE53_MAX_SERVICES];
 };
 
 static __u64 now_ns(void)
@@ -210,6 +216,9 @@ static int read_plan(struct state *state)
 	r = read_array(&state->maps[MAP_DEVICES], state->devices, EDGE53_MAX_DEVICES);
 	if (r < 0)
 		return r;
+	r = read_array(&state->maps[MAP_RETURNS], state->returns, EDGE53_MAX_SERVICES);
+	if (r < 0)
+		return r;
 	return read_array(&state->maps[MAP_LOADER], &state->loader, 1);
 }
 
@@ -279,6 +288,11 @@ const struct edge53_service *state_service(struct state *state, unsigned int id)
 	if (id >= EDGE53_MAX_SERVICES || !state->services[id].kind)
 		return NULL;
 	return &state->services[id];
+}
+
+unsigned int state_tunnel(struct state *state, unsigned int id)
+{
+	return id < EDGE53_MAX_SERVICES ? state->returns[id].ifindex : 0;
 }
 
 const struct edge53_backend *state_backend(struct state *state, unsigned int id)
@@ -441,6 +455,28 @@ int state_walk_guard(struct state *state, state_guard_fn fn, void *arg)
 
 	return for_each_entry(&state->maps[MAP_GUARD], sizeof(__u32), sizeof(struct edge53_guard),
 			      call_guard, &walk);
+}
+
+struct return_walk {
+	state_return_fn fn;
+	void *arg;
+};
+
+static int call_return(const void *key, const void *value, void *arg)
+{
+	const struct return_walk *walk = arg;
+	__u32 service;
+
+	memcpy(&service, value, sizeof(service));
+	return walk->fn(key, service, walk->arg);
+}
+
+int state_walk_returns(struct state *state, state_return_fn fn, void *arg)
+{
+	struct return_walk walk = { .fn = fn, .arg = arg };
+
+	return for_each_entry(&state->maps[MAP_RETURNS_BY_DEVICE],
+			      sizeof(struct edge53_return_key), sizeof(__u32), call_return, &walk);
 }
 
 /* --- counters --------------------------------------------------------------------------------- */

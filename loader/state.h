@@ -35,6 +35,9 @@ const struct edge53_service *state_service(struct state *state, unsigned int id)
 const struct edge53_backend *state_backend(struct state *state, unsigned int id);
 const struct edge53_device *state_device(struct state *state, unsigned int id);
 
+/* The ifindex of a return service's tunnel; 0: it is gone. */
+unsigned int state_tunnel(struct state *state, unsigned int service);
+
 /* Calls fn for each frontend, in no order. A nonzero return of fn ends the walk and is returned. */
 typedef int (*state_frontend_fn)(const struct edge53_frontend_key *key,
 				 const struct edge53_frontend *frontend, void *arg);
@@ -43,6 +46,10 @@ int state_walk_frontends(struct state *state, state_frontend_fn fn, void *arg);
 /* The same for the guard's table; ifindex 0 stands for devices it does not know. */
 typedef int (*state_guard_fn)(unsigned int ifindex, const struct edge53_guard *guard, void *arg);
 int state_walk_guard(struct state *state, state_guard_fn fn, void *arg);
+
+/* The same for ports of `return`; service: of a tunnel only. */
+typedef int (*state_return_fn)(const struct edge53_return_key *key, unsigned int service, void *arg);
+int state_walk_returns(struct state *state, state_return_fn fn, void *arg);
 
 struct state_client {
 	struct edge53_addr address;

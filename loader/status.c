@@ -41,6 +41,33 @@ static int compare_frontends(const void *a, const void *b)
 	return memcmp(&x->key.address, &y->key.address, sizeof(x->key.address));
 }
 
+static int append_return_port(const struct edge53_return_key *key, unsigned int service, void *arg)
+{
+	struct status *status = arg;
+	struct return_port *grown;
+
+	grown = reallocarray(status->return_ports, status->n_return_ports + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	status->return_ports = grown;
+	grown[status->n_return_ports++] = (struct return_port){ *key, service };
+	return 0;
+}
+
+static int compare_return_ports(const void *a, const void *b)
+{
+	const struct edge53_return_key *x = &((const struct return_port *)a)->key;
+	const struct edge53_return_key *y = &((const struct return_port *)b)->key;
+
+	if (x->is_uplink != y->is_uplink)
+		return x->is_uplink < y->is_uplink ? -1 : 1;
+	if (x->ifindex != y->ifindex)
+		return x->ifindex < y->ifindex ? -1 : 1;
+	if (x->l4proto != y->l4proto) /* UDP before TCP, as everywhere */
+		return x->l4proto > y->l4proto ? -1 : 1;
+	return x->port < y->port ? -1 : x->port > y->port;
+}
+
 static int count_guard(unsigned int ifindex, const struct edge53_guard *guard, void *arg)
 {
 	struct guard_counts *counts = arg;
@@ -192,6 +219,12 @@ int status_gather(struct status *status)
 	if (status->n_frontends)
 		qsort(status->frontends, status->n_frontends, sizeof(*status->frontends),
 		      compare_frontends);
+	r = state_walk_returns(status->state, append_return_port, status);
+	if (r < 0)
+		return r;
+	if (status->n_return_ports)
+		qsort(status->return_ports, status->n_return_ports,
+		      sizeof(*status->return_ports), compare_return_ports);
 	r = state_walk_guard(status->state, count_guard, &status->guard);
 	return r < 0 ? r : read_hooks(status);
 }
@@ -200,6 +233,7 @@ void status_clear(struct status *status)
 {
 	state_close(status->state);
 	free(status->frontends);
+	free(status->return_ports);
 	free(status->hooks);
 }
 
@@ -231,6 +265,7 @@ const char *kind_text(const struct edge53_service *service)
 {
 	return service->kind == EDGE53_SERVICE_EDGE	 ? "edge"
 	       : service->kind == EDGE53_SERVICE_ENFORCE ? "enforce"
+	       : service->kind == EDGE53_SERVICE_RETURN	 ? "return"
 							 : "unknown";
 }
 

@@ -16,6 +16,12 @@ struct frontend {
 	struct edge53_frontend value;
 };
 
+/* A port of `return`, on a tunnel or an uplink. */
+struct return_port {
+	struct edge53_return_key key;
+	unsigned int service; /* of a tunnel only */
+};
+
 struct hook {
 	char name[32]; /* "xdp", "tcx_ingress", "clsact_egress" ... */
 	char device[IF_NAMESIZE];
@@ -39,6 +45,8 @@ struct status {
 	bool same_netns;	    /* else interface numbers mean nothing here */
 	struct frontend *frontends; /* sorted by service and device */
 	size_t n_frontends;
+	struct return_port *return_ports; /* sorted by device */
+	size_t n_return_ports;
 	struct guard_counts guard;
 	struct hook *hooks; /* sorted by device */
 	size_t n_hooks;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `edge53 status` for machines: everything, keys in snake_case, units in the key. */
 #include <errno.h>
+#include <netinet/in.h>
 
 #include "output.h"
 #include "pins.h"
@@ -197,6 +198,9 @@ static json_t *service_json(const struct status *status, unsigned int id)
 	output_put(&o, "dot", json_string(dot_word(s->flags)));
 	output_put(&o, "doh", json_string(doh_word(s->flags)));
 	output_put(&o, "client_ip", client_ip_json(s));
+	output_put(&o, "keep_source", json_boolean(s->flags & EDGE53_SERVICE_KEEP_SOURCE));
+	if (s->kind == EDGE53_SERVICE_RETURN)
+		output_put(&o, "tunnel", device_json(status, state_tunnel(status->state, id)));
 	output_put(&o, "max_udp_payload",
 		   s->max_udp_payload ? json_integer(s->max_udp_payload) : json_null());
 	output_put(&o, "why_tcp_refused", *refusal ? json_string(refusal) : json_null());
@@ -215,6 +219,31 @@ static json_t *services_json(const struct status *status)
 	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++)
 		if (state_service(status->state, id))
 			output_append(&list, service_json(status, id));
+	return list;
+}
+
+static json_t *return_port_json(const struct status *status, const struct return_port *p)
+{
+	const struct edge53_service *service =
+		p->key.is_uplink ? NULL : state_service(status->state, p->service);
+	json_t *o = json_object();
+
+	output_put(&o, "service",
+		   service ? output_text(service->name, sizeof(service->name)) : json_null());
+	output_put(&o, "device", device_json(status, p->key.ifindex));
+	output_put(&o, "ifindex", json_integer(p->key.ifindex));
+	output_put(&o, "role", json_string(p->key.is_uplink ? "uplink" : "tunnel"));
+	output_put(&o, "protocol", json_string(p->key.l4proto == IPPROTO_UDP ? "udp" : "tcp"));
+	output_put(&o, "port", json_integer(p->key.port));
+	return o;
+}
+
+static json_t *returns_json(const struct status *status)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < status->n_return_ports; i++)
+		output_append(&list, return_port_json(status, &status->return_ports[i]));
 	return list;
 }
 
@@ -261,6 +290,7 @@ int status_print_json(const struct status *status)
 	output_put(&o, "geometry", geometry_json(state_geometry(status->state)));
 	output_put(&o, "ring", ring_json(status));
 	output_put(&o, "services", services_json(status));
+	output_put(&o, "returns", returns_json(status));
 	output_put(&o, "guard", guard_json(&status->guard));
 	output_put(&o, "hooks", hooks_json(status));
 	output_put(&o, "reasons_without_service", reasons_json(status, 0));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* `edge53 status` for people. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -173,9 +174,11 @@ static int print_services(const struct status *status)
 		const struct edge53_service *s = state_service(status->state, id);
 		unsigned int n = 0, n_usable = 0;
 		struct libscols_line *row;
+		bool is_return;
 
 		if (!s)
 			continue;
+		is_return = s->kind == EDGE53_SERVICE_RETURN;
 		for (unsigned int b = 1; b < EDGE53_MAX_BACKENDS; b++) {
 			const struct edge53_backend *backend = state_backend(status->state, b);
 
@@ -187,12 +190,13 @@ static int print_services(const struct status *status)
 		row = scols_table_new_line(table, NULL);
 		r = output_cell(row, 0, "%.*s", EDGE53_NAME_LEN, s->name)
 		    ?: output_cell(row, 1, "%s", kind_text(s))
-		    ?: output_cell(row, 2, "%s", on_down_word(s->flags))
+		    ?: output_cell(row, 2, "%s", is_return ? "-" : on_down_word(s->flags))
 		    ?: output_cell(row, 3, "%s", enforce_word(s, ipv6_word))
 		    ?: output_cell(row, 4, "%s", enforce_word(s, dot_word))
 		    ?: output_cell(row, 5, "%s", enforce_word(s, doh_word))
 		    ?: output_cell(row, 6, "%s", client_ip_text(s))
-		    ?: output_cell(row, 7, "%u of %u usable", n_usable, n);
+		    ?: (is_return ? output_cell(row, 7, "-") :
+				    output_cell(row, 7, "%u of %u usable", n_usable, n));
 	}
 	r = r ?: print_section("Services", table, 0);
 	if (!r)
@@ -246,6 +250,13 @@ static int port_cell(struct libscols_line *row, size_t column, unsigned int port
 	return port ? output_cell(row, column, "%u", port) : output_cell(row, column, "-");
 }
 
+static bool keeps_some(const struct status *status, const struct edge53_backend *backend)
+{
+	const struct edge53_service *service = state_service(status->state, backend->service);
+
+	return service && service->flags & EDGE53_SERVICE_KEEP_SOURCE;
+}
+
 static int print_backends(const struct status *status)
 {
 	static const struct output_column columns[] = {
@@ -273,12 +284,42 @@ static int print_backends(const struct status *status)
 		    ?: port_cell(row, 2, b->udp_port)
 		    ?: port_cell(row, 3, b->tcp_port)
 		    ?: output_cell(row, 4, "%s", device_text(status, b->ifindex, device))
-		    ?: output_cell(row, 5, "%s", addr_is_zero(&b->source) ?
-					 "client's" : addr_format(&b->source, address))
+		    ?: output_cell(row, 5, "%s%s", addr_is_zero(&b->source) ?
+					 "client's" : addr_format(&b->source, address),
+				   keeps_some(status, b) ? " or client's" : "")
 		    ?: output_cell(row, 6, "%s", path_text(b))
 		    ?: output_cell(row, 7, "%s%s", *why ? "unusable: " : "usable", why);
 	}
 	return r ?: print_section("Backends", table, 0);
+}
+
+/* A tunnel that is gone has no ports: they are by device. */
+static int print_returns(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false },  { "DEVICE", false }, { "ROLE", false },
+		{ "PROTOCOL", false }, { "PORT", true },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	char device[DEVICE_TEXT_LEN];
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	if (!status->n_return_ports)
+		return 0;
+	for (size_t i = 0; i < status->n_return_ports && !r; i++) {
+		const struct return_port *p = &status->return_ports[i];
+		struct libscols_line *row = scols_table_new_line(table, NULL);
+
+		r = service_cell(status, row, p->key.is_uplink ? 0 : p->service)
+		    ?: output_cell(row, 1, "%s", device_text(status, p->key.ifindex, device))
+		    ?: output_cell(row, 2, "%s", p->key.is_uplink ? "uplink" : "tunnel")
+		    ?: output_cell(row, 3, "%s", p->key.l4proto == IPPROTO_UDP ? "udp" : "tcp")
+		    ?: output_cell(row, 4, "%u", p->key.port);
+	}
+	return r ?: print_section("Returns", table, 0);
 }
 
 static int print_hooks(const struct status *status)
@@ -417,6 +458,7 @@ int status_print_text(const struct status *status)
 	       ?: print_services(status)
 	       ?: print_frontends(status)
 	       ?: print_backends(status)
+	       ?: print_returns(status)
 	       ?: print_hooks(status)
 	       ?: print_traffic(status)
 	       ?: print_reasons(status);
