@@ -298,5 +298,7 @@ unsigned write_changed(const unsigned char *ip, unsigned frame_len, const struct
 		write_new_ipv6(seen, change, out);
 	if (change->has_l4)
 		write_l4(ip, seen, change, out + header);
+	if (change->tcp && change->tcp->any_checksum)
+		memcpy(out + header + 16, got_ip + header + 16, 2);
 	return frame_len - seen->l4 + header + seen->grows;
 }

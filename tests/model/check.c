@@ -90,6 +90,12 @@ static void forget_flows(void)
 	put_zeros("reasons", SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE);
 }
 
+void world_write_services(const struct setup *setup)
+{
+	for (__u32 i = 0; i < SERVICE_COUNT; i++)
+		put("services", &i, &setup->services[i]);
+}
+
 void world_write(const struct setup *setup)
 {
 	__u32 one = 1;
@@ -100,8 +106,7 @@ void world_write(const struct setup *setup)
 	empty("keep_source");
 	for (unsigned i = 0; i < setup->n_frontends; i++)
 		put("frontends", &setup->frontends[i].key, &setup->frontends[i].value);
-	for (__u32 i = 0; i < SERVICE_COUNT; i++)
-		put("services", &i, &setup->services[i]);
+	world_write_services(setup);
 	for (__u32 i = 0; i < MODEL_BACKENDS; i++)
 		put("backends", &i, &setup->backends[i]);
 	for (__u32 i = 0; i < DEV_COUNT; i++)

@@ -6,6 +6,7 @@
 #include "model.h"
 
 void world_write(const struct setup *setup);
+void world_write_services(const struct setup *setup);
 /* Makes all that is remembered so much older, here and there. */
 void world_age(struct model *model, __u64 ns);
 

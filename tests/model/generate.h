@@ -31,6 +31,8 @@ __u32 random_below(__u32 n);
 bool one_in(unsigned n);
 
 void random_setup(const struct way *way, struct setup *setup);
+/* What the operator may change while connections live. */
+void random_reload(struct setup *setup);
 void random_event(const struct way *way, const struct model *model, struct event *event);
 
 #endif

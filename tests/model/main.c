@@ -127,6 +127,18 @@ static bool same_bytes(const struct event *event, const struct hook *hook,
 	return false;
 }
 
+static bool same_mark(const struct frame *got, const struct result *expected)
+{
+	bool is_marked = got->metadata_len == 4 && !memcmp(got->metadata, "E53h", 4);
+	bool is_good = is_marked ? expected->may_be_marked
+				 : !got->metadata_len && !expected->must_be_marked;
+
+	if (!is_good)
+		printf("    metadata: %u bytes, expected %s\n", got->metadata_len,
+		       expected->must_be_marked ? "the mark" : "none");
+	return is_good;
+}
+
 static bool same_verdict(int got, int expected)
 {
 	if (got != expected)
@@ -138,7 +150,7 @@ static bool is_same(const struct model *model, const struct event *event, const 
 		    const struct outcome *got, struct result *expected)
 {
 	int verdict = model_verdict(hook, expected);
-	bool same = same_verdict(got->verdict, verdict);
+	bool same = same_verdict(got->verdict, verdict) & same_mark(&got->out, expected);
 
 	/* Of a dropped packet nobody sees the bytes. */
 	if (!expected->is_open && verdict != (hook->is_xdp ? XDP_DROP : TC_ACT_SHOT))
@@ -235,6 +247,10 @@ static bool run_world(const struct way *way, unsigned number)
 	world_write(&setup);
 	model_reset(&model, &setup);
 	while (good && n++ < PACKETS_A_WORLD) {
+		if (one_in(60)) {
+			random_reload(&setup);
+			world_write_services(&setup);
+		}
 		random_event(way, &model, &event);
 		good = run_event(&model, &event, &run);
 		if (good && is_query_sent(run.expected.why) && !run.expected.has_header &&

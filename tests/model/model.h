@@ -101,9 +101,10 @@ struct model {
 /* What the model expects. */
 struct result {
 	enum edge53_reason why;
-	unsigned service; /* that it is counted for */
-	bool is_told;	  /* dropped, and `out` goes back to its sender */
-	bool has_header;  /* of PROXY, or its connection has one: the answer is no mirror image */
+	unsigned service;		    /* that it is counted for */
+	bool is_told;			    /* dropped, and `out` goes back to its sender */
+	bool must_be_marked, may_be_marked; /* by XDP's metadata */
+	bool has_header; /* of PROXY, or its connection has one: the answer is no mirror image */
 	struct frame out;
 	unsigned open_link; /* bytes of link header that the kernel writes later */
 	bool is_open;	    /* and what BPF_PROG_TEST_RUN cannot show: the bytes are not compared */
@@ -171,6 +172,7 @@ struct tcp_edit {
 	__u32 seq, ack;
 	unsigned window, urgent, flags;
 	bool hides_early_data; /* those options of a SYN */
+	bool any_checksum;     /* partial, of what GRO put together: the device completes it */
 	unsigned less_mss;
 	const struct edge53_conn *conn; /* of the backend, whose SACK blocks are mapped */
 };

@@ -866,6 +866,23 @@ static void forwarded_event(const struct way *way, struct event *event)
 	make_frame_of(way, true, &recipe, event);
 }
 
+/* TCP that GRO put together; not in worlds where BPF_PROG_TEST_RUN cannot change the family of such. */
+static unsigned random_gso_size(const struct model *model, const struct recipe *r)
+{
+	const struct setup *setup = model->setup;
+	unsigned header = (r->l4[12] >> 4) * 4;
+
+	for (unsigned family = 0; family < 2; family++) {
+		unsigned id = setup->services[SERVICE_EDGE].picks[family].tcp[0];
+
+		if ((family_of(&setup->backends[id].address) == 6) != family)
+			return 0;
+	}
+	if (r->protocol != PROTO_TCP || r->is_fragment || r->l4[13] & SYN || r->l4_len < header + 2)
+		return 0;
+	return 1 + random_below(r->l4_len - header - 1);
+}
+
 void random_event(const struct way *way, const struct model *model, struct event *event)
 {
 	struct recipe recipe;
@@ -895,5 +912,7 @@ void random_event(const struct way *way, const struct model *model, struct event
 	if (recipe.protocol == PROTO_UDP && !recipe.is_fragment && event->program != EDGE_XDP &&
 	    one_in(50))
 		event->around.gso_size = 1 + random_below(100);
+	if (event->program != EDGE_XDP && one_in(20))
+		event->around.gso_size = event->around.gso_size ?: random_gso_size(model, &recipe);
 	make_frame_of(way, is_query, &recipe, event);
 }

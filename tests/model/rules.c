@@ -7,7 +7,7 @@
 
 #include "turn.h"
 
-enum { FIN = 1, SYN = 2, RST = 4, ACK = 16, URG = 32 };
+enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 enum { DOT_PORT = 853, HTTPS_PORT = 443, DNS_HEADER = 12 };
 enum { OPCODE_QUERY = 0 };
 
@@ -209,6 +209,7 @@ static struct tcp_edit edit_for_backend(const struct turn *t, const struct edge5
 		.urgent = get16(tcp + 18) + (tcp[13] & URG ? t->seen.grows : 0),
 		.flags = tcp[13],
 		.hides_early_data = is_syn,
+		.any_checksum = t->is_cut,
 	};
 }
 
@@ -460,6 +461,27 @@ static unsigned tcp_payload_len(const struct turn *t)
 	return t->seen.ip_len - t->seen.l4 - l4_header_len(t->ip, &t->seen);
 }
 
+/* Rule 4: the client sends the others again. */
+static void keep_first_segment(struct turn *t)
+{
+	static unsigned char kept[FRAME_MAX];
+	unsigned less = tcp_payload_len(t) - t->around->gso_size, residue;
+
+	memcpy(kept, t->ip, t->ip_bytes);
+	residue = sum16(kept, t->seen.l4, 0) % 0xffff;
+	t->seen.ip_len -= less;
+	t->seen.there = t->seen.ip_len;
+	put16(kept + (t->seen.family == 4 ? 2 : 4),
+	      t->seen.ip_len - (t->seen.family == 4 ? 0 : 40));
+	if (t->seen.family == 4) {
+		put16(kept + 10, 0);
+		put_checksum(kept + 10, false, residue, sum16(kept, t->seen.l4, 0));
+	}
+	kept[t->seen.l4 + 13] &= ~(FIN | PSH);
+	t->ip = kept;
+	t->is_cut = true;
+}
+
 /* The backend would read it without header: rules 2 and 4. */
 static bool is_without_header(const struct turn *t, const struct edge53_conn *conn)
 {
@@ -473,6 +495,20 @@ static bool is_without_header(const struct turn *t, const struct edge53_conn *co
 	return d < 0 && d + len > 0;
 }
 
+/*
+ * For GRO, of a service that has the option. A segment with the number and nothing to say may be marked as
+ * well: nothing is merged with it anyway.
+ */
+static void expect_mark(struct turn *t, const struct edge53_conn *conn, unsigned service)
+{
+	const unsigned char *tcp = t->ip + t->seen.l4;
+
+	if (!conn || !header_len_at(t, service))
+		return;
+	t->result->may_be_marked = carries_header(conn, tcp, 1);
+	t->result->must_be_marked = carries_header(conn, tcp, tcp_payload_len(t));
+}
+
 static void tcp_query(struct turn *t, unsigned device, unsigned service)
 {
 	struct edge53_flow flow = flow_of_query(t, device, service);
@@ -483,6 +519,7 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 	bool opens = is_opening(tcp) && kind >= SYN_REOPENS;
 
 	if (xdp_leaves_query(t, service)) {
+		expect_mark(t, conn, service);
 		end(t, EDGE53_HANDED_TO_TC, service);
 		return;
 	}
@@ -506,6 +543,8 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 	note_seen(t, conn);
 	if (carries_header(conn, tcp, tcp_payload_len(t)))
 		t->seen.grows = header_len_of(conn);
+	if (t->seen.grows && t->around->gso_size && tcp_payload_len(t) > t->around->gso_size)
+		keep_first_segment(t);
 	if (is_without_header(t, conn)) {
 		end(t, EDGE53_WITHOUT_HEADER, service);
 		return;
@@ -914,7 +953,7 @@ void model_run(struct model *model, const struct scene *scene, const struct fram
 	result->why = EDGE53_NOT_OURS;
 	result->service = SERVICE_NONE;
 	result->is_told = false;
-	result->has_header = false;
+	result->has_header = result->must_be_marked = result->may_be_marked = false;
 	result->open_link = 0;
 	result->is_open = false;
 	result->out = *in;

@@ -202,3 +202,15 @@ void random_setup(const struct way *way, struct setup *setup)
 	set_prefixes(setup);
 	set_guard(setup);
 }
+
+void random_reload(struct setup *setup)
+{
+	static const unsigned flags[] = { EDGE53_SERVICE_KEEP_SOURCE, EDGE53_SERVICE_PROXY_UDP,
+					  EDGE53_SERVICE_PROXY_TCP };
+
+	struct edge53_service *service = &setup->services[SERVICE_EDGE];
+
+	service->flags ^= PICK(flags);
+	if (!(service->flags & EDGE53_SERVICE_PROXY_UDP))
+		service->max_udp_payload = 0;
+}

@@ -17,6 +17,7 @@ struct turn {
 	unsigned ip_bytes; /* to the end of the frame */
 	const struct outcome *got;
 	struct seen seen;
+	bool is_cut; /* to its first segment */
 	struct result *result;
 };
 
