@@ -208,10 +208,18 @@ static int other_family(const struct path *path)
 	{ .query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "A", nothing())),                          \
 	  .becomes = forwarded(ip4(source, BACKEND, tcp(conn_port(0), BACKEND_TCP, "A", nothing()))), \
 	  .why = EDGE53_TCP_QUERY_SENT }
-#define CLOSE_AS(source)                                                                           \
+/* A RST of the client may be forged; the backend's ends the connection. */
+#define CLIENT_RESETS(source)                                                                      \
 	{ .query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "R", nothing())),                          \
 	  .becomes = forwarded(ip4(source, BACKEND, tcp(conn_port(0), BACKEND_TCP, "R", nothing()))), \
 	  .why = EDGE53_TCP_QUERY_SENT }
+#define BACKEND_RESETS(source)                                                                     \
+	{ .reply = ip4(BACKEND, source, tcp(BACKEND_TCP, conn_port(0), "R", nothing())),           \
+	  .becomes = forwarded(ip4(FRONTEND, CLIENT, tcp(53, 40000, "R", nothing()))),             \
+	  .why = EDGE53_TCP_REPLY_SENT }
+#define SYN_AGAIN(source, as, then)                                                                \
+	{ .query = ip4(CLIENT, FRONTEND, SYN), .becomes = forwarded(ip4(source, BACKEND, SYN_SENT)), \
+	  .why = EDGE53_##as, .before = then }
 
 static int tcp_kept(const struct path *path)
 {
@@ -226,20 +234,16 @@ static int tcp_kept(const struct path *path)
 		      .why = EDGE53_TCP_QUERY_SENT,
 		      .before = world_forget_keep_source } },
 		  .world = keep_client },
-		{ "and is asked again when it reopens",
-		  { OPEN(CLIENT), CLOSE_AS(CLIENT),
-		    { .query = ip4(CLIENT, FRONTEND, SYN),
-		      .becomes = forwarded(ip4(EDGE, BACKEND, SYN_SENT)),
-		      .why = EDGE53_TCP_OPENED,
-		      .before = world_forget_keep_source },
-		    GO_ON_AS(EDGE) },
+		{ "also after a RST of the client's, which may be forged",
+		  { OPEN(CLIENT), CLIENT_RESETS(CLIENT),
+		    SYN_AGAIN(CLIENT, TCP_QUERY_SENT, world_forget_keep_source), GO_ON_AS(CLIENT) },
+		  .world = keep_client },
+		{ "after one of the backend's it is a new connection, and asked again",
+		  { OPEN(CLIENT), BACKEND_RESETS(CLIENT),
+		    SYN_AGAIN(EDGE, TCP_OPENED, world_forget_keep_source), GO_ON_AS(EDGE) },
 		  .world = keep_client },
 		{ "not kept, and kept when it reopens",
-		  { OPEN(EDGE), CLOSE_AS(EDGE),
-		    { .query = ip4(CLIENT, FRONTEND, SYN),
-		      .becomes = forwarded(ip4(CLIENT, BACKEND, SYN_SENT)),
-		      .why = EDGE53_TCP_OPENED,
-		      .before = keep_everybody },
+		  { OPEN(EDGE), BACKEND_RESETS(EDGE), SYN_AGAIN(CLIENT, TCP_OPENED, keep_everybody),
 		    GO_ON_AS(CLIENT) } },
 	};
 
