@@ -596,6 +596,45 @@ static int not_read(const struct path *path)
 	return RUN(path, cases);
 }
 
+/* --- ICMP errors ------------------------------------------------------------------------------- */
+
+static struct layer_of *unreachable(unsigned quoted_len, struct layer_of *sent)
+{
+	return ip4(STRANGER, EDGE, icmp(3, 1, 0, quoting(quoted_len, sent)));
+}
+
+#define ASKS_OF4(id_)                                                                              \
+	{                                                                                          \
+		.query = ASKS4(QUERY(dns_query(id_, NAME))), .becomes = SENDS4(SENT(OF4(PASSED))), \
+		.why = EDGE53_QUERY_SENT                                                           \
+	}
+
+/* Where the ID is looked for is the header. */
+static int errors(const struct path *path)
+{
+	const struct test_case cases[] = {
+		{ "about a query with a header",
+		  { ASKS_OF4(7),
+		    { .reply = unreachable(0, SENDS4(SENT(OF4(PASSED)))), .why = EDGE53_NOT_OURS },
+		    { .reply = unreachable(28, SENDS4(SENT(OF4(PASSED)))), .why = EDGE53_NOT_OURS },
+		    { .reply = unreachable(30, SENDS4(SENT(OF4(PASSED)))), .why = EDGE53_NOT_OURS },
+		    { .reply = unreachable(32, SENDS4(SENT(OF4(PASSED)))),
+		      .why = EDGE53_NOT_OURS } },
+		  .world = proxy_udp },
+		{ "about one without",
+		  { { .query = ASKS4(QUERY(ASKED)),
+		      .becomes = SENDS4(SENT(PASSED)),
+		      .why = EDGE53_QUERY_SENT },
+		    { .reply = unreachable(0, SENDS4(SENT(PASSED))),
+		      .becomes = forwarded(
+			      ip4(FRONTEND, CLIENT, icmp(3, 1, 0, forwarded(ASKS4(QUERY(ASKED)))))),
+		      .why = EDGE53_ICMP_SENT,
+		      .by_tc = true } } },
+	};
+
+	return RUN(path, cases);
+}
+
 const struct table proxy_udp_tables[] = {
 	{ "PROXY over UDP: the header", headers, EDGE_PATHS },
 	{ "PROXY over UDP: none", none, EDGE_PATHS },
@@ -605,6 +644,7 @@ const struct table proxy_udp_tables[] = {
 	{ "PROXY over UDP: beyond what the backend reads", beyond_backend, EDGE_PATHS },
 	{ "PROXY over UDP: forged", forged, EDGE_PATHS | ENFORCE_PATHS },
 	{ "PROXY over UDP: nearly forged", nearly_forged, EDGE_PATHS },
+	{ "PROXY over UDP: ICMP errors", errors, XDP | TC_L2 | TC_L2_CHECKED },
 	{ "PROXY over UDP: not read", not_read, EDGE_PATHS },
 	{},
 };
