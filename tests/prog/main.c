@@ -14,7 +14,7 @@
 
 #include "cases.h"
 
-#define MAX_TESTS 512
+#define MAX_TESTS 2048
 
 struct run {
 	const struct table *table;
