@@ -153,7 +153,8 @@ static void put_tcp(struct recipe *r, unsigned sport, unsigned dport, unsigned f
 	unsigned options = flags & SYN ? random_tcp_options(tcp + 20)
 			   : one_in(4) ? 12 + 4 * random_below(8)
 				       : 0;
-	unsigned data = flags & SYN && !one_in(16) ? 0 : random_payload_len();
+	bool has_data = flags & SYN ? one_in(16) : !one_in(5);
+	unsigned data = has_data ? random_payload_len() : 0;
 
 	if (!(flags & SYN) && options)
 		memset(tcp + 20, 1, options);
