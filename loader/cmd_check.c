@@ -134,7 +134,7 @@ static void print_returns(const struct plan *plan, size_t service)
 			continue;
 		if_indextoname(p->ifindex, device);
 		if (p->is_uplink)
-			printf("  replies from %s port %u on their way out of %s go back there\n",
+			printf("  replies from %s port %u that are about to leave by %s go back into the tunnel\n",
 			       protocol, p->port, device);
 		else
 			printf("  who comes by %s to %s port %u is remembered\n", device, protocol,

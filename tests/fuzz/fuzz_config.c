@@ -97,6 +97,11 @@ static void write_sources(FILE *to, const struct edge53_addr sources[2])
 			fprintf(to, "      - \"%s\"\n", addr_format(&sources[i], text));
 }
 
+static const char *const client_ip_words[] = {
+	[CLIENT_IP_NONE] = "none",
+	[CLIENT_IP_PROXY_V2] = "proxy-v2",
+};
+
 static void write_prefixes(FILE *to, const char *key, const struct edge53_prefix *prefixes,
 			   size_t n)
 {
@@ -141,6 +146,9 @@ static void write_edge(FILE *to, const struct config_edge *edge)
 	fprintf(to, "    backends:\n");
 	for (size_t i = 0; i < edge->n_backends; i++)
 		write_backend(to, &edge->backends[i]);
+	write_prefixes(to, "    keep_source", edge->keep_source, edge->n_keep_source);
+	fprintf(to, "    client_ip: { udp: %s, tcp: %s }\n", client_ip_words[edge->client_ip_udp],
+		client_ip_words[edge->client_ip_tcp]);
 	fprintf(to, "    on_down: %s\n", policy_words[edge->on_down]);
 }
 
@@ -159,6 +167,16 @@ static void write_enforce(FILE *to, const struct config_enforce *enforce)
 	write_prefixes(to, "    exempt", enforce->exempt, enforce->n_exempt);
 }
 
+static void write_return(FILE *to, const struct config_return *back)
+{
+	write_text(to, "  - tunnel", back->tunnel);
+	write_text(to, "    uplink", back->uplink);
+	if (back->udp_port)
+		fprintf(to, "    udp: %u\n", back->udp_port);
+	if (back->tcp_port)
+		fprintf(to, "    tcp: %u\n", back->tcp_port);
+}
+
 static void write_limits(FILE *to, const struct config_limits *limits)
 {
 	fprintf(to, "limits:\n");
@@ -167,6 +185,8 @@ static void write_limits(FILE *to, const struct config_limits *limits)
 	fprintf(to, "  clients: %u\n", limits->clients);
 	fprintf(to, "  ports: %u-%u\n", limits->port_first, limits->port_last);
 	fprintf(to, "  udp_timeout: %ums\n", limits->udp_timeout_ms);
+	if (limits->backend_udp_size)
+		fprintf(to, "  backend_udp_size: %u\n", limits->backend_udp_size);
 }
 
 /* The text of a configuration with all that was understood of it, defaults included. */
@@ -184,6 +204,10 @@ static char *write_config(const struct config *config, size_t *ret_len)
 		fprintf(to, "enforce:\n");
 	for (size_t i = 0; i < config->n_enforces; i++)
 		write_enforce(to, &config->enforces[i]);
+	if (config->n_returns)
+		fprintf(to, "return:\n");
+	for (size_t i = 0; i < config->n_returns; i++)
+		write_return(to, &config->returns[i]);
 	write_limits(to, &config->limits);
 	assert(fclose(to) == 0);
 	return text;

@@ -40,6 +40,7 @@ lab_return() {
 	on backend ip addr add $UPLINK_OF_BACKEND6/64 dev up0 nodad
 	on backend ip route add default via 198.51.100.1
 	on backend ip -6 route add default via 2001:db8:b::1
+	on backend sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0
 	loose_rp_filter
 	on router nft -f - <<-NFT
 		table inet lab {

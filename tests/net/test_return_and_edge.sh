@@ -46,7 +46,7 @@ for options in "" "--attach clsact"; do
 	check=$(e53 edge check -c "$LAB_TMP/edge53.yaml") || fail "check: $check"
 	expect "check names the service" contains "$check" 'return "return-tun0"'
 	expect "check says who is remembered" contains "$check" "who comes by tun0 to UDP port 5353 is remembered"
-	expect "check says what goes back" contains "$check" "replies from TCP port 5353 on their way out of eth0 go back there"
+	expect "check says what goes back" contains "$check" "replies from TCP port 5353 that are about to leave by eth0 go back into the tunnel"
 	expect "check names the hooks" contains "$check" "guard at tc egress, return at tc egress"
 	# shellcheck disable=SC2086 # none, or two words
 	start_edge53 edge $options
