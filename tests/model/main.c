@@ -113,14 +113,11 @@ static void print_frame(const char *what, const struct frame *frame)
 	printf("\n");
 }
 
-static bool same_bytes(const struct event *event, const struct hook *hook,
-		       const struct outcome *got, struct result *expected)
+static bool same_bytes(const struct outcome *got, struct result *expected)
 {
-	unsigned l3 = hook->is_l3 && expected->out.len < event->frame.len + ETH_LEN ? 0 : ETH_LEN;
-
 	if (expected->open_link && got->out.len >= expected->open_link)
 		memcpy(expected->out.bytes, got->out.bytes, expected->open_link);
-	if (same_frame(&got->out, &expected->out, l3))
+	if (same_frame(&got->out, &expected->out, expected->link))
 		return true;
 	print_frame("got:      ", &got->out);
 	print_frame("expected: ", &expected->out);
@@ -146,15 +143,15 @@ static bool same_verdict(int got, int expected)
 	return got == expected;
 }
 
-static bool is_same(const struct model *model, const struct event *event, const struct hook *hook,
-		    const struct outcome *got, struct result *expected)
+static bool is_same(const struct model *model, const struct hook *hook, const struct outcome *got,
+		    struct result *expected)
 {
 	int verdict = model_verdict(hook, expected);
 	bool same = same_verdict(got->verdict, verdict) & same_mark(&got->out, expected);
 
 	/* Of a dropped packet nobody sees the bytes. */
 	if (!expected->is_open && verdict != (hook->is_xdp ? XDP_DROP : TC_ACT_SHOT))
-		same &= same_bytes(event, hook, got, expected);
+		same &= same_bytes(got, expected);
 	same &= same_reason(model, expected);
 	same &= same_flows(model);
 	if (model->objection)
@@ -181,7 +178,7 @@ static bool run_event(struct model *model, const struct event *event, struct run
 	run->got.after_ns = now_ns();
 	model_run(model, &run->scene, &event->frame, &run->got, &run->expected);
 	met[event->program][run->expected.why]++;
-	if (is_same(model, event, &run->scene.hook, &run->got, &run->expected))
+	if (is_same(model, &run->scene.hook, &run->got, &run->expected))
 		return true;
 	printf("    expected %s of service %u from %s on device %u\n",
 	       name_of_reason(run->expected.why), run->expected.service,
@@ -191,15 +188,12 @@ static bool run_event(struct model *model, const struct event *event, struct run
 	return false;
 }
 
-/* Where IP begins in what a program sent. */
-static unsigned l3_of(const struct frame *in, const struct run *run)
+/* A segment of a connection that begins with a header has no mirror image. */
+static bool can_come_back(const struct result *sent)
 {
-	return run->scene.hook.is_l3 && run->got.out.len < in->len + ETH_LEN ? 0 : ETH_LEN;
-}
-
-static bool is_query_sent(enum edge53_reason why)
-{
-	return why == EDGE53_QUERY_SENT || why == EDGE53_TCP_OPENED || why == EDGE53_TCP_QUERY_SENT;
+	return sent->why == EDGE53_QUERY_SENT ||
+	       (!sent->has_header &&
+		(sent->why == EDGE53_TCP_OPENED || sent->why == EDGE53_TCP_QUERY_SENT));
 }
 
 /* The query that was sent comes back. */
@@ -211,19 +205,18 @@ static bool comes_back(const struct way *way, struct model *model, const struct 
 	unsigned query_l3 = sent->scene.hook.is_l3 ? 0 : ETH_LEN;
 	bool is_translated;
 
-	if (!echo(way, &query->frame, &sent->got.out, query_l3, l3_of(&query->frame, sent),
-		  &answer))
+	if (!echo(way, &query->frame, &sent->got.out, query_l3, sent->expected.link, &answer))
 		return true;
 	if (!run_event(model, &answer, &received))
 		return false;
 	if (received.expected.why != EDGE53_REPLY_SENT &&
 	    received.expected.why != EDGE53_TCP_REPLY_SENT)
 		return true;
-	is_translated = sent->got.out.bytes[l3_of(&query->frame, sent)] >> 4 !=
-			query->frame.bytes[query_l3] >> 4;
+	is_translated =
+		sent->got.out.bytes[sent->expected.link] >> 4 != query->frame.bytes[query_l3] >> 4;
 	n_turned_round++;
-	if (is_turned_round(&query->frame, query_l3, &received.got.out,
-			    l3_of(&answer.frame, &received), is_translated))
+	if (is_turned_round(&query->frame, query_l3, &received.got.out, received.expected.link,
+			    is_translated))
 		return true;
 	print_frame("query:    ", &query->frame);
 	print_frame("sent:     ", &sent->got.out);
@@ -253,8 +246,7 @@ static bool run_world(const struct way *way, unsigned number)
 		}
 		random_event(way, &model, &event);
 		good = run_event(&model, &event, &run);
-		if (good && is_query_sent(run.expected.why) && !run.expected.has_header &&
-		    one_in(8))
+		if (good && can_come_back(&run.expected) && one_in(8))
 			good = comes_back(way, &model, &event, &run);
 		if (good && n % look_each == 0)
 			good = same_everything(&model);

@@ -106,6 +106,7 @@ struct result {
 	bool must_be_marked, may_be_marked; /* by XDP's metadata */
 	bool has_header; /* of PROXY, or its connection has one: the answer is no mirror image */
 	struct frame out;
+	unsigned link;	    /* bytes of link header, behind which IP begins */
 	unsigned open_link; /* bytes of link header that the kernel writes later */
 	bool is_open;	    /* and what BPF_PROG_TEST_RUN cannot show: the bytes are not compared */
 };

@@ -40,7 +40,6 @@ struct note {
 };
 
 struct peer {
-	const char *name;
 	enum peer_state state;
 	/* What it is like. */
 	unsigned mss; /* 0: no option */

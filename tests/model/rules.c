@@ -62,7 +62,7 @@ static unsigned char *begin(struct turn *t, unsigned link)
 {
 	memset(t->result->out.bytes, 0, link);
 	memcpy(t->result->out.bytes, t->in->bytes, t->link < link ? t->link : link);
-	t->result->out.len = link;
+	t->result->out.len = t->result->link = link;
 	return t->result->out.bytes + link;
 }
 
@@ -543,8 +543,6 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 	note_seen(t, conn);
 	if (carries_header(conn, tcp, tcp_payload_len(t)))
 		t->seen.grows = header_len_of(conn);
-	if (t->seen.grows && t->around->gso_size && tcp_payload_len(t) > t->around->gso_size)
-		keep_first_segment(t);
 	if (is_without_header(t, conn)) {
 		end(t, EDGE53_WITHOUT_HEADER, service);
 		return;
@@ -556,6 +554,8 @@ static void tcp_query(struct turn *t, unsigned device, unsigned service)
 		end(t, EDGE53_FORGED_HEADER, service);
 		return;
 	}
+	if (t->seen.grows && t->around->gso_size && tcp_payload_len(t) > t->around->gso_size)
+		keep_first_segment(t);
 	if (opens)
 		count_connection(t->model, &conn->flow);
 	send_to_backend(t, opens ? EDGE53_TCP_OPENED : EDGE53_TCP_QUERY_SENT, &conn->flow, conn,
@@ -954,6 +954,7 @@ void model_run(struct model *model, const struct scene *scene, const struct fram
 	result->service = SERVICE_NONE;
 	result->is_told = false;
 	result->has_header = result->must_be_marked = result->may_be_marked = false;
+	result->link = link;
 	result->open_link = 0;
 	result->is_open = false;
 	result->out = *in;

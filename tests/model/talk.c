@@ -227,12 +227,13 @@ static bool is_first(const struct segment *s)
 }
 
 /* What will get the header at tc must not be merged with another. One without payload may be marked or not. */
-static void check_mark(const struct frame *frame, const struct segment *s)
+static void check_mark(const struct frame *frame, const struct segment *s, bool is_query)
 {
+	bool may_be = is_query && is_first(s);
 	bool is_marked = frame->metadata_len == 4 && !memcmp(frame->metadata, "E53h", 4);
-	bool must_be = is_first(s) && (s->len || s->flags & TCP_FIN) && talk.has_option;
+	bool must_be = may_be && (s->len || s->flags & TCP_FIN) && talk.has_option;
 
-	if ((must_be && !is_marked) || (frame->metadata_len && (!is_marked || !is_first(s))))
+	if ((must_be && !is_marked) || (frame->metadata_len && (!is_marked || !may_be)))
 		complain("metadata");
 	talk.counts->n_marked += is_marked && s->len;
 }
@@ -251,7 +252,7 @@ static bool pass_edge(const struct packet *in, const struct segment *s, bool is_
 	bool is_sent = verdict == (program == EDGE_XDP ? XDP_REDIRECT : TC_ACT_REDIRECT);
 
 	if (program == EDGE_XDP && verdict == XDP_PASS) {
-		check_mark(&out->frame, s);
+		check_mark(&out->frame, s, is_query);
 		memcpy(left.bytes, out->frame.bytes, out->frame.len);
 		left.len = out->frame.len;
 		is_sent = world_run_in(talk.way->next, device, &around, &left, &out->frame) ==
@@ -340,6 +341,11 @@ static void reply_at_edge(const struct packet *in)
 
 /* --- GRO -------------------------------------------------------------------------------------- */
 
+static bool is_noted(const struct note *note)
+{
+	return note->is_probe || note->is_garbage || note->is_forged || note->has_urgent;
+}
+
 /* Makes one of two segments, of which the second is behind the first. False: GRO would not. */
 static bool merge(struct packet *first, const struct packet *second, unsigned gso_size)
 {
@@ -353,7 +359,7 @@ static bool merge(struct packet *first, const struct packet *second, unsigned gs
 	if (!a.len || !b.len || b.len > gso_size || (a.len % gso_size) || (a.flags & ~TCP_ACK) ||
 	    (b.flags & ~(TCP_ACK | TCP_PSH | TCP_FIN)) || a.n_sacks || b.n_sacks ||
 	    a.ack != b.ack || a.window != b.window || a.seq + a.len != b.seq ||
-	    a.len + b.len > SEGMENT_MAX || memcmp(&first->note, &second->note, sizeof(first->note)))
+	    a.len + b.len > SEGMENT_MAX || is_noted(&first->note) || is_noted(&second->note))
 		return false;
 	memcpy(a.payload + a.len, b.payload, b.len);
 	a.len += b.len;
@@ -877,8 +883,6 @@ static bool talk_from_port(unsigned port)
 	talk.client_ends.saddr.bytes[15] += random_below(8);
 	memset(&talk.client, 0, sizeof(talk.client));
 	memset(&talk.backend, 0, sizeof(talk.backend));
-	talk.client.name = "client";
-	talk.backend.name = "backend";
 	do {
 		random_network(&talk.network);
 		if (!connect_and_talk(beginning))
