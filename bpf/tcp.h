@@ -345,7 +345,7 @@ static __always_inline bool may_live_on(const struct edge53_conn *conn,
 	bool had_proxy = conn->flags & EDGE53_CONN_PROXY;
 	bool has_proxy = svc->flags & EDGE53_SERVICE_PROXY_TCP;
 
-	return !is_over(conn, now_ns) && !(conn->flags & EDGE53_CONN_BACKEND_RST) && backend &&
+	return !is_over(conn, now_ns) && !(conn->flags & EDGE53_CONN_REFUSED) && backend &&
 	       backend->service == conn->flow.service &&
 	       (backend->ifindex || backend->flags & EDGE53_BACKEND_LOCAL) &&
 	       had_proxy == has_proxy;
@@ -457,7 +457,8 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 
 /*
  * What a backend's segment does to its connection. A RST ends it; but it may answer a forged segment, and
- * leave a half open connection as it is (RFC 9293 section 3.10.7.4), which its next segment shows.
+ * leave a half open connection as it is (RFC 9293 section 3.10.7.4), which its next segment shows. That
+ * one has no ACK, while who refuses a SYN, or closes with data unread, sends one.
  */
 static __always_inline enum edge53_reason
 tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt, __u64 now_ns)
@@ -468,12 +469,13 @@ tcp_track_backend(struct edge53_conn *conn, const struct packet *pkt, __u64 now_
 	track_shift(conn, pkt);
 	if (pkt->tcp_flags & TCP_RST) {
 		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
-		set_flag(conn, EDGE53_CONN_BACKEND_RST);
+		set_flag(conn, EDGE53_CONN_BACKEND_RST |
+				       (pkt->tcp_flags & TCP_ACK ? EDGE53_CONN_REFUSED : 0));
 		conn->state = EDGE53_CONN_CLOSING;
 		return GO_ON;
 	}
 	if (conn->flags & EDGE53_CONN_BACKEND_RST) {
-		clear_flag(conn, EDGE53_CONN_BACKEND_RST);
+		clear_flag(conn, EDGE53_CONN_BACKEND_RST | EDGE53_CONN_REFUSED);
 		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
 	if (pkt->tcp_flags & TCP_SYN && pkt->tcp_flags & TCP_ACK)
@@ -517,14 +519,14 @@ static __always_inline enum edge53_reason no_connection(const struct packet *pkt
 static __always_inline bool is_last_syn(const struct edge53_conn *conn, const struct packet *pkt)
 {
 	return conn->pending_seq == pkt->tcp_seq + 1 && !is_closed_by_both(conn) &&
-	       !(conn->flags & EDGE53_CONN_BACKEND_RST);
+	       !(conn->flags & EDGE53_CONN_REFUSED);
 }
 
 /* A RST before it was of an earlier connection, or forged. */
 static __always_inline void revive(struct edge53_conn *conn, __u64 now_ns)
 {
-	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
-		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
+	if (conn->flags & (EDGE53_CONN_CLIENT_RST | EDGE53_CONN_BACKEND_RST)) {
+		clear_flag(conn, EDGE53_CONN_CLIENT_RST | EDGE53_CONN_BACKEND_RST);
 		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
 	if (conn->state == EDGE53_CONN_HALF_OPEN)

@@ -237,8 +237,9 @@ enum edge53_conn_flag {
 	EDGE53_CONN_PROXY = 1 << 5,
 	EDGE53_CONN_PROXY_SYNCED = 1 << 6, /* the backend agreed to first_seq */
 	EDGE53_CONN_PROXY_DONE = 1 << 7,   /* it is so far behind that numbers wrap around */
-	EDGE53_CONN_BACKEND_RST = 1 << 8,  /* the next SYN may go to another backend, unless it speaks again */
+	EDGE53_CONN_BACKEND_RST = 1 << 8,  /* may be provoked: a later segment of the backend revives */
 	EDGE53_CONN_REOPENED = 1 << 9,	   /* by a SYN, which the backend has not answered yet */
+	EDGE53_CONN_REFUSED = 1 << 10,	   /* that RST had an ACK: the next SYN may go elsewhere */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */

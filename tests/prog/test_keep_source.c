@@ -208,14 +208,14 @@ static int other_family(const struct path *path)
 	{ .query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "A", nothing())),                          \
 	  .becomes = forwarded(ip4(source, BACKEND, tcp(conn_port(0), BACKEND_TCP, "A", nothing()))), \
 	  .why = EDGE53_TCP_QUERY_SENT }
-/* A RST of the client may be forged; the backend's ends the connection. */
+/* A RST of the client may be forged; one of the backend with ACK ends the connection. */
 #define CLIENT_RESETS(source)                                                                      \
 	{ .query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "R", nothing())),                          \
 	  .becomes = forwarded(ip4(source, BACKEND, tcp(conn_port(0), BACKEND_TCP, "R", nothing()))), \
 	  .why = EDGE53_TCP_QUERY_SENT }
 #define BACKEND_RESETS(source)                                                                     \
-	{ .reply = ip4(BACKEND, source, tcp(BACKEND_TCP, conn_port(0), "R", nothing())),           \
-	  .becomes = forwarded(ip4(FRONTEND, CLIENT, tcp(53, 40000, "R", nothing()))),             \
+	{ .reply = ip4(BACKEND, source, tcp(BACKEND_TCP, conn_port(0), "RA", nothing())),           \
+	  .becomes = forwarded(ip4(FRONTEND, CLIENT, tcp(53, 40000, "RA", nothing()))),             \
 	  .why = EDGE53_TCP_REPLY_SENT }
 #define SYN_AGAIN(source, as, then)                                                                \
 	{ .query = ip4(CLIENT, FRONTEND, SYN), .becomes = forwarded(ip4(source, BACKEND, SYN_SENT)), \
