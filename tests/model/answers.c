@@ -222,6 +222,8 @@ void end_truncated(struct turn *t, unsigned service)
 	unsigned char *ip, *udp;
 
 	end(t, EDGE53_TRUNCATED, service);
+	if (is_nobody(&t->seen.saddr) || is_nobody(&t->seen.daddr))
+		return;
 	t->result->is_told = true;
 	t->result->is_open = t->hook->is_l3;
 	ip = begin_answer(t);

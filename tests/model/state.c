@@ -191,7 +191,7 @@ static bool both_sent_fin(const struct edge53_conn *conn)
 static bool is_retransmission(const struct edge53_conn *conn, const unsigned char *tcp)
 {
 	return get32(tcp + 4) + 1 == conn->pending_seq && !both_sent_fin(conn) &&
-	       !(conn->flags & EDGE53_CONN_BACKEND_RST);
+	       !(conn->flags & EDGE53_CONN_REFUSED);
 }
 
 enum syn_kind kind_of_syn(const struct model *model, const struct edge53_conn *conn,
@@ -206,7 +206,7 @@ enum syn_kind kind_of_syn(const struct model *model, const struct edge53_conn *c
 		return SYN_AGAIN;
 	if (conn->state != EDGE53_CONN_CLOSING && !is_over)
 		return SYN_BETWEEN;
-	if (!is_over && is_there && !(conn->flags & EDGE53_CONN_BACKEND_RST) &&
+	if (!is_over && is_there && !(conn->flags & EDGE53_CONN_REFUSED) &&
 	    !!(conn->flags & EDGE53_CONN_PROXY) == !!(service & EDGE53_SERVICE_PROXY_TCP))
 		return SYN_REOPENS;
 	return SYN_OPENS;
@@ -214,12 +214,14 @@ enum syn_kind kind_of_syn(const struct model *model, const struct edge53_conn *c
 
 void client_sends_syn(struct edge53_conn *conn, enum syn_kind kind, const unsigned char *tcp)
 {
+	const unsigned resets = EDGE53_CONN_CLIENT_RST | EDGE53_CONN_BACKEND_RST;
+
 	conn->pending_seq = get32(tcp + 4) + 1;
 	if (kind == SYN_REOPENS) {
 		conn->state = EDGE53_CONN_HALF_OPEN;
 		conn->flags |= EDGE53_CONN_REOPENED;
-	} else if (kind == SYN_AGAIN && conn->flags & EDGE53_CONN_CLIENT_RST) {
-		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
+	} else if (kind == SYN_AGAIN && conn->flags & resets) {
+		conn->flags &= ~resets;
 		conn->state = EDGE53_CONN_HALF_OPEN;
 	}
 }
@@ -317,12 +319,14 @@ bool backend_sends(struct edge53_conn *conn, const unsigned char *tcp, __u64 now
 	if (tcp[13] & RST) {
 		conn->flags &= ~EDGE53_CONN_CLIENT_RST;
 		conn->flags |= EDGE53_CONN_BACKEND_RST;
+		if (tcp[13] & ACK)
+			conn->flags |= EDGE53_CONN_REFUSED;
 		conn->state = EDGE53_CONN_CLOSING;
 		return true;
 	}
 	if (conn->flags & EDGE53_CONN_BACKEND_RST)
 		conn->state = EDGE53_CONN_HALF_OPEN;
-	conn->flags &= ~EDGE53_CONN_BACKEND_RST;
+	conn->flags &= ~(EDGE53_CONN_BACKEND_RST | EDGE53_CONN_REFUSED);
 	if (is_syn_ack && begins_life(conn, tcp))
 		begin_life(conn, tcp, now_ns);
 	else if (is_syn_ack && !is_same_life(conn, tcp))

@@ -414,8 +414,8 @@ static void check_told(const struct segment *s)
 	__s64 ack = c->una + (__s32)(s->ack - (c->iss + (__u32)c->una));
 	__s64 there = b->rcv - b->header_len > 1 ? b->rcv - b->header_len : 1;
 
-	if (talk.beginning > BOTH_KNOW_THE_END || c->state != PEER_OPEN || !(s->flags & TCP_ACK) ||
-	    s->flags & TCP_RST)
+	if (talk.beginning > BOTH_KNOW_THE_END || talk.aborted_at || c->state != PEER_OPEN ||
+	    !(s->flags & TCP_ACK) || s->flags & TCP_RST)
 		return;
 	if (ack > there)
 		complain("the client is told more than there is");
