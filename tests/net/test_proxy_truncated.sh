@@ -35,7 +35,10 @@ for kind in ethernet tun; do
 	for side in client edge none; do
 		# A client whose device computes checksums begins them only; where the edge's does not, its kernel completes them.
 		checksums off
-		[ $side = none ] || on client ethtool -K eth0 tx on >/dev/null
+		if [ $side != none ]; then
+			on client ethtool -K eth0 tx on >/dev/null
+			on router ethtool -K wan tx on >/dev/null
+		fi
 		[ $side != edge ] || on edge ethtool -K eth0 tx on >/dev/null
 		for from in 4 6; do
 			# The way to the backend takes 1,420 bytes, of IPv4.
