@@ -218,8 +218,11 @@ static __noinline enum edge53_reason find_flow(struct packet *pkt, __u64 now_ns,
 	return ring_find(pkt, now_ns, &reply->flow, &reply->backend, &reply->match);
 }
 
-/* From here on the reply is taken: the UDP slot is used up, the connection moves on. */
-static __always_inline enum edge53_reason take_reply(const struct packet *pkt, __u64 now_ns,
+/*
+ * From here on the reply is taken: the UDP slot is used up, the connection moves on. Of its own, for the
+ * stack of the caller.
+ */
+static __noinline enum edge53_reason take_reply(const struct packet *pkt, __u64 now_ns,
 						     struct reply_flow *reply)
 {
 	if (reply->match.slot)
