@@ -179,7 +179,9 @@ static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hop
 			end(t, why, service);
 		return why;
 	}
-	if (may_be_fragmented)
+	if (t->hook->is_xdp) /* a connection's header that its service has no more: tc answers */
+		end(t, EDGE53_HANDED_TO_TC, service);
+	else if (may_be_fragmented)
 		end(t, EDGE53_TOO_BIG, service);
 	else
 		end_with_error(t, EDGE53_TOO_BIG, service,
