@@ -251,7 +251,10 @@ void client_sends(struct edge53_conn *conn, const unsigned char *tcp);
 /* False: a SYN-ACK of no life that is known, on a connection that begins with a PROXY header. */
 bool backend_sends(struct edge53_conn *conn, const unsigned char *tcp, __u64 now_ns);
 
-/* A SYN of a client that has a connection: the same again, one in between that may be forged, or a new beginning. */
+/*
+ * A SYN of a client that has a connection: the same again, one in between that may be forged, or a
+ * new beginning.
+ */
 enum syn_kind { SYN_AGAIN, SYN_BETWEEN, SYN_REOPENS, SYN_OPENS };
 
 enum syn_kind kind_of_syn(const struct model *model, const struct edge53_conn *conn,

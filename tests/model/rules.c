@@ -155,8 +155,8 @@ static unsigned longest_of(const struct turn *t, unsigned family)
 }
 
 /*
- * A router's questions. True: the turn has ended. header_len: of the PROXY header that the flow has, be it in this
- * packet or not; the client is told an MTU that leaves room for it.
+ * A router's questions. True: the turn has ended. header_len: of the PROXY header that the flow has,
+ * be it in this packet or not; the client is told an MTU that leaves room for it.
  */
 static bool is_stopped_on_its_way(struct turn *t, unsigned service, unsigned hops, unsigned mtu,
 				  unsigned header_len, unsigned family, bool to_ethernet)

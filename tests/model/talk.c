@@ -226,7 +226,10 @@ static bool is_first(const struct segment *s)
 	       s->seq == conn->first_seq && !(s->flags & (TCP_SYN | TCP_RST));
 }
 
-/* What will get the header at tc must not be merged with another. One without payload may be marked or not. */
+/*
+ * What will get the header at tc must not be merged with another. One without payload may be marked
+ * or not.
+ */
 static void check_mark(const struct frame *frame, const struct segment *s, bool is_query)
 {
 	bool may_be = is_query && is_first(s);
@@ -282,8 +285,8 @@ static bool may_end_here(const struct segment *s, bool is_query)
 }
 
 /*
- * What GRO merged has a partial checksum, which the device that sends it completes; so what tc cuts off needs no
- * arithmetic. BPF_PROG_TEST_RUN knows none of that.
+ * What GRO merged has a partial checksum, which the device that sends it completes; so what tc cuts
+ * off needs no arithmetic. BPF_PROG_TEST_RUN knows none of that.
  */
 static void complete_checksum(struct packet *packet)
 {
@@ -299,7 +302,7 @@ static void complete_checksum(struct packet *packet)
 			   pseudo_sum(&seen.saddr, &seen.daddr, PROTO_TCP, len)));
 }
 
-/* Forged or doubled, and after the option was changed: on a closing connection it is taken for a new one. */
+/* Forged or doubled, after the option was changed: on a closing connection it is a new one. */
 static bool is_stray_syn(const struct segment *s, const struct note *note)
 {
 	bool is_stray = note->is_forged || talk.client.state == PEER_OPEN;
@@ -714,7 +717,7 @@ static void begin_connection(enum beginning beginning)
 		begin_phase(0);
 }
 
-/* The backend's old connection is gone: it takes new ones. What it said before is on its way no more. */
+/* The backend's old connection is gone: it takes new ones. What it said is on its way no more. */
 static void listen_again(void)
 {
 	forget_packets();
