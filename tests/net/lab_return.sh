@@ -31,8 +31,8 @@ lab_return() {
 	lab_network "$@"
 	on client ip addr add $KEPT/32 dev eth0
 	on client ip addr add $KEPT6/128 dev eth0 nodad
-	on router ip route add 192.168.0.0/16 via $CLIENT
-	on router ip -6 route add fd00:192::/32 via $CLIENT6
+	on router ip route add 192.168.0.0/16 via "$CLIENT"
+	on router ip -6 route add fd00:192::/32 via "$CLIENT6"
 	add_cable router bk backend up0
 	on router ip addr add 198.51.100.1/24 dev bk
 	on router ip addr add 2001:db8:b::1/64 dev bk nodad
@@ -64,15 +64,14 @@ loose_rp_filter() { on backend sysctl -qw net.ipv4.conf.all.rp_filter=2; }
 start_dnsmasq() {
 	local ns=${1:-backend} address listen=()
 	shift $(($# ? 1 : 0))
-	[ $# -gt 0 ] || set -- "$BACKEND" $BACKEND6 $UPLINK_OF_BACKEND $UPLINK_OF_BACKEND6
+	[ $# -gt 0 ] || set -- "$BACKEND" "$BACKEND6" $UPLINK_OF_BACKEND $UPLINK_OF_BACKEND6
 	for address in "$@"; do
 		listen+=("--listen-address=$address")
 	done
 	: >"$LAB_TMP/dnsmasq.log"
 	spawn "$ns" dnsmasq.log dnsmasq --no-daemon --conf-file=/dev/null --no-resolv --no-hosts --user=root \
 		--pid-file= --log-facility=- --log-queries=extra --bind-interfaces "${listen[@]}" \
-		--address=/example.com/192.0.2.53 --edns-packet-max=4096 \
-		--txt-record=long.test,"$(printf '%250s' 1 | tr ' ' x)","$(printf '%250s' 2 | tr ' ' x)","$(printf '%250s' 3 | tr ' ' x)","$(printf '%250s' 4 | tr ' ' x)","$(printf '%250s' 5 | tr ' ' x)","$(printf '%250s' 6 | tr ' ' x)","$(printf '%250s' 7 | tr ' ' x)","$(printf '%250s' 8 | tr ' ' x)"
+		--address=/example.com/192.0.2.53
 	wait_until 20 answers "$ns" "$1" || fail "dnsmasq does not answer"
 }
 
