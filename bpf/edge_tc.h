@@ -67,7 +67,7 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: find_shift(pkt, &reply, &rw)
 	   ?: remember_fragment(pkt, &reply.flow)
 	   ?: edit_reply_skb(skb, pkt, &reply, &rw)
-	   ?: (rw.shift.len ? proxy_reply_skb(skb, pkt, &rw) : GO_ON)
+	   ?: proxy_reply_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);

@@ -209,8 +209,8 @@ static __always_inline enum edge53_reason proxy_query_skb(struct __sk_buff *skb,
 	return has_syn(pkt) ? GO_ON : shift_seq_skb(skb, pkt, rw);
 }
 
-__weak __noinline int proxy_reply_skb(struct __sk_buff *skb, const struct packet *pkt,
-				      const struct rewrite *rw)
+__weak __noinline int unshift_skb(struct __sk_buff *skb, const struct packet *pkt,
+				  const struct rewrite *rw)
 {
 	__u32 off, check_off;
 	__be16 window, after;
@@ -237,6 +237,13 @@ __weak __noinline int proxy_reply_skb(struct __sk_buff *skb, const struct packet
 			       bpf_l4_csum_replace(skb, check_off, window, after, sizeof(after))
 		       ? EDGE53_NOT_WRITABLE
 		       : GO_ON;
+}
+
+static __always_inline enum edge53_reason proxy_reply_skb(struct __sk_buff *skb,
+							  const struct packet *pkt,
+							  const struct rewrite *rw)
+{
+	return rw->shift.len ? unshift_skb(skb, pkt, rw) : GO_ON;
 }
 
 /* --- the options ------------------------------------------------------------------------------ */
