@@ -82,7 +82,8 @@ static __always_inline bool may_be_header(struct __sk_buff *skb, const struct ic
 	__u32 off = quote->l4_off + sizeof(struct udphdr) + sizeof(__be16);
 
 	return off + sizeof(flags) > quote->end ||
-	       bpf_skb_load_bytes(skb, off, &flags, sizeof(flags)) || flags == bpf_htons(PROXY_ID);
+	       bpf_skb_load_bytes(skb, off, &flags, sizeof(flags)) ||
+	       flags == bpf_htons(DNS_ID_OF_PROXY_HEADER);
 }
 
 /* Ports, and of UDP the DNS ID: without it, the slot is not known. */
@@ -96,7 +97,7 @@ static __always_inline bool parse_quoted_l4(struct __sk_buff *skb, struct packet
 		    bpf_skb_load_bytes(skb, quote->l4_off, words, sizeof(words)))
 			return false;
 		pkt->l4_check = words[3];
-		if (words[4] == bpf_htons(PROXY_ID) && may_be_header(skb, quote))
+		if (words[4] == bpf_htons(DNS_ID_OF_PROXY_HEADER) && may_be_header(skb, quote))
 			return false;
 		pkt->dns.id = bpf_ntohs(words[4]);
 		pkt->dns.flags = DNS_FLAG_QR;

@@ -13,7 +13,11 @@
 #define PROXY_IPV6_LEN 52
 #define PROXY_MAX_WORDS (PROXY_IPV6_LEN / 4)
 #define PROXY_SIGNATURE_LEN 12
-#define PROXY_ID 0x0d0a /* what a server takes for ID and flags that does not read the header */
+
+/* The signature, as words in network order. */
+#define PROXY_SIGNATURE_1 bpf_htonl(0x0d0a0d0a)
+#define PROXY_SIGNATURE_2 bpf_htonl(0x000d0a51)
+#define PROXY_SIGNATURE_3 bpf_htonl(0x5549540a)
 
 struct proxy_header {
 	__be32 words[PROXY_MAX_WORDS];
@@ -26,8 +30,8 @@ static __always_inline __u32 proxy_len(bool is_ipv6)
 
 static __always_inline bool is_proxy_signature(const __be32 *words)
 {
-	return words[0] == bpf_htonl(0x0d0a0d0a) && words[1] == bpf_htonl(0x000d0a51) &&
-	       words[2] == bpf_htonl(0x5549540a);
+	return words[0] == PROXY_SIGNATURE_1 && words[1] == PROXY_SIGNATURE_2 &&
+	       words[2] == PROXY_SIGNATURE_3;
 }
 
 /* Version 2, command PROXY; family, transport and the length of what follows. */
@@ -45,9 +49,9 @@ static __always_inline void make_proxy_header(const struct packet *pkt, struct p
 	__be32 ports = bpf_htonl((__u32)pkt->sport << 16 | pkt->dport);
 	__be32 *words = header->words;
 
-	words[0] = bpf_htonl(0x0d0a0d0a);
-	words[1] = bpf_htonl(0x000d0a51);
-	words[2] = bpf_htonl(0x5549540a);
+	words[0] = PROXY_SIGNATURE_1;
+	words[1] = PROXY_SIGNATURE_2;
+	words[2] = PROXY_SIGNATURE_3;
 	words[3] = proxy_kind(pkt);
 	if (pkt->is_ipv6) {
 		__builtin_memcpy(&words[4], &pkt->saddr, sizeof(pkt->saddr));
@@ -65,8 +69,8 @@ static __always_inline __u64 proxy_sum(const struct packet *pkt)
 {
 	__u64 sum = addr_sum(&pkt->saddr, pkt->is_ipv6) + addr_sum(&pkt->daddr, pkt->is_ipv6);
 
-	return csum_fold(sum + bpf_htonl(0x0d0a0d0a) + bpf_htonl(0x000d0a51) +
-			 bpf_htonl(0x5549540a) + proxy_kind(pkt) +
+	return csum_fold(sum + PROXY_SIGNATURE_1 + PROXY_SIGNATURE_2 + PROXY_SIGNATURE_3 +
+			 proxy_kind(pkt) +
 			 bpf_htonl((__u32)pkt->sport << 16 | pkt->dport));
 }
 
