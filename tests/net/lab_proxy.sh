@@ -263,6 +263,21 @@ pair_is_known() {
 PROXY_TRANSPORTS="+notcp +tcp"
 PROXY_WHOAMI=                   # "yes": the server answers whoami.test with the client's address
 
+# offload_is_known on|off: with the client's checksums as told, every pair of families and long streams. With
+# `on` all three clients of a family ask, with `off` one.
+offload_is_known() {
+	local from hosts="7 8 9"
+	[ "$1" = on ] || hosts=8
+
+	checksums "$1"
+	# shellcheck disable=SC2086 # a list
+	every_pair_is_known "checksums $1" $hosts
+	for from in 4 6; do
+		stream_is_known $from 100
+		stream_is_known $from 3 --slow
+	done
+}
+
 # every_pair_is_known HOW HOST...: clients of both families, both families towards the backend.
 every_pair_is_known() {
 	local to from
