@@ -343,6 +343,49 @@ run-verifier-baseline: build-prog
 test-repeat: build-host build-corpus build-prog build-net ## Run all tests N=10 times, beside a second load (root)
 	$(subst tests/run,tests/repeat,$(run)) $(N)
 
+# --- the benchmark ----------------------------------------------------------------------------
+
+# tests/bench/NAME.c, with its parts NAME_*.c, is the program build/tests/bench/NAME; bench_more_NAME is what else
+# it is linked with. NAME.bpf.c becomes NAME.bpf.o and a skeleton, for whoever includes NAME.skel.h.
+BENCH_BPF := $(patsubst tests/bench/%.bpf.c,%,$(wildcard tests/bench/*.bpf.c))
+BENCH_SRCS := $(filter-out %.bpf.c,$(wildcard tests/bench/*.c))
+BENCH_NAMES := $(foreach s,$(BENCH_SRCS:tests/bench/%.c=%),$(if $(findstring _,$s),,$s))
+BENCH_SKELS := $(BENCH_BPF:%=$(BUILD)/tests/bench/%.skel.h)
+BENCH_PROGRAMS := $(BENCH_NAMES:%=$(BUILD)/tests/bench/%)
+
+bench_objs = $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/bench/$1.c tests/bench/$1_*.c)) $(bench_more_$1)
+
+$(BUILD)/tests/bench/%.bpf.o: tests/bench/%.bpf.c Makefile | $(BUILD)/.tools
+	$(say) BPF $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BENCH_SKELS): %.skel.h: %.bpf.o
+	$(say) SKEL $(patsubst $(BUILD)/%,%,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(basename $(basename $(@F)))_bpf >$@.tmp && mv $@.tmp $@
+
+$(BUILD)/tests/bench/%.o: tests/bench/%.c Makefile | $(BUILD)/.tools-test $(BUILD)/edge53.skel.h $(BENCH_SKELS)
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) -Itests/prog -I$(BUILD)/tests/bench $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+.SECONDEXPANSION:
+$(BENCH_PROGRAMS): $(BUILD)/tests/bench/%: $$(call bench_objs,$$*) $(BUILD)/libloader.a
+	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $^ $(prog_libs) -o $@
+
+.PHONY: build-bench bench run-bench
+build-bench: all $(BENCH_PROGRAMS)
+
+bench: ## Install what is missing and measure all there is to compare (root; BENCH='-r 9 paths/a': how, and what)
+	$(Q)scripts/install-deps build test bench
+	$(Q)$(MAKE) run-bench
+
+run-bench: build-bench
+	$(Q)BUILD='$(BUILD)' tests/bench/run $(BENCH)
+
 # --- the rest ---------------------------------------------------------------------------------
 
 .PHONY: demo run-demo deps install uninstall clean format help FORCE
@@ -408,5 +451,5 @@ $(BUILD)/.tools-test: | $(BUILD)/.tools
 $(BUILD)/.tools-fuzz: | $(BUILD)/.tools
 	$(call need,$(FUZZ_CLANG) $(AR),,fuzz)
 
--include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d $(BUILD)/tests/model/*.d \
+-include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d $(BUILD)/tests/model/*.d $(BUILD)/tests/bench/*.d \
 	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/*/*.d $(BUILD)/fuzz/loader/*.d $(BUILD)/fuzz/tests/*/*.d)
