@@ -9,9 +9,14 @@
 #   └────────────────┘              │           10.172.90.2 │         └────────────────┘
 #     everybody else is behind it   └───────────────────────┘
 #
-# Neighbours are permanent: the first packets would measure ARP. `traffic` puts XDP programs on gen0 and back0.
+# Neighbours are permanent: the first packets would measure ARP. `traffic` puts XDP programs on gen0 and
+# back0; what competes only has uplink0 and down0.
 
-mac_of() { on "$1" cat "/sys/class/net/$2/address"; }
+BENCH_BIN=${BENCH_BIN:-$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/tests/bench}
+# nftables has this many source ports towards one backend; each takes two entries of the table's hash.
+NFT_PORTS=64512
+
+mac_of() { on "$1" ip -o link show dev "$2" | sed -n 's/.* link\/ether \([^ ]*\).*/\1/p'; }
 
 # add_neighbours NAME DEVICE ADDRESS NAME DEVICE ADDRESS: two that know each other.
 add_neighbours() {
@@ -24,7 +29,8 @@ lab_bench() {
 	local ns
 	for ns in gen edge backend; do
 		add_namespace "$ns"
-		on "$ns" sysctl -qw net.ipv6.conf.default.disable_ipv6=1
+		on "$ns" sysctl -qw net.ipv6.conf.default.disable_ipv6=1 \
+			net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0
 	done
 	add_cable gen gen0 edge uplink0
 	add_cable edge down0 backend back0
@@ -37,4 +43,80 @@ lab_bench() {
 	on gen ip route add default via "$FRONTEND"
 	on edge ip route add default via 198.55.102.1
 	on backend ip route add default via "$TUNNEL_SOURCE"
+}
+
+# ---------------------------------------------------------------- who competes
+
+# candidate_up NAME: in the edge's namespace, which goes with what is set up in it.
+candidate_up() {
+	case $1 in
+	redirect) on edge "$BENCH_BIN/redirect" uplink0 down0 ;;
+	edge53-xdp) edge53_up none true ;;
+	edge53-xdp-proxy) edge53_up '{ udp: proxy-v2, tcp: none }' true ;;
+	edge53-tc) edge53_tc_up ;;
+	routing) on edge sysctl -qw net.ipv4.ip_forward=1 ;;
+	nft) nft_up ;;
+	*) fail "no candidate '$1'" ;;
+	esac
+}
+
+# candidate_translates NAME: does it lead from the frontend's address to the backend's?
+candidate_translates() {
+	case $1 in
+	redirect | routing) return 1 ;;
+	esac
+}
+
+# edge53_up CLIENT_IP XDP: the default sizes. Whether it translates in XDP must be as XDP (true or false) says.
+edge53_up() {
+	write_config <<-YAML
+		edge:
+		  - name: bench
+		    interface: uplink0
+		    address: [$FRONTEND]
+		    tunnel: down0
+		    source: $TUNNEL_SOURCE
+		    backends:
+		      - { address: $BACKEND, udp: 31053, tcp: 31054 }
+		    client_ip: $1
+	YAML
+	start_edge53 edge
+	expect "edge53 translates in XDP: $2" wait_until 20 edge53_in_xdp "$2"
+}
+edge53_in_xdp() { contains "$(e53 edge status --json | tr -d ' \n')" "\"xdp\":$1"; }
+
+# edge53_tc_up: what becomes of a query whose backend XDP cannot send to. A veth takes frames of XDP when
+# its other end has GRO or XDP, so that is off while the loader looks, and the dataplane is then left as it is:
+# the loader ends before it hears of a change.
+edge53_tc_up() {
+	on gen ethtool -K gen0 gro off
+	on backend ethtool -K back0 gro off
+	edge53_up none false
+	end_process "$EDGE53_PID"
+	expect "edge53 translates in tc" edge53_in_xdp false
+	on gen ethtool -K gen0 gro on
+	on backend ethtool -K back0 gro on
+}
+
+nft_up() {
+	local name value
+	need nft
+	for name in nf_conntrack_max nf_conntrack_buckets; do
+		value=$(sysctl -n "net.netfilter.$name") || skip 'this kernel has no connection tracking'
+		[ "$value" -ge $((2 * NFT_PORTS)) ] || skip "net.netfilter.$name is $value: less than $((2 * NFT_PORTS)) are no match"
+	done
+	on edge sysctl -qw net.ipv4.ip_forward=1
+	on edge nft -f - <<-NFT
+		table ip bench {
+			chain pre {
+				type nat hook prerouting priority dstnat
+				iifname uplink0 ip daddr $FRONTEND udp dport 53 dnat to $BACKEND:31053
+				iifname uplink0 ip daddr $FRONTEND tcp dport 53 dnat to $BACKEND:31054
+			}
+			chain post {
+				type nat hook postrouting priority srcnat
+				ip daddr $BACKEND masquerade
+			}
+		}
+	NFT
 }

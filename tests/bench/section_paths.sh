@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# section_paths.sh: live frames of XDP through the whole path, every one counted at its end. Sourced by run.
+#
+#   a    16,384 clients that are known                    c  a million clients, the n-th of them 1/n as often
+#   b1   every query from a new port, a million of them   d  any address at all, beside 1,000 clients who behave:
+#   b10  ... ten million                                     theirs is what is counted as lost
+
+paths_workloads() { printf '%s\n' a b1 b10 c d; }
+
+paths_candidates() {
+	case $1 in
+	a) printf '%s\n' redirect edge53-xdp edge53-xdp-proxy edge53-tc routing nft ;;
+	d) printf '%s\n' edge53-xdp edge53-tc nft ;;
+	*) printf '%s\n' redirect edge53-xdp edge53-tc nft ;;
+	esac
+}
+
+paths_ways() {
+	case $1 in
+	d) echo round-trip ;;
+	*) echo query round-trip ;;
+	esac
+}
+
+# paths_traffic WORKLOAD CANDIDATE WAY: prints what `traffic` counted.
+paths_traffic() {
+	local options
+	case $1 in
+	a) options='--workload known --clients 16384 --warm 65536' ;;
+	b1) options='--workload ports --clients 65536 --ports 1000000 --warm 1000' ;;
+	b10) options='--workload ports --clients 65536 --ports 10000000 --warm 1000' ;;
+	c) options='--workload zipf --clients 1048576 --warm 1048576' ;;
+	d) options='--workload flood --clients 1000 --warm 65536' ;;
+	esac
+	# shellcheck disable=SC2086 # several words
+	"$BENCH_BIN/traffic" $options --way "$3" --seconds "$BENCH_SECONDS" --cpu "$BENCH_CPU" \
+		--client-ns "/run/netns/$LAB_ID-gen" --client-dev gen0 \
+		--backend-ns "/run/netns/$LAB_ID-backend" --backend-dev back0 --edge-mac "$(mac_of edge uplink0)"
+}
+
+# Each way begins with nothing known: no client, no connection.
+paths_measure() {
+	local way counted
+	for way in $(paths_ways "$1"); do
+		lab_up
+		lab_bench
+		candidate_up "$2"
+		counted=$(paths_traffic "$1" "$2" "$way")
+		result "$counted" way="$way" unit=packets/s
+		lab_take_down
+	done
+}
