@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What the parts of `traffic` share. Whatever cannot be done ends the program, with a sentence. */
+#ifndef TRAFFIC_PARTS_H
+#define TRAFFIC_PARTS_H
+
+#include <net/ethernet.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+
+#include "traffic.h"
+#include "traffic.skel.h"
+
+struct socket_address {
+	struct in_addr address;
+	in_port_t port; /* network order */
+};
+
+struct options {
+	const char *client_ns, *client_dev;
+	const char *backend_ns, *backend_dev;
+	struct ether_addr edge_mac;
+	struct socket_address service, backend;
+	enum traffic_way way;
+	enum traffic_workload workload;
+	unsigned int clients, ports;
+	bool proxy, verify;
+	unsigned int cpus[TRAFFIC_MAX_CPUS], n_cpus;
+	unsigned int batch_len;
+	unsigned long packets; /* 0: as many as fit into `seconds` */
+	double seconds;
+	unsigned long warm_packets;
+};
+
+/* Over all CPUs. */
+struct totals {
+	struct traffic_count sent, arrived, answered;
+	unsigned long long well_sent, well_arrived, well_answered, strange;
+};
+
+struct result {
+	struct totals totals;
+	double seconds;	    /* of the clock */
+	double cpu_seconds; /* of one CPU, without what others had of it meanwhile */
+};
+
+struct ends {
+	struct traffic_bpf *skel;
+	unsigned int client_ifindex; /* this process is in its namespace */
+	int client_link, backend_link;
+};
+
+/* Loads the programs, made for these options, and attaches both ends. */
+void attach_ends(const struct options *options, struct ends *ends);
+
+/* Once they have nothing to do. */
+void detach_ends(struct ends *ends);
+
+/* Fills the table of draws: client i is drawn as often as 1/rank tells, and ranks are strewn over i. */
+void draw_zipf(__u32 *table, unsigned int clients);
+
+/* Sends, waits until what was sent has come or will not come, and says what was counted. */
+void run_traffic(const struct options *options, struct ends *ends, unsigned long packets,
+		 struct result *result);
+
+#endif

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Sending: one thread a CPU, each a BPF_PROG_TEST_RUN with live frames; and counting. */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <linux/bpf.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "traffic_parts.h"
+
+#define QUIET_MS 100	 /* nothing has come for so long: nothing more will */
+#define PATIENCE_MS 5000 /* for it to become quiet */
+#define NUDGE_NS 5000000 /* from one signal to the next */
+
+struct generator {
+	pthread_t thread;
+	const struct options *options;
+	const struct ends *ends;
+	pthread_barrier_t *start;
+	unsigned int cpu;
+	unsigned int packets; /* UINT_MAX: until a signal comes */
+	atomic_bool is_done;
+	int error; /* negative errno */
+	double seconds, cpu_seconds;
+};
+
+/* --- time ------------------------------------------------------------------------------------- */
+
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec + t.tv_nsec / 1e9;
+}
+
+static void nap(long ns)
+{
+	struct timespec t = { .tv_nsec = ns };
+
+	nanosleep(&t, NULL);
+}
+
+/* /proc/PID/schedstat: how long it ran, and how long it waited for a CPU. */
+static bool read_schedstat(const char *pid, double *ran, double *waited)
+{
+	unsigned long long ran_ns, waited_ns;
+	char path[64];
+	FILE *file;
+	bool ok;
+
+	snprintf(path, sizeof(path), "/proc/%s/schedstat", pid);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	ok = fscanf(file, "%llu %llu", &ran_ns, &waited_ns) == 2;
+	fclose(file);
+	if (ok) {
+		*ran = ran_ns / 1e9;
+		*waited = waited_ns / 1e9;
+	}
+	return ok;
+}
+
+/* The kernel thread that takes over when there is too much for softirqs: pid, or "" if there is none. */
+static void find_ksoftirqd(unsigned int cpu, char pid[static 16])
+{
+	char wanted[32], path[300], name[32];
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+
+	*pid = 0;
+	snprintf(wanted, sizeof(wanted), "ksoftirqd/%u\n", cpu);
+	while (proc && (entry = readdir(proc))) {
+		FILE *file;
+
+		if (entry->d_name[0] < '1' || entry->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/comm", entry->d_name);
+		file = fopen(path, "re");
+		if (file && fgets(name, sizeof(name), file) && !strcmp(name, wanted))
+			snprintf(pid, 16, "%.15s", entry->d_name);
+		if (file)
+			fclose(file);
+		if (*pid)
+			break;
+	}
+	if (proc)
+		closedir(proc);
+}
+
+/* --- one CPU ---------------------------------------------------------------------------------- */
+
+static int generate(const struct generator *generator)
+{
+	unsigned char frame[TRAFFIC_FRAME_LEN] = { 0 };
+	struct xdp_md md = {
+		.data_end = sizeof(frame),
+		.ingress_ifindex = generator->ends->client_ifindex,
+	};
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
+		    .ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = generator->packets,
+		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
+		    .batch_size = generator->options->batch_len);
+	int r = bpf_prog_test_run_opts(bpf_program__fd(generator->ends->skel->progs.generate),
+				       &opts);
+
+	return r == -EINTR && generator->packets == UINT_MAX ? 0 : r;
+}
+
+static void *run_generator(void *argument)
+{
+	struct generator *generator = argument;
+	double start, ran, waited, waited_before, helped, helped_before;
+	char ksoftirqd[16];
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(generator->cpu, &set);
+	generator->error = -pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
+	find_ksoftirqd(generator->cpu, ksoftirqd);
+	pthread_barrier_wait(generator->start);
+	if (!generator->error) {
+		bool known = read_schedstat("thread-self", &ran, &waited_before);
+		bool has_help = *ksoftirqd && read_schedstat(ksoftirqd, &helped_before, &waited);
+
+		start = now();
+		generator->error = generate(generator);
+		generator->seconds = generator->cpu_seconds = now() - start;
+		if (known && read_schedstat("thread-self", &ran, &waited))
+			generator->cpu_seconds -= waited - waited_before;
+		if (has_help && read_schedstat(ksoftirqd, &helped, &waited))
+			generator->cpu_seconds += helped - helped_before;
+	}
+	generator->is_done = true;
+	return NULL;
+}
+
+/* --- all of them ------------------------------------------------------------------------------ */
+
+static void read_totals(const struct ends *ends, struct totals *totals)
+{
+	/* The kernel writes it. */
+	const volatile struct traffic_cpu *cpus = ends->skel->bss->cpus;
+
+	memset(totals, 0, sizeof(*totals));
+	for (unsigned int i = 0; i < TRAFFIC_MAX_CPUS; i++) {
+		totals->sent.packets += cpus[i].sent.packets;
+		totals->sent.sum += cpus[i].sent.sum;
+		totals->arrived.packets += cpus[i].arrived.packets;
+		totals->arrived.sum += cpus[i].arrived.sum;
+		totals->answered.packets += cpus[i].answered.packets;
+		totals->answered.sum += cpus[i].answered.sum;
+		totals->well_sent += cpus[i].well_sent;
+		totals->well_arrived += cpus[i].well_arrived;
+		totals->well_answered += cpus[i].well_answered;
+		totals->strange += cpus[i].strange;
+	}
+}
+
+static void subtract_count(struct traffic_count *a, const struct traffic_count *b)
+{
+	a->packets -= b->packets;
+	a->sum -= b->sum;
+}
+
+static void subtract(struct totals *a, const struct totals *b)
+{
+	subtract_count(&a->sent, &b->sent);
+	subtract_count(&a->arrived, &b->arrived);
+	subtract_count(&a->answered, &b->answered);
+	a->well_sent -= b->well_sent;
+	a->well_arrived -= b->well_arrived;
+	a->well_answered -= b->well_answered;
+	a->strange -= b->strange;
+}
+
+static unsigned long long seen(const struct totals *t)
+{
+	return t->arrived.packets + t->answered.packets + t->strange;
+}
+
+static void wait_until_quiet(const struct options *options, const struct ends *ends)
+{
+	double start = now(), changed = start;
+	struct totals totals;
+	unsigned long long before = 0;
+
+	while (now() - start < PATIENCE_MS / 1e3) {
+		read_totals(ends, &totals);
+		if (options->way == TRAFFIC_GENERATE ||
+		    (options->way == TRAFFIC_QUERY &&
+		     totals.arrived.packets == totals.sent.packets) ||
+		    totals.answered.packets == totals.sent.packets)
+			return;
+		if (seen(&totals) != before)
+			changed = now();
+		else if (now() - changed >= QUIET_MS / 1e3)
+			return;
+		before = seen(&totals);
+		nap(1000000);
+	}
+	errx(1, "packets still come %d ms after the last was sent", PATIENCE_MS);
+}
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+/* A signal ends BPF_PROG_TEST_RUN; one that came before it had begun has ended nothing. */
+static void stop(struct generator *generators, unsigned int n, double seconds)
+{
+	double end = now() + seconds;
+
+	for (bool is_done = false; !is_done; nap(NUDGE_NS)) {
+		is_done = true;
+		for (unsigned int i = 0; i < n; i++) {
+			if (generators[i].is_done)
+				continue;
+			is_done = false;
+			if (now() >= end && generators[i].packets == UINT_MAX)
+				pthread_kill(generators[i].thread, SIGUSR1);
+		}
+	}
+}
+
+static void run_generators(const struct options *options, struct ends *ends, unsigned long packets,
+			   struct result *result)
+{
+	struct generator generators[TRAFFIC_MAX_CPUS] = { 0 };
+	unsigned int n = options->n_cpus;
+	pthread_barrier_t start;
+
+	pthread_barrier_init(&start, NULL, n);
+	for (unsigned int i = 0; i < n; i++) {
+		generators[i] = (struct generator){
+			.options = options,
+			.ends = ends,
+			.start = &start,
+			.cpu = options->cpus[i],
+			.packets = packets ? packets / n + (i < packets % n) : UINT_MAX,
+		};
+		errno = pthread_create(&generators[i].thread, NULL, run_generator, &generators[i]);
+		if (errno)
+			err(1, "a thread for CPU %u", options->cpus[i]);
+	}
+	stop(generators, n, options->seconds);
+	for (unsigned int i = 0; i < n; i++) {
+		pthread_join(generators[i].thread, NULL);
+		errno = -generators[i].error;
+		if (errno)
+			err(1, "send live frames from CPU %u", options->cpus[i]);
+		if (generators[i].seconds > result->seconds)
+			result->seconds = generators[i].seconds;
+		result->cpu_seconds += generators[i].cpu_seconds / n;
+	}
+	pthread_barrier_destroy(&start);
+}
+
+void run_traffic(const struct options *options, struct ends *ends, unsigned long packets,
+		 struct result *result)
+{
+	struct sigaction action = { .sa_handler = ignore }; /* without SA_RESTART */
+	struct totals before;
+
+	sigaction(SIGUSR1, &action, NULL);
+	memset(result, 0, sizeof(*result));
+	read_totals(ends, &before);
+	run_generators(options, ends, packets, result);
+	wait_until_quiet(options, ends);
+	read_totals(ends, &result->totals);
+	subtract(&result->totals, &before);
+}
