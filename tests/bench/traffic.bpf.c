@@ -4,7 +4,10 @@
  * queries and answers them, `client_end` counts the replies.
  *
  *     gen0 [generate: XDP_TX] ──▶ uplink0 candidate down0 ──▶ back0 [backend_end]
- *     gen0 [client_end]       ◀── uplink0 candidate down0 ◀── back0 [backend_end: XDP_TX]
+ *     gen0 [client_end]       ◀── uplink0 candidate down0 ◀── back0 [backend_end: redirect]
+ *
+ * The answer is redirected to the device it came by: with XDP_TX a veth does not wake the other end unless
+ * that has an XDP program, and those who work without XDP would get none.
  *
  * A live frame's page comes back with whatever was last written into it, so `generate` writes all of it. None
  * of these asks for the device it runs on: a veth may go on polling for a moment when its XDP is taken away.
@@ -34,6 +37,7 @@ const volatile __be32 service_address;
 const volatile __be16 service_port;
 const volatile __be32 backend_address;
 const volatile __be16 backend_port;
+const volatile __u32 backend_ifindex;
 const volatile __u32 proxy_len; /* of the header that each query must carry, or 0 */
 const volatile bool verify;	/* look at each checksum, too */
 /* Of `template`, and of the pseudo header: what does not change from packet to packet. */
@@ -296,7 +300,7 @@ static __always_inline int answer(struct xdp_md *ctx, const struct headers *quer
 	reply.udp->check = ~fold(sum);
 	if (!reply.udp->check)
 		reply.udp->check = 0xffff;
-	return XDP_TX;
+	return bpf_redirect(backend_ifindex, 0);
 }
 
 SEC("xdp")

@@ -181,6 +181,8 @@ static void number_packets(const struct options *options, struct traffic_bpf *sk
 
 void attach_ends(const struct options *options, struct ends *ends)
 {
+	unsigned int backend_ifindex;
+
 	if (libbpf_num_possible_cpus() > TRAFFIC_MAX_CPUS)
 		errx(1, "more than %d CPUs", TRAFFIC_MAX_CPUS);
 	ends->skel = traffic_bpf__open();
@@ -192,12 +194,14 @@ void attach_ends(const struct options *options, struct ends *ends)
 	if (options->workload == TRAFFIC_ZIPF)
 		draw_zipf(ends->skel->bss->zipf_clients, options->clients);
 	number_packets(options, ends->skel);
-	if (traffic_bpf__load(ends->skel))
-		err(1, "load the programs");
 
 	enter(options->backend_ns);
-	ends->backend_link = attach(ends->skel->progs.backend_end, options->backend_dev,
-				    ifindex_of(options->backend_ns, options->backend_dev));
+	backend_ifindex = ifindex_of(options->backend_ns, options->backend_dev);
+	ends->skel->rodata->backend_ifindex = backend_ifindex;
+	if (traffic_bpf__load(ends->skel))
+		err(1, "load the programs");
+	ends->backend_link =
+		attach(ends->skel->progs.backend_end, options->backend_dev, backend_ifindex);
 	enter(options->client_ns);
 	ends->client_ifindex = ifindex_of(options->client_ns, options->client_dev);
 	ends->client_link =
