@@ -173,7 +173,10 @@ $(BUILD)/asan/libpure.a: $(PURE_OBJS)
 $(BUILD)/tests/test_%: $(BUILD)/asan/tests/host/test_%.o $(BUILD)/asan/libpure.a
 	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) $< $(BUILD)/asan/libpure.a $(host_libs) -o $@
+	$(Q)$(CC) $(SANITIZE) $(filter %.o,$^) $(BUILD)/asan/libpure.a $(host_libs) -o $@
+
+# The arithmetic of the benchmark's report.
+$(BUILD)/tests/test_report: $(addprefix $(BUILD)/asan/tests/bench/report_,figures.o goals.o lines.o)
 
 $(BUILD)/tests/prog/%.o: tests/prog/%.c Makefile | $(BUILD)/.tools-test $(BUILD)/edge53.skel.h
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)

@@ -34,6 +34,9 @@ lab_bench() {
 	done
 	add_cable gen gen0 edge uplink0
 	add_cable edge down0 backend back0
+	# A network card's frames have their whole checksum; what sockets send over veth does not.
+	on gen ethtool -K gen0 tx off >/dev/null
+	on backend ethtool -K back0 tx off >/dev/null
 	on gen ip addr add 198.55.102.1/24 dev gen0
 	on edge ip addr add "$FRONTEND/24" dev uplink0
 	on edge ip addr add "$TUNNEL_SOURCE/24" dev down0
@@ -50,7 +53,7 @@ lab_bench() {
 # candidate_up NAME: in the edge's namespace, which goes with what is set up in it.
 candidate_up() {
 	case $1 in
-	redirect) on edge "$BENCH_BIN/redirect" uplink0 down0 ;;
+	redirect) redirect_up ;;
 	edge53-xdp) edge53_up none true ;;
 	edge53-xdp-proxy) edge53_up '{ udp: proxy-v2, tcp: none }' true ;;
 	edge53-tc) edge53_tc_up ;;
@@ -65,6 +68,13 @@ candidate_translates() {
 	case $1 in
 	redirect | routing) return 1 ;;
 	esac
+}
+
+# redirect_up: a cable, as it were; for sockets, too, both ends are given each other's hardware address.
+redirect_up() {
+	on edge "$BENCH_BIN/redirect" uplink0 down0
+	on gen ip neigh replace "$FRONTEND" lladdr "$(mac_of backend back0)" dev gen0 nud permanent
+	on backend ip neigh replace "$TUNNEL_SOURCE" lladdr "$(mac_of gen gen0)" dev back0 nud permanent
 }
 
 # edge53_up CLIENT_IP XDP: the default sizes. Whether it translates in XDP must be as XDP (true or false) says.
