@@ -25,16 +25,18 @@ paths_ways() {
 
 # paths_traffic WORKLOAD CANDIDATE WAY: prints what `traffic` counted.
 paths_traffic() {
-	local options
+	local options=''
 	case $1 in
-	a) options='--workload known --clients 16384 --warm 65536' ;;
-	b1) options='--workload ports --clients 65536 --ports 1000000 --warm 1000' ;;
-	b10) options='--workload ports --clients 65536 --ports 10000000 --warm 1000' ;;
-	c) options='--workload zipf --clients 1048576 --warm 1048576' ;;
-	d) options='--workload flood --clients 1000 --warm 65536' ;;
+	a) options='--workload known --clients 16384' ;;
+	b1) options='--workload ports --clients 65536 --ports 16' ;;
+	b10) options='--workload ports --clients 655360 --ports 16' ;;
+	c) options='--workload zipf --clients 1048576' ;;
+	d) options='--workload flood --clients 1000' ;;
 	esac
+	candidate_translates "$2" || options+=" --service $BACKEND:31053"
+	[ "$2" != edge53-xdp-proxy ] || options+=' --proxy'
 	# shellcheck disable=SC2086 # several words
-	"$BENCH_BIN/traffic" $options --way "$3" --seconds "$BENCH_SECONDS" --cpu "$BENCH_CPU" \
+	"$BENCH_BIN/traffic" $options --way "$3" --seconds "$BENCH_SECONDS" --cpus "$BENCH_CPU" \
 		--client-ns "/run/netns/$LAB_ID-gen" --client-dev gen0 \
 		--backend-ns "/run/netns/$LAB_ID-backend" --backend-dev back0 --edge-mac "$(mac_of edge uplink0)"
 }
