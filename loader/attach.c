@@ -137,6 +137,14 @@ static struct attachment *find(const struct attachments *at, unsigned int ifinde
 										NULL;
 }
 
+/* All entries of a device bear the same name. */
+static const struct attachment *first_of(const struct attachments *at, unsigned int ifindex)
+{
+	size_t i = position(at, ifindex, 0);
+
+	return i < at->n_entries && at->entries[i].ifindex == ifindex ? &at->entries[i] : NULL;
+}
+
 static struct attachment *insert(struct attachments *at, const struct plan_device *device,
 				 enum place place)
 {
@@ -165,20 +173,17 @@ enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsi
 	return entry && entry->program >= 0 ? entry->mode : XDP_MODE_NONE;
 }
 
-static int program_at(const struct attachments *attachments, unsigned int ifindex, enum place place)
-{
-	const struct attachment *entry = find(attachments, ifindex, place);
-
-	return entry ? entry->program : -1;
-}
-
+/* The guard asks this for each of 4,000 devices, so it looks for both places at once. */
 bool attach_enforces(const struct attachments *attachments, unsigned int ifindex)
 {
-	int in = program_at(attachments, ifindex, PLACE_INGRESS);
-	int out = program_at(attachments, ifindex, PLACE_EGRESS);
+	size_t i = position(attachments, ifindex, PLACE_INGRESS);
+	const struct attachment *in = &attachments->entries[i], *out = in + 1;
 
-	return (in == PROGRAM_ENFORCE_IN_L2 && out == PROGRAM_ENFORCE_OUT_L2) ||
-	       (in == PROGRAM_ENFORCE_IN_L3 && out == PROGRAM_ENFORCE_OUT_L3);
+	if (i + 1 >= attachments->n_entries || compare(in, ifindex, PLACE_INGRESS) ||
+	    compare(out, ifindex, PLACE_EGRESS))
+		return false;
+	return (in->program == PROGRAM_ENFORCE_IN_L2 && out->program == PROGRAM_ENFORCE_OUT_L2) ||
+	       (in->program == PROGRAM_ENFORCE_IN_L3 && out->program == PROGRAM_ENFORCE_OUT_L3);
 }
 
 bool attach_has_applied(const struct attachments *attachments)
@@ -775,32 +780,43 @@ static void realign_records(void)
 		each_record(realign_record, &step);
 }
 
+/* Gives what is attached to a device, and its records, this name. */
+static void rename_entries(struct attachments *at, unsigned int ifindex, const char *to)
+{
+	for (size_t i = position(at, ifindex, 0); i < at->n_entries; i++) {
+		struct attachment *entry = &at->entries[i];
+
+		if (entry->ifindex != ifindex)
+			break;
+		if (!strcmp(entry->name, to))
+			continue;
+		rename_entry(entry, to);
+		snprintf(entry->name, sizeof(entry->name), "%s", to);
+	}
+}
+
 /*
  * Records bear the device's name, and devices may change names, or swap them. First every record
  * that has to move steps aside, then it takes the new name.
  */
 static void follow_renames(struct attachments *at, const struct plan *plan)
 {
-	char aside[IFNAMSIZ];
+	bool any = false;
 
-	for (int step = 0; step < 2; step++) {
-		for (size_t i = 0; i < plan->n_devices; i++) {
-			const struct plan_device *device = &plan->devices[i];
+	for (size_t i = 0; i < plan->n_devices; i++) {
+		const struct plan_device *device = &plan->devices[i];
+		const struct attachment *entry = first_of(at, device->ifindex);
+		char aside[IFNAMSIZ];
 
-			aside_name(device->ifindex, aside);
-			for (int place = 0; place < PLACE_COUNT; place++) {
-				struct attachment *entry = find(at, device->ifindex, place);
-				const char *to = step ? device->name : aside;
-
-				if (!entry || !strcmp(entry->name, device->name))
-					continue;
-				if (!step)
-					log_info("%s is now %s", entry->name, device->name);
-				rename_entry(entry, to);
-				snprintf(entry->name, sizeof(entry->name), "%s", to);
-			}
-		}
+		if (!entry || !strcmp(entry->name, device->name))
+			continue;
+		log_info("%s is now %s", entry->name, device->name);
+		aside_name(device->ifindex, aside);
+		rename_entries(at, device->ifindex, aside);
+		any = true;
 	}
+	for (size_t i = 0; i < plan->n_devices && any; i++)
+		rename_entries(at, plan->devices[i].ifindex, plan->devices[i].name);
 }
 
 static int remove_if_unknown(const char *hook, const char *ifname, void *arg)

@@ -291,7 +291,7 @@ int cmd_check(int argc, char **argv)
 		return EXIT_USAGE;
 	if (config_load(options.config_path, &config) < 0)
 		return EXIT_USAGE;
-	if (daemon_make_plan(config, NULL, &host, &plan) < 0)
+	if (daemon_make_plan(config, NULL, &(struct host_changes){}, &host, &plan) < 0)
 		return EXIT_FAILED;
 	print_plan(plan);
 	fflush(stdout);

@@ -23,13 +23,13 @@
 #define US_PER_MS 1000ull
 #define US_PER_S (1000 * US_PER_MS)
 
-/* Also without an event: XDP features change without one, and stale neighbours want a probe. */
+/* Also without an event: it heals what an event may not have told, and stale neighbours want a probe. */
 #define LOOK_AGAIN_US (5 * US_PER_S)
 /*
  * Under a storm of events one look serves all that came meanwhile, and half of the time is for
  * others; but a look that itself waited for its turn shall not let a new ppp link wait as long again.
  */
-#define MIN_PAUSE_US (20 * US_PER_MS)
+#define MIN_PAUSE_US (5 * US_PER_MS)
 #define MAX_PAUSE_US (100 * US_PER_MS)
 /*
  * A service whose backends just vanished drops queries for a while before `on_down: pass` hands
@@ -54,8 +54,8 @@ struct daemon {
 	struct down_clock *down;
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
-	int watch_fd;
-	int features_fd; /* -1: this kernel does not tell */
+	struct host_watch watch;
+	struct host *host;	/* the last snapshot; NULL: none yet */
 	uint64_t looked_at_us;	/* end of the last look */
 	uint64_t look_took_us;	/* and how long it took */
 	uint64_t regular_at_us; /* the last regular one */
@@ -74,25 +74,23 @@ static uint64_t now_us(void)
 /* --- plan ------------------------------------------------------------------------------------- */
 
 int daemon_make_plan(const struct config *config, const struct attachments *attachments,
-		     struct host **ret_host, struct plan **ret_plan)
+		     struct host_changes *changes, struct host **host, struct plan **ret_plan)
 {
 	_cleanup_(freep) struct host_question *questions = NULL;
-	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	size_t n_questions;
 	int r = plan_questions(config, &questions, &n_questions);
 
 	if (!r)
-		r = host_read(questions, n_questions, &host);
+		r = host_read_changes(changes, questions, n_questions, host);
 	if (!r)
-		attach_tell_host(attachments, host);
+		attach_tell_host(attachments, *host);
 	if (!r)
-		r = plan_make(config, host, &plan);
+		r = plan_make(config, *host, &plan);
 	if (r < 0) {
 		log_error("cannot read the state of the host: %s", strerror(-r));
 		return r;
 	}
-	*ret_host = take_ptr(host);
 	*ret_plan = take_ptr(plan);
 	return 0;
 }
@@ -217,17 +215,17 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 }
 
 /*
- * Look at the host and make the dataplane match. One look in LOOK_AGAIN_US is regular: it also
- * probes neighbours, tries refused hooks again and makes room for clients. Returns the number of
- * hooks that were refused, or negative errno: -EINVAL when the plan has errors and strict is asked
- * for.
+ * Look at the host and make the dataplane match. A regular look reads everything, whatever events
+ * said, probes neighbours and tries refused hooks again. Returns the number of hooks that were
+ * refused, or negative errno: -EINVAL when the plan has errors and strict is asked for.
  */
 static int look_once(struct daemon *d, bool strict, bool is_regular)
 {
-	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int r = daemon_make_plan(d->config, d->attachments, &host, &plan);
+	int r;
 
+	d->watch.changes.all |= is_regular;
+	r = daemon_make_plan(d->config, d->attachments, &d->watch.changes, &d->host, &plan);
 	if (r < 0)
 		return r;
 	say_findings(d, plan);
@@ -239,19 +237,27 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 	return r;
 }
 
+/*
+ * One look in LOOK_AGAIN_US is regular, and makes room for clients. It takes ten times as long where there are
+ * thousands of devices, so it comes after the one that a new device waits for.
+ */
 static int look(struct daemon *d, bool strict)
 {
 	uint64_t begin_us = now_us();
-	bool is_regular = begin_us - d->regular_at_us >= LOOK_AGAIN_US;
+	bool is_due = begin_us - d->regular_at_us >= LOOK_AGAIN_US, is_first = !d->host;
 	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
-	int r = look_once(d, strict, is_regular);
+	int r = look_once(d, strict, is_first);
 
+	if (r >= 0 && is_due && !is_first)
+		r = look_once(d, strict, true);
 	/* What the hooks make possible: redirecting from XDP, connections with a PROXY header. */
-	if (r >= 0 && xdp_changes != attach_xdp_changes(d->attachments))
+	if (r >= 0 && xdp_changes != attach_xdp_changes(d->attachments)) {
+		d->watch.changes.all = true;
 		r = look_once(d, false, false);
+	}
 	d->looked_at_us = now_us();
 	d->look_took_us = d->looked_at_us - begin_us;
-	if (is_regular) {
+	if (is_due) {
 		d->regular_at_us = begin_us;
 		dataplane_make_room(d->dataplane);
 	}
@@ -282,9 +288,10 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 	struct daemon *d = arg;
 	uint64_t since_us = now_us() - d->looked_at_us;
 	uint64_t pause_us = MIN(MAX(d->look_took_us, MIN_PAUSE_US), MAX_PAUSE_US);
-	int r = host_watch_drain(fd);
+	int r = host_watch_drain(&d->watch);
 
 	(void)source;
+	(void)fd;
 	(void)revents;
 	if (r < 0) {
 		log_error("cannot watch the host any more: %s", strerror(-r));
@@ -316,7 +323,7 @@ static int try_config(struct daemon *d, struct config *config)
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
 	struct config *old = d->config;
-	int r = daemon_make_plan(config, d->attachments, &host, &plan);
+	int r = daemon_make_plan(config, d->attachments, &(struct host_changes){}, &host, &plan);
 
 	if (!r && plan->has_errors) {
 		say_findings(d, plan);
@@ -386,9 +393,9 @@ static int set_up_events(struct daemon *d)
 	if (r >= 0)
 		r = add_signal(d, SIGHUP, on_reload);
 	if (r >= 0)
-		r = sd_event_add_io(d->event, NULL, d->watch_fd, EPOLLIN, on_change, d);
-	if (r >= 0 && d->features_fd >= 0)
-		r = sd_event_add_io(d->event, NULL, d->features_fd, EPOLLIN, on_change, d);
+		r = sd_event_add_io(d->event, NULL, d->watch.route_fd, EPOLLIN, on_change, d);
+	if (r >= 0 && d->watch.features_fd >= 0)
+		r = sd_event_add_io(d->event, NULL, d->watch.features_fd, EPOLLIN, on_change, d);
 	if (r >= 0)
 		r = sd_event_add_time_relative(d->event, &d->timer, CLOCK_MONOTONIC, LOOK_AGAIN_US,
 					       1000, on_timer, d);
@@ -444,8 +451,8 @@ static void daemon_free(struct daemon *d)
 	config_free(d->config);
 	free(d->down);
 	free(d->said);
-	closep(&d->watch_fd);
-	closep(&d->features_fd);
+	host_free(d->host);
+	host_watch_close(&d->watch);
 }
 
 /*
@@ -456,7 +463,7 @@ static int check_plan(struct daemon *d, bool is_loaded)
 {
 	_cleanup_(host_freep) struct host *host = NULL;
 	_cleanup_(plan_freep) struct plan *plan = NULL;
-	int r = daemon_make_plan(d->config, d->attachments, &host, &plan);
+	int r = daemon_make_plan(d->config, d->attachments, &(struct host_changes){}, &host, &plan);
 
 	if (r < 0)
 		return r;
@@ -479,12 +486,11 @@ static int start(struct daemon *d, bool is_loaded)
 	if (r < 0)
 		return r;
 	/* The watch comes before the first look, so that nothing happens in between unseen. */
-	d->watch_fd = host_watch_open();
-	if (d->watch_fd < 0) {
-		log_error("cannot watch the host's devices: %s", strerror(-d->watch_fd));
-		return d->watch_fd;
+	r = host_watch_open(&d->watch);
+	if (r < 0) {
+		log_error("cannot watch the host's devices: %s", strerror(-r));
+		return r;
 	}
-	d->features_fd = host_watch_features_open();
 	r = set_up_events(d);
 	if (r < 0) {
 		log_error("cannot set up the event loop: %s", strerror(-r));
@@ -508,8 +514,8 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 {
 	_cleanup_(daemon_free) struct daemon d = { .config_path = config_path,
 						   .tc = tc,
-						   .watch_fd = -1,
-						   .features_fd = -1 };
+						   .watch.route_fd = -1,
+						   .watch.features_fd = -1 };
 	_cleanup_(closep) int lock_fd = -1;
 	bool is_loaded = dataplane_is_pinned();
 	int r;

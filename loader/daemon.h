@@ -17,10 +17,10 @@
 int daemon_run(const char *config_path, struct config **config, enum attach_tc tc);
 
 /*
- * Snapshot and plan, as the daemon makes them; attachments is NULL where there is none yet. Returns
- * 0 or negative errno, logged.
+ * Snapshot and plan, as the daemon makes them; attachments is NULL where there is none yet. *host is NULL or an
+ * older snapshot, of which only what has changed is read again. Returns 0 or negative errno, logged.
  */
 int daemon_make_plan(const struct config *config, const struct attachments *attachments,
-		     struct host **ret_host, struct plan **ret_plan);
+		     struct host_changes *changes, struct host **host, struct plan **ret_plan);
 
 #endif

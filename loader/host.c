@@ -13,8 +13,17 @@
 #define SO_NETNS_COOKIE 71 /* asm-generic/socket.h, Linux 5.14 */
 #endif
 
-#define WATCH_BUFFER_BYTES (4 << 20)
-#define MAX_DRAINED 65536 /* messages a call; under a storm the caller must get its turn */
+int host_ask(struct netlink *route, struct host *host, const struct host_question *questions,
+	     size_t n_questions)
+{
+	free(host->routes);
+	host->n_routes = 0;
+	host->routes = calloc(n_questions + 1, sizeof(*host->routes));
+	if (!host->routes)
+		return -ENOMEM;
+	host->n_routes = n_questions;
+	return host_answer(route, host, questions);
+}
 
 int host_read(const struct host_question *questions, size_t n_questions, struct host **ret)
 {
@@ -24,19 +33,13 @@ int host_read(const struct host_question *questions, size_t n_questions, struct 
 
 	if (!host)
 		return -ENOMEM;
-	if (n_questions) {
-		host->routes = calloc(n_questions, sizeof(*host->routes));
-		if (!host->routes)
-			return -ENOMEM;
-		host->n_routes = n_questions;
-	}
 	r = netlink_open(NETLINK_ROUTE, &route)
 	    ?: host_read_links(route, host)
 	    ?: host_read_xdp_features(host)
 	    ?: host_read_offloads(host)
 	    ?: host_read_addresses(route, host)
 	    ?: host_read_default_routes(route, host)
-	    ?: host_answer(route, host, questions);
+	    ?: host_ask(route, host, questions, n_questions);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(host);
@@ -166,60 +169,4 @@ int host_netns_cookie(unsigned long long *ret)
 		return -EBADMSG;
 	*ret = cookie;
 	return 0;
-}
-
-static int join_groups(int fd)
-{
-	static const int groups[] = {
-		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,	 RTNLGRP_NEIGH,
-	};
-	size_t i;
-
-	for (i = 0; i < ARRAY_SIZE(groups); i++)
-		if (setsockopt(fd, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &groups[i],
-			       sizeof(groups[i])) < 0)
-			return -errno;
-	return 0;
-}
-
-int host_watch_open(void)
-{
-	_cleanup_(closep) int fd =
-		socket(AF_NETLINK, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, NETLINK_ROUTE);
-	struct sockaddr_nl self = { .nl_family = AF_NETLINK };
-	int bytes = WATCH_BUFFER_BYTES, r;
-
-	if (fd < 0)
-		return -errno;
-	/* FORCE passes net.core.rmem_max but needs CAP_NET_ADMIN. An overflow is only noise. */
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	if (bind(fd, (struct sockaddr *)&self, sizeof(self)) < 0)
-		return -errno;
-	r = join_groups(fd);
-	if (r < 0)
-		return r;
-	return take_fd(&fd);
-}
-
-int host_watch_drain(int fd)
-{
-	bool changed = false;
-	int i;
-
-	for (i = 0; i < MAX_DRAINED; i++) {
-		char ignored;
-		ssize_t n = recv(fd, &ignored, sizeof(ignored), MSG_DONTWAIT);
-
-		if (n == 0)
-			continue;
-		if (n > 0 || errno == ENOBUFS)
-			changed = true;
-		else if (errno == EAGAIN)
-			break;
-		else if (errno != EINTR)
-			return -errno;
-	}
-	return changed;
 }

@@ -98,20 +98,41 @@ int host_probe_neighbour(unsigned int ifindex, const struct edge53_addr *address
  */
 int host_netns_cookie(unsigned long long *ret);
 
-/*
- * A nonblocking netlink socket that becomes readable when links, addresses, routes or neighbours
- * change. host_watch_drain() empties it and returns 1 when something happened, also when messages
- * were lost (ENOBUFS), 0 when nothing did, or negative errno. The content is not looked at: a
- * change only means "take a snapshot".
- */
-int host_watch_open(void);
-int host_watch_drain(int fd);
+/* What has to be read again; what became of it is not known. */
+#define HOST_MAX_CHANGED 64
+struct host_changes {
+	bool all; /* at first, and when messages were lost */
+	bool default_routes;
+	unsigned int devices[HOST_MAX_CHANGED]; /* their links, features, offloads and addresses */
+	size_t n_devices;
+};
 
 /*
- * The same for the XDP features of devices, which change without any other event: a veth whose peer
- * turns GRO off takes no frames from XDP any more. -EOPNOTSUPP: the kernel does not tell (before
- * 6.3).
+ * Netlink sockets that become readable when links, addresses, routes or neighbours change, or the XDP features
+ * of devices: a veth whose peer turns GRO off takes no frames from XDP any more.
  */
-int host_watch_features_open(void);
+struct host_watch {
+	int route_fd;
+	int features_fd; /* -1: this kernel does not tell (before 6.3) */
+	struct host_changes changes;
+};
+
+/* Returns 0 or negative errno. The watch can be closed in either case. */
+int host_watch_open(struct host_watch *watch);
+void host_watch_close(struct host_watch *watch);
+
+/*
+ * Empties the sockets and notes what has to be read again. Returns 1 when something happened, also when messages
+ * were lost (ENOBUFS), 0 when nothing did, or negative errno. Does not block.
+ */
+int host_watch_drain(struct host_watch *watch);
+
+/*
+ * Brings a snapshot up to date: reads again what has changed, and asks all questions anew. *host may be NULL: then,
+ * and if anything is doubtful, everything is read. What happens after the last host_watch_drain() may or may not be
+ * in it, and is noted by the next. On failure *host is NULL, and everything will be read again.
+ */
+int host_read_changes(struct host_changes *changes, const struct host_question *questions,
+		      size_t n_questions, struct host **host);
 
 #endif

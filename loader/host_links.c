@@ -144,6 +144,25 @@ static void forget_links(void *data)
 	host->n_links = 0;
 }
 
+static void put_link_request(struct nlmsghdr *request, unsigned int ifindex)
+{
+	struct ifinfomsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+
+	info->ifi_index = (int)ifindex;
+	/* Statistics are most of a link's message, and no news to us. */
+	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+}
+
+int host_read_link(struct netlink *route, struct host *host, unsigned int ifindex)
+{
+	struct netlink_answer answer = { read_link, NULL, host };
+	int r;
+
+	put_link_request(netlink_request(route, RTM_GETLINK, 0), ifindex);
+	r = netlink_talk(route, &answer);
+	return r == -ENODEV ? 0 : r;
+}
+
 /* The kernel tells it by netlink only to who asks for every device's once more. */
 static unsigned int read_rp_filter_of_all(void)
 {
@@ -161,12 +180,9 @@ static unsigned int read_rp_filter_of_all(void)
 int host_read_links(struct netlink *route, struct host *host)
 {
 	struct netlink_answer answer = { read_link, forget_links, host };
-	struct nlmsghdr *request = netlink_request(route, RTM_GETLINK, NLM_F_DUMP);
 	int r;
 
-	mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-	/* Statistics are most of a link's message, and no news to us. */
-	mnl_attr_put_u32(request, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS);
+	put_link_request(netlink_request(route, RTM_GETLINK, NLM_F_DUMP), 0);
 	r = netlink_talk(route, &answer);
 	if (r < 0)
 		return r;
@@ -240,6 +256,26 @@ int host_read_addresses(struct netlink *route, struct host *host)
 	/* Family 0: one dump of all families. */
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ifaddrmsg));
 	return netlink_talk(route, &answer);
+}
+
+/* A filter in a dump: what this socket asks for is checked strictly. */
+int host_read_addresses_of(struct netlink *route, struct host *host, unsigned int ifindex)
+{
+	struct host of_device = { 0 };
+	struct netlink_answer answer = { read_address, forget_addresses, &of_device };
+	struct nlmsghdr *request = netlink_request(route, RTM_GETADDR, NLM_F_DUMP);
+	struct ifaddrmsg *info = mnl_nlmsg_put_extra_header(request, sizeof(*info));
+	int r;
+
+	info->ifa_index = ifindex;
+	r = netlink_talk(route, &answer);
+	for (size_t i = 0; i < of_device.n_addresses && !r; i++) {
+		r = array_grow(&host->addresses, host->n_addresses, sizeof(host->addresses[0]));
+		if (!r && of_device.addresses[i].ifindex == ifindex)
+			host->addresses[host->n_addresses++] = of_device.addresses[i];
+	}
+	free(of_device.addresses);
+	return r == -ENODEV ? 0 : r;
 }
 
 static struct nlmsghdr *generic_request(struct netlink *generic, uint16_t family, uint16_t flags,
@@ -334,8 +370,16 @@ static int read_xdp_features(const struct nlmsghdr *message, void *data)
 	return 0;
 }
 
+const struct nlattr *host_netdev_ifindex(const struct nlmsghdr *message)
+{
+	static const struct netlink_attribute wanted[] = { { DEV_IFINDEX, MNL_TYPE_U32, 4 } };
+	const struct nlattr *ifindex;
+
+	return netlink_attributes(message, GENL_HDRLEN, wanted, 1, &ifindex) < 0 ? NULL : ifindex;
+}
+
 /* A kernel without the family, or one that does not want to tell, leaves the features unknown. */
-int host_read_xdp_features(struct host *host)
+static int ask_xdp_features(struct host *host, bool one_by_one)
 {
 	_cleanup_(netlink_freep) struct netlink *generic = NULL;
 	struct netlink_answer answer = { read_xdp_features, NULL, host };
@@ -347,9 +391,26 @@ int host_read_xdp_features(struct host *host)
 	r = find_netdev_family(generic, &family);
 	if (r < 0 || !family.id)
 		return generic->broken ? r : 0;
-	generic_request(generic, family.id, NLM_F_DUMP, DEV_GET, NETDEV_VERSION);
-	r = netlink_talk(generic, &answer);
+	for (size_t i = 0; one_by_one && i < host->n_links && !generic->broken; i++) {
+		mnl_attr_put_u32(generic_request(generic, family.id, 0, DEV_GET, NETDEV_VERSION),
+				 DEV_IFINDEX, host->links[i].ifindex);
+		r = netlink_talk(generic, &answer);
+	}
+	if (!one_by_one) {
+		generic_request(generic, family.id, NLM_F_DUMP, DEV_GET, NETDEV_VERSION);
+		r = netlink_talk(generic, &answer);
+	}
 	return generic->broken ? r : 0;
+}
+
+int host_read_xdp_features(struct host *host)
+{
+	return ask_xdp_features(host, false);
+}
+
+int host_read_some_xdp_features(struct host *host)
+{
+	return host->n_links ? ask_xdp_features(host, true) : 0;
 }
 
 int host_watch_features_open(void)

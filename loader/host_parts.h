@@ -11,11 +11,27 @@ int host_read_xdp_features(struct host *host);
 int host_read_offloads(struct host *host);
 int host_read_addresses(struct netlink *route, struct host *host);
 
+/* The same for one device, or few: of 4,000 that is a thousandth of the work. One that is gone adds nothing. */
+int host_read_link(struct netlink *route, struct host *host, unsigned int ifindex);
+int host_read_some_xdp_features(struct host *host);
+int host_read_addresses_of(struct netlink *route, struct host *host, unsigned int ifindex);
+
 /* Sets is_default_route of the links. */
 int host_read_default_routes(struct netlink *route, struct host *host);
 
 /* Answers host->routes[*], needs links and addresses. */
 int host_answer(struct netlink *route, struct host *host, const struct host_question *questions);
+int host_ask(struct netlink *route, struct host *host, const struct host_question *questions,
+	     size_t n_questions);
+
+/* -EOPNOTSUPP: the kernel does not tell of XDP features (before 6.3). */
+int host_watch_features_open(void);
+
+/* The device that a message of it is about, or NULL. */
+const struct nlattr *host_netdev_ifindex(const struct nlmsghdr *message);
+
+/* Notes what a datagram says has changed, of a watch's socket. */
+void host_note(struct host_changes *changes, bool is_generic, const void *datagram, size_t len);
 
 /* NUD_* of a neighbour and, if mac is given and the kernel knows it, its mac; -ENOENT: none. */
 int host_read_neighbour(struct netlink *route, unsigned int ifindex,

@@ -8,8 +8,7 @@
 
 #include "host_parts.h"
 
-#define NUD_VALID \
-	(NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
+#define NUD_VALID (NUD_PERMANENT | NUD_NOARP | NUD_REACHABLE | NUD_PROBE | NUD_STALE | NUD_DELAY)
 
 /* --- default routes --------------------------------------------------------------------------- */
 
@@ -91,6 +90,8 @@ static int read_default_routes_of(struct netlink *route, struct host *host, unsi
 
 int host_read_default_routes(struct netlink *route, struct host *host)
 {
+	for (size_t i = 0; i < host->n_links; i++)
+		host->links[i].is_default_route = false;
 	return read_default_routes_of(route, host, AF_INET)
 	       ?: read_default_routes_of(route, host, AF_INET6);
 }

@@ -10,9 +10,21 @@ static size_t entry_size(const struct mirror *m)
 	return m->key_size + m->value_size;
 }
 
+/* Keys begin with a number, of a device mostly; plans are sorted by it. */
+static int compare_keys(const char *a, const char *b, size_t key_size)
+{
+	__u32 one, other;
+
+	memcpy(&one, a, sizeof(one));
+	memcpy(&other, b, sizeof(other));
+	if (one != other)
+		return one < other ? -1 : 1;
+	return memcmp(a, b, key_size);
+}
+
 static int compare(const void *a, const void *b, void *key_size)
 {
-	return memcmp(a, b, *(const size_t *)key_size);
+	return compare_keys(a, b, *(const size_t *)key_size);
 }
 
 /* Sorts and leaves each key once. Returns how many are left. */
@@ -23,7 +35,7 @@ static size_t sort(const struct mirror *m, char *entries, size_t n)
 
 	/* Long lists come sorted; then one look is enough. */
 	for (size_t i = 1; i < n && is_sorted; i++)
-		is_sorted = memcmp(entries + (i - 1) * size, entries + i * size, key_size) < 0;
+		is_sorted = compare_keys(entries + (i - 1) * size, entries + i * size, key_size) < 0;
 	if (is_sorted)
 		return n;
 	qsort_r(entries, n, size, compare, &key_size);
@@ -143,7 +155,7 @@ static int walk(const struct mirror *m, const char *wanted, size_t n, enum step 
 
 	while ((at < n || now < m->n) && !r) {
 		const char *want = wanted + at * size, *have = m->entries + now * size;
-		int order = at == n ? 1 : now == m->n ? -1 : memcmp(want, have, m->key_size);
+		int order = at == n ? 1 : now == m->n ? -1 : compare_keys(want, have, m->key_size);
 		bool differs = order < 0 || (!order && memcmp(want, have, size));
 
 		n_new += order < 0;
@@ -167,6 +179,10 @@ int mirror_sync(struct mirror *m, void *entries, size_t n)
 	if (r < 0)
 		return r;
 	n = sort(m, entries, n);
+	if (n == m->n && (!n || !memcmp(entries, m->entries, n * entry_size(m)))) {
+		free(entries);
+		return 0;
+	}
 	r = walk(m, entries, n, COUNT_NEW);
 	if (r < 0)
 		return r;

@@ -13,7 +13,7 @@ struct mirror {
 	size_t key_size;
 	size_t value_size;
 	size_t max_entries;
-	char *entries; /* key, then value; sorted by the key's bytes */
+	char *entries; /* key, then value; sorted by key */
 	size_t n;
 	bool is_doubtful; /* a write failed: the copy may be wrong */
 };

@@ -170,11 +170,8 @@ static int read_message(const struct nlmsghdr *message, const struct netlink_ans
 	return GO_ON;
 }
 
-/*
- * The message at the start of len bytes, or NULL when it is cut short. Not mnl_nlmsg_ok(): it
- * takes a length of 2^31 or more for negative, hence for one that fits (libmnl 1.0.4).
- */
-static const struct nlmsghdr *whole_message(const char *bytes, size_t len)
+/* Not mnl_nlmsg_ok(): it takes a length of 2^31 or more for negative, hence for one that fits (libmnl 1.0.4). */
+const struct nlmsghdr *netlink_whole_message(const char *bytes, size_t len)
 {
 	const struct nlmsghdr *message = (const void *)bytes;
 
@@ -192,7 +189,7 @@ static int read_datagram(struct netlink *netlink, size_t len, const struct netli
 	int r;
 
 	for (at = 0; at < len; at += MNL_ALIGN(message->nlmsg_len)) {
-		message = whole_message(netlink->buffer + at, len - at);
+		message = netlink_whole_message(netlink->buffer + at, len - at);
 		if (!message)
 			return -EBADMSG;
 		if (message->nlmsg_seq != netlink->sequence || message->nlmsg_pid != netlink->port)

@@ -51,6 +51,9 @@ struct nlmsghdr *netlink_request(struct netlink *netlink, uint16_t type, uint16_
  */
 int netlink_talk(struct netlink *netlink, const struct netlink_answer *answer);
 
+/* The message at the start of len bytes, or NULL when it is cut short. */
+const struct nlmsghdr *netlink_whole_message(const char *bytes, size_t len);
+
 /* An attribute that is looked for; min_len matters for MNL_TYPE_BINARY. */
 struct netlink_attribute {
 	uint16_t type;

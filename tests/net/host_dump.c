@@ -5,7 +5,8 @@
  *   host_dump [TARGET|TARGET@TUNNEL ...]   a snapshot
  *   host_dump probe IFNAME ADDRESS
  *   host_dump cookie
- *   host_dump watch                        "drain" after each line of stdin
+ *   host_dump watch                        "drained" after each line of stdin, and what is wrong in a snapshot
+ *                                          of which only what had changed was read again
  *   host_dump pins ROOT path HOOK IFNAME | lock | locked
  */
 #include <errno.h>
@@ -138,17 +139,83 @@ static int cookie(void)
 	return 0;
 }
 
+static bool same_link(const struct host_link *a, const struct host_link *b)
+{
+	return a->ifindex == b->ifindex && !strcmp(a->name, b->name) && a->arphrd == b->arphrd &&
+	       !strcmp(a->kind, b->kind) && a->flags == b->flags && a->mtu == b->mtu &&
+	       !memcmp(a->mac, b->mac, sizeof(a->mac)) &&
+	       a->is_default_route == b->is_default_route &&
+	       a->xdp_features == b->xdp_features && a->has_xdp == b->has_xdp &&
+	       a->rp_filter == b->rp_filter && a->bundles_udp == b->bundles_udp;
+}
+
+static bool has_address(const struct host *host, const struct host_address *wanted)
+{
+	for (size_t i = 0; i < host->n_addresses; i++) {
+		const struct host_address *a = &host->addresses[i];
+
+		if (a->ifindex == wanted->ifindex && addr_equal(&a->address, &wanted->address) &&
+		    a->prefix_len == wanted->prefix_len && a->is_tentative == wanted->is_tentative)
+			return true;
+	}
+	return false;
+}
+
+/* What an updated snapshot has wrong, or NULL. */
+static const char *difference(const struct host *updated, const struct host *fresh)
+{
+	if (updated->n_links != fresh->n_links)
+		return "the number of links";
+	for (size_t i = 0; i < fresh->n_links; i++)
+		if (!same_link(&updated->links[i], &fresh->links[i]))
+			return fresh->links[i].name;
+	if (updated->n_addresses != fresh->n_addresses)
+		return "the number of addresses";
+	for (size_t i = 0; i < fresh->n_addresses; i++)
+		if (!has_address(updated, &fresh->addresses[i]))
+			return "an address";
+	return NULL;
+}
+
+/* Drains, brings the snapshot up to date, and compares it with a fresh one: again when something happened meanwhile. */
+static int drain_and_compare(struct host_watch *watch, struct host **host, const char **ret_wrong)
+{
+	int heard = 0, r;
+
+	do {
+		_cleanup_(host_freep) struct host *fresh = NULL;
+
+		r = host_watch_drain(watch);
+		heard |= r;
+		if (r >= 0)
+			r = host_read_changes(&watch->changes, NULL, 0, host);
+		if (r >= 0)
+			r = host_read(NULL, 0, &fresh);
+		if (r < 0)
+			return r;
+		*ret_wrong = difference(*host, fresh);
+	} while (*ret_wrong && host_watch_drain(watch) > 0);
+	return heard;
+}
+
 static int watch(void)
 {
-	_cleanup_(closep) int fd = host_watch_open();
+	_cleanup_(host_watch_close) struct host_watch watch;
+	_cleanup_(host_freep) struct host *host = NULL;
+	const char *wrong;
 	char line[16];
+	int r = host_watch_open(&watch);
 
-	if (fd < 0)
-		return failed(fd, "watch");
+	if (r < 0)
+		return failed(r, "watch");
 	printf("watching\n");
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
-		printf("drained %d\n", host_watch_drain(fd));
+		r = drain_and_compare(&watch, &host, &wrong);
+		if (r >= 0 && wrong)
+			printf("drained %d, but wrong: %s\n", r, wrong);
+		else
+			printf("drained %d\n", r);
 		fflush(stdout);
 	}
 	return 0;

@@ -243,6 +243,40 @@ in_a ip -6 route add 2001:db8:ab::/48 dev tun0
 drains 1 "IPv6 route"
 in_a ip neigh add 198.51.100.7 lladdr 02:00:00:00:00:77 dev up0 nud permanent
 drains 1 "neighbour"
+# Each time, the snapshot that is brought up to date is as a fresh one.
+in_a ip link add br7 type bridge
+drains 1 "a new device"
+in_a ip link set br7 name br8 mtu 1400 address 02:00:00:00:00:78 up
+drains 1 "another name, MTU and MAC"
+in_a ip addr add 10.9.2.1/24 dev br8
+in_a ip addr add 10.9.2.2/24 dev br8
+in_a ip addr del 10.9.2.2/24 dev br8
+drains 1 "addresses that come and go"
+in_a ip route add default via 10.9.2.3 metric 77
+drains 1 "a default route"
+in_a ip link set br8 down
+drains 1 "a default route that goes with its device, of which the kernel says nothing"
+in_b ethtool -K peer1 gro off
+in_b ethtool -K peer1 gro on
+in_b ethtool -K peer1 gro off
+drains 1 "XDP features, by the peer"
+in_a ethtool -K up1 rx-gro-list on
+drains 1 "an offload"
+in_a ethtool -K up1 rx-gro-list off
+in_a ip link del br8
+drains 1 "a device that is gone"
+for n in {1..40}; do echo "link add many$n type bridge"; done >"$tmp/batch"
+for n in {1..30}; do echo "link del many$n"; done >>"$tmp/batch"
+for n in {31..40}; do echo "addr add 10.9.3.$n/32 dev many$n"; done >>"$tmp/batch"
+in_a ip -batch "$tmp/batch"
+drains 1 "many devices"
+for n in {41..200}; do echo "link add many$n type bridge"; done >"$tmp/batch"
+in_a ip -batch "$tmp/batch"
+drains 1 "more devices than are noted"
+for n in {31..200}; do echo "link del many$n"; done >"$tmp/batch"
+in_a ip -batch "$tmp/batch"
+drains 1 "and all of them gone"
+falls_quiet "quiet after devices"
 # A storm of more than the socket holds (8 MiB, some 1.2 kB a link): messages are lost.
 for n in {1..10000}; do echo "link set dev tun0 mtu $((1300 + n % 100))"; done >"$tmp/storm"
 in_a ip -batch "$tmp/storm"
