@@ -52,7 +52,7 @@ endif
 MAKEFLAGS += -r
 
 .PHONY: all
-all: $(BUILD)/edge53 ## Build build/edge53
+all: $(BUILD)/edge53 $(BUILD)/pktgen.bpf.o ## Build build/edge53
 
 # --- BPF --------------------------------------------------------------------------------------
 
@@ -75,6 +75,12 @@ $(BUILD)/edge53.bpf.o: bpf/edge53.bpf.c Makefile | $(BUILD)/.tools
 $(BUILD)/edge53.skel.h: $(BUILD)/edge53.bpf.o
 	$(say) SKEL $(@F)
 	$(Q)$(BPFTOOL) gen skeleton $< name edge53_bpf >$@.tmp && mv $@.tmp $@
+
+# For scripts/pktgen.sh, which may be on another machine than edge53.
+$(BUILD)/pktgen.bpf.o: scripts/pktgen.bpf.c Makefile | $(BUILD)/.tools
+	$(say) BPF $(@F)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
 
 # The programs must load whatever clang of Debian 12 and 13 built them. Installed ones of this list
 # other than $(CLANG) get their own build directory, and the prog tests run in each.
