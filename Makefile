@@ -225,7 +225,7 @@ ifneq ($(PROG_SRCS),)
 		$(MAKE) $(if $(Q),-s) BUILD=$(BUILD)/$$c CLANG=$$c $(BUILD)/$$c/tests/prog_tests; done
 endif
 build-model: $(BUILD)/tests/model_tests
-build-net: all $(NET_TOOLS)
+build-net: all $(NET_TOOLS) build-bench
 
 run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
 

@@ -32,6 +32,10 @@ const struct goal goals[] = {
 	  GOAL_RATIO_AT_LEAST, 2.4 },
 	{ "queries on the tunnel path, to routing", "paths", "a", QUERY, "edge53-tc", "routing",
 	  GOAL_RATIO_AT_LEAST, 1.1 },
+	{ "dnsperf against Knot, to the same without an edge", "sockets", "dnsperf", ROUND_TRIP,
+	  "edge53-xdp", "direct", GOAL_RATIO_AT_LEAST, 0.95 },
+	{ "dnsperf against Knot, to dnsdist", "sockets", "dnsperf", ROUND_TRIP, "edge53-xdp",
+	  "dnsdist", GOAL_RATIO_AT_LEAST, 2 },
 };
 const size_t n_goals = ARRAY_SIZE(goals);
 
