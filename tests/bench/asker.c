@@ -292,8 +292,8 @@ int main(int argc, char **argv)
 	while (under_way)
 		turn(fd, false);
 
-	printf("{\"sent\": %lu, \"answered\": %lu, \"lost\": %lu, \"wrong\": %lu, \"refused\": %lu, "
-	       "\"seconds\": %.6f, \"per_second\": %.1f}\n",
-	       sent, answered, lost, wrong, refused, took, in_time / took);
+	printf("{\"unit\": \"queries/s\", \"value\": %.1f, \"sent\": %lu, \"answered\": %lu, "
+	       "\"lost\": %lu, \"wrong\": %lu, \"refused\": %lu, \"seconds\": %.6f}\n",
+	       in_time / took, sent, answered, lost, wrong, refused, took);
 	return 0;
 }

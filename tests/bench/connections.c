@@ -263,8 +263,8 @@ int main(int argc, char **argv)
 	while (end_old())
 		serve_events();
 
-	printf("{\"sent\": %lu, \"answered\": %lu, \"lost\": %lu, \"timed_out\": %lu, \"refused\": %lu, "
-	       "\"wrong\": %lu, \"seconds\": %.6f, \"per_second\": %.1f}\n",
-	       opened, answered, opened - answered, timed_out, failed, wrong, took, in_time / took);
+	printf("{\"unit\": \"connections/s\", \"value\": %.1f, \"sent\": %lu, \"answered\": %lu, "
+	       "\"lost\": %lu, \"timed_out\": %lu, \"refused\": %lu, \"wrong\": %lu, \"seconds\": %.6f}\n",
+	       in_time / took, opened, answered, opened - answered, timed_out, failed, wrong, took);
 	return 0;
 }

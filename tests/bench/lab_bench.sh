@@ -130,3 +130,13 @@ nft_up() {
 		}
 	NFT
 }
+
+# ---------------------------------------------------------------- what it takes
+
+# cpu_ns PID...: the CPU time of these processes' threads, in which is what the kernel did for packets meanwhile.
+cpu_ns() {
+	local pid
+	for pid in "$@"; do
+		cat "/proc/$pid/task/"*/schedstat
+	done | awk '{ ns += $1 } END { printf "%.0f\n", ns }'
+}

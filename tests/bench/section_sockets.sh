@@ -1,0 +1,224 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only
+# section_sockets.sh: real clients and a real server, so that programs with sockets compete, too. Sourced by run.
+#
+#   dnsperf   UDP: dnsperf against Knot
+#   e         TCP connections, one question each, against Unbound: Knot does not read PROXY headers over TCP
+#
+# Nothing is bound to a CPU, and client, candidate and server are more than the machine can take: what limits is the
+# CPU time of all of them together, the kernel's for their packets included. That is what is left for answers when
+# one of them takes more. dnsperf has a thread for each CPU, and the server one for every two.
+#
+# Two figures of each: answers per second, of way "round-trip"; and, of way "cpu", the CPU time that all programs and
+# the kernel spent for one answer. Its ratios hold on a machine that has other things to do, too.
+#
+# "direct" is the same path without the edge's work: frames are redirected between its two devices by XDP as they
+# are, the client asks the server's own address, and each takes the other for its router.
+
+SOCKETS_CLIENTS=203.0.113       # .1 to .32: a port that was closed is not to be had again for a minute
+
+sockets_workloads() { printf '%s\n' dnsperf e; }
+sockets_candidates() { printf '%s\n' direct edge53-xdp edge53-xdp-proxy edge53-tc routing nft dnsdist; }
+
+sockets_measure() {
+	local took answered
+	lab_up
+	lab_bench
+	sockets_lab
+	"sockets_server_$1" "$2"
+	sockets_candidate_up "$2"
+	wait_until 20 sockets_answered "$1" || fail "no answer from $SERVER port $SERVER_PORT"
+	took=$(cpu_ns "${SERVER_PIDS[@]}")
+	"sockets_load_$1"
+	took=$(($(cpu_ns "${SERVER_PIDS[@]}") - took))
+	answered=$(json_get 'd["answered"]' <"$LAB_TMP/load.json")
+	[[ $2 != edge53-* ]] || sockets_through_edge53 "$1" "$answered"
+	result "$(<"$LAB_TMP/load.json")" way=round-trip client_cpu_ns="$CLIENT_NS" server_cpu_ns="$took"
+	result way=cpu unit=ns value=$(((CLIENT_NS + took) / answered)) answered="$answered"
+}
+
+# ---------------------------------------------------------------- the lab
+
+# Sockets leave the checksums to the device, which a veth passes on as they are: partial. From a wire they come whole.
+sockets_lab() {
+	local host
+	need dnsperf dig knotd unbound
+	SERVER_THREADS=$((($(nproc) + 1) / 2))
+	mapfile -t SERVER_PIDS < <(pgrep '^ksoftirqd/')
+	on gen ethtool -K gen0 tx off >/dev/null
+	on backend ethtool -K back0 tx off >/dev/null
+	on edge ethtool -K uplink0 tx off >/dev/null
+	on edge ethtool -K down0 tx off >/dev/null
+	for host in {1..32}; do
+		on gen ip addr add "$SOCKETS_CLIENTS.$host/32" dev lo
+	done
+}
+
+sockets_candidate_up() {
+	SERVER=$FRONTEND SERVER_PORT=53
+	case $1 in
+	direct)
+		candidate_up redirect
+		on gen ip neigh replace "$FRONTEND" lladdr "$(mac_of backend back0)" dev gen0 nud permanent
+		on backend ip neigh replace "$TUNNEL_SOURCE" lladdr "$(mac_of gen gen0)" dev back0 nud permanent
+		SERVER=$BACKEND SERVER_PORT=$BACKEND_PORT
+		;;
+	routing)
+		candidate_up routing
+		SERVER=$BACKEND SERVER_PORT=$BACKEND_PORT
+		;;
+	edge53-xdp-proxy) edge53_up proxy-v2 true ;;
+	dnsdist) sockets_dnsdist_up ;;
+	*) candidate_up "$1" ;;
+	esac
+}
+
+# As fast as it gets in front of another server: no cache, which would answer in the server's place, no log, and a
+# thread of UDP for each CPU.
+sockets_dnsdist_up() {
+	local cpu
+	need dnsdist
+	{
+		echo 'setSecurityPollSuffix("")'
+		echo 'setACL("0.0.0.0/0")'
+		echo 'setMaxUDPOutstanding(65535)'
+		echo 'setUDPMultipleMessagesVectorSize(32)'
+		echo 'setMaxTCPQueuedConnections(0)'
+		echo "setMaxTCPClientThreads($(nproc))"
+		for ((cpu = 0; cpu < $(nproc); cpu++)); do
+			echo "addLocal(\"$FRONTEND:53\", { reusePort = true })"
+		done
+		echo "newServer({ address = \"$BACKEND:$BACKEND_PORT\", useProxyProtocol = true, sockets = $(nproc) })"
+		echo 'getServer(0):setUp()'
+	} >"$LAB_TMP/dnsdist.lua"
+	spawn edge dnsdist.log dnsdist --supervised --disable-syslog -C "$LAB_TMP/dnsdist.lua"
+	SERVER_PIDS+=("$SPAWNED")
+	wait_until 20 grep -q '^Listening on' "$LAB_TMP/dnsdist.log" || fail 'dnsdist does not start'
+	"$LAB_PYTHON" "$LAB_HERE/rcvbuf.py" "$SPAWNED"
+}
+
+# ---------------------------------------------------------------- servers
+
+# Takes a PROXY header from the edge, and does without.
+sockets_server_dnsperf() {
+	local dir=$LAB_TMP/knot
+	BACKEND_PORT=31053
+	mkdir "$dir"
+	cat >"$dir/example.com.zone" <<-ZONE
+		\$ORIGIN example.com.
+		\$TTL 300
+		@   SOA  ns hostmaster 1 3600 600 86400 300
+		@   NS   ns
+		ns  A    $FRONTEND
+		*   A    192.0.2.80
+	ZONE
+	cat >"$dir/knot.conf" <<-CONF
+		server:
+		    rundir: $dir
+		    listen: $BACKEND@$BACKEND_PORT
+		    proxy-allowlist: $TUNNEL_SOURCE
+		    udp-workers: $SERVER_THREADS
+		    tcp-workers: 1
+		    background-workers: 1
+		database:
+		    storage: $dir
+		template:
+		  - id: default
+		    storage: $dir
+		zone:
+		  - domain: example.com
+		log:
+		  - target: stdout
+		    any: warning
+	CONF
+	spawn backend knot.log knotd -c "$dir/knot.conf"
+	SERVER_PIDS+=("$SPAWNED")
+	wait_until 60 answers backend "$BACKEND" -p "$BACKEND_PORT" || fail 'knot does not answer'
+	"$LAB_PYTHON" "$LAB_HERE/rcvbuf.py" "$SPAWNED"
+}
+
+# A port of Unbound either takes PROXY headers or does not.
+sockets_server_e() {
+	local header=''
+	BACKEND_PORT=31054
+	case $1 in
+	edge53-xdp-proxy | dnsdist) header="proxy-protocol-port: $BACKEND_PORT" ;;
+	esac
+	cat >"$LAB_TMP/unbound.conf" <<-CONF
+		server:
+		    directory: "$LAB_TMP"
+		    chroot: ""
+		    username: ""
+		    pidfile: ""
+		    use-syslog: no
+		    do-daemonize: no
+		    interface: $BACKEND@$BACKEND_PORT
+		    $header
+		    access-control: 0.0.0.0/0 allow
+		    num-threads: $SERVER_THREADS
+		    incoming-num-tcp: 1000
+		    module-config: "iterator"
+		    local-zone: "." static
+		    local-zone: "example.com." redirect
+		    local-data: "example.com. 300 A 192.0.2.80"
+		remote-control:
+		    control-enable: no
+	CONF
+	spawn backend unbound.log unbound -d -c "$LAB_TMP/unbound.conf"
+	SERVER_PIDS+=("$SPAWNED")
+}
+
+# sockets_answered WORKLOAD: by the way that is to be measured.
+sockets_answered() {
+	case $1 in
+	dnsperf) answers gen "$SERVER" -p "$SERVER_PORT" +notcp ;;
+	e) answers gen "$SERVER" -p "$SERVER_PORT" +tcp ;;
+	esac
+}
+
+# ---------------------------------------------------------------- load
+
+# Of 500 queries under way few are ever waited for, and Knot's buffer holds them all. What is not answered within two
+# seconds is lost.
+sockets_load_dnsperf() {
+	local log=$LAB_TMP/dnsperf.txt options=(-d "$(query_file)" -s "$SERVER" -p "$SERVER_PORT" -T "$(nproc)" -c 16 -q 500 -t 2 -b 4096)
+	sockets_client dnsperf "${options[@]}" -l "$BENCH_SECONDS" >"$log"
+	awk '
+		/Queries sent:/ { sent = $3 }
+		/Queries lost:/ { lost = $3 }
+		/Response codes:/ { for (i = 3; i < NF; i++) if ($i == "NOERROR") answered = $(i + 1) }
+		/Run time/ { seconds = $4 }
+		/Queries per second:/ { value = $4 }
+		END {
+			printf "{\"unit\": \"queries/s\", \"value\": %s, \"sent\": %d, \"answered\": %d, ", value, sent, answered
+			printf "\"lost\": %d, \"seconds\": %s}\n", lost, seconds
+		}' "$log" >"$LAB_TMP/load.json"
+}
+
+# Knot and Unbound have room for more connections that wait than there are at any time: no SYN is lost there.
+sockets_load_e() {
+	sockets_client "$BENCH_BIN/connections" -s "$SERVER" -p "$SERVER_PORT" -c 64 -t "$BENCH_SECONDS" \
+		-a "$SOCKETS_CLIENTS.1" -n 32 >"$LAB_TMP/load.json"
+}
+
+# sockets_client COMMAND...: its CPU time in CLIENT_NS.
+sockets_client() {
+	local TIMEFORMAT='%3U %3S' user system
+	{ time on gen "$@" 2>"$LAB_TMP/client.log"; } 2>"$LAB_TMP/client.time" ||
+		fail "$1: $(<"$LAB_TMP/client.log")"
+	read -r user system <"$LAB_TMP/client.time"
+	CLIENT_NS=$(((10#${user/./} + 10#${system/./}) * 1000000))
+}
+
+# sockets_through_edge53 WORKLOAD ANSWERED: what was answered has gone through edge53, there and back.
+sockets_through_edge53() {
+	local reason answered=$2
+	case $1 in
+	dnsperf) set -- query_sent reply_sent ;;
+	e) set -- tcp_opened ;;
+	esac
+	for reason in "$@"; do
+		expect "edge53 counts no fewer $reason than the $answered that were answered" \
+			test "$(reason_count edge "$reason")" -ge "$answered"
+	done
+}
