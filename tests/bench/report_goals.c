@@ -36,6 +36,10 @@ const struct goal goals[] = {
 	  "edge53-xdp", "direct", GOAL_RATIO_AT_LEAST, 0.95 },
 	{ "dnsperf against Knot, to dnsdist", "sockets", "dnsperf", ROUND_TRIP, "edge53-xdp",
 	  "dnsdist", GOAL_RATIO_AT_LEAST, 2 },
+	{ "4,000 devices attached, from the start", "devices", "g", "start", "4000-devices", NULL,
+	  GOAL_VALUE_AT_MOST, 4000 },
+	{ "a new device attached, beside 4,000", "devices", "g", "new", "4000-devices", NULL,
+	  GOAL_VALUE_AT_MOST, 20 },
 };
 const size_t n_goals = ARRAY_SIZE(goals);
 
