@@ -133,10 +133,43 @@ nft_up() {
 
 # ---------------------------------------------------------------- what it takes
 
-# cpu_ns PID...: the CPU time of these processes' threads, in which is what the kernel did for packets meanwhile.
+# cpu_ns PID...: the CPU time of these processes' threads, in which is what the kernel did for packets meanwhile; and
+# that of the kernel's threads for what it left for later.
 cpu_ns() {
-	local pid
-	for pid in "$@"; do
+	local pid pids
+	mapfile -t pids < <(pgrep '^ksoftirqd/')
+	for pid in "$@" "${pids[@]}"; do
 		cat "/proc/$pid/task/"*/schedstat
 	done | awk '{ ns += $1 } END { printf "%.0f\n", ns }'
+}
+
+# timed COMMAND...: run it, its CPU time in TIMED_NS.
+timed() {
+	local TIMEFORMAT='%3U %3S' user system
+	{ time "$@" 2>"$LAB_TMP/timed.log"; } 2>"$LAB_TMP/timed" || fail "$*: $(<"$LAB_TMP/timed.log")"
+	read -r user system <"$LAB_TMP/timed"
+	TIMED_NS=$(((10#${user/./} + 10#${system/./}) * 1000000))
+}
+
+# load_result SINCE PID...: what LAB_TMP/load.json says, and the CPU time of an answer: TIMED_NS and, since cpu_ns was
+# SINCE, that of these processes.
+load_result() {
+	local answered since=$1 ns
+	shift
+	ns=$(($(cpu_ns "$@") - since))
+	answered=$(json_get 'd["answered"]' <"$LAB_TMP/load.json")
+	expect 'something is answered' test "$answered" -gt 0
+	result "$(<"$LAB_TMP/load.json")" way=round-trip client_cpu_ns="$TIMED_NS" server_cpu_ns="$ns"
+	result way=cpu unit=ns value=$(((TIMED_NS + ns) / answered)) answered="$answered"
+}
+
+# through_edge53 NAME REASON...: what was answered has gone through edge53: no fewer packets have ended so.
+through_edge53() {
+	local ns=$1 answered reason
+	shift
+	answered=$(json_get 'd["answered"]' <"$LAB_TMP/load.json")
+	for reason in "$@"; do
+		expect "edge53 counts no fewer $reason than the $answered that were answered" \
+			test "$(reason_count "$ns" "$reason")" -ge "$answered"
+	done
 }
