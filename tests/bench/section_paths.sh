@@ -4,7 +4,7 @@
 #
 #   a    16,384 clients that are known                    c  a million clients, the n-th of them 1/n as often
 #   b1   every query from a new port, a million of them   d  any address at all, beside 1,000 clients who behave:
-#   b10  ... ten million                                     theirs is what is counted as lost
+#   b10  ... ten million                                     each with 60 ports; theirs is what is counted as lost
 
 paths_workloads() { printf '%s\n' a b1 b10 c d; }
 
@@ -31,7 +31,7 @@ paths_traffic() {
 	b1) options='--workload ports --clients 65536 --ports 16' ;;
 	b10) options='--workload ports --clients 655360 --ports 16' ;;
 	c) options='--workload zipf --clients 1048576' ;;
-	d) options='--workload flood --clients 1000' ;;
+	d) options='--workload flood --clients 1000 --ports 60' ;;
 	esac
 	candidate_translates "$2" || options+=" --service $BACKEND:31053"
 	[ "$2" != edge53-xdp-proxy ] || options+=' --proxy'
