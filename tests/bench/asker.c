@@ -32,6 +32,8 @@
 
 #define SECOND_NS 1000000000ULL
 #define TIMEOUT_NS (2 * SECOND_NS)
+#define FIRST_TIMEOUT_NS (SECOND_NS / 20)
+#define FIRST_TRIES 200
 #define PORTS 16384
 #define FIRST_PORT 20000
 #define IDS 65536
@@ -48,6 +50,7 @@ static struct in_addr client, server;
 static unsigned char link_header[ETH_HLEN];
 static size_t link_len; /* 0 for tun */
 static unsigned int window, under_way;
+static uint64_t timeout_ns = TIMEOUT_NS;
 static double seconds;
 static uint32_t next_number, oldest; /* numbers; what is older than `oldest` is not under way */
 static uint64_t sent, answered, wrong, refused, lost;
@@ -198,7 +201,7 @@ static void give_up_old(void)
 
 		if (!question->asked_ns || question->number != oldest)
 			continue;
-		if (now - question->asked_ns < TIMEOUT_NS)
+		if (now - question->asked_ns < timeout_ns)
 			break;
 		question->asked_ns = 0;
 		under_way--;
@@ -218,6 +221,29 @@ static void turn(int fd, bool asks)
 	if (!busy)
 		poll(&(struct pollfd){ .fd = fd, .events = POLLIN }, 1, 10);
 	give_up_old();
+}
+
+/*
+ * One question at a time until one is answered: a tun device drops what it should send until the kernel
+ * has noticed that somebody has opened it. Nothing of this is counted.
+ */
+static void wait_for_answers(int fd)
+{
+	unsigned int real_window = window;
+
+	window = 1;
+	timeout_ns = FIRST_TIMEOUT_NS;
+	while (!answered && lost < FIRST_TRIES)
+		turn(fd, true);
+	if (!answered) {
+		fprintf(stderr, "asker: no answer to %d questions\n", FIRST_TRIES);
+		exit(1);
+	}
+	while (under_way)
+		turn(fd, false);
+	window = real_window;
+	timeout_ns = TIMEOUT_NS;
+	sent = answered = wrong = refused = lost = 0;
 }
 
 static int open_tun(const char *device)
@@ -286,6 +312,7 @@ int main(int argc, char **argv)
 	uint64_t begin_ns, end_ns, in_time;
 	double took;
 
+	wait_for_answers(fd);
 	while (sent < PORTS)
 		turn(fd, true);
 	in_time = answered;
