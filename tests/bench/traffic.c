@@ -3,6 +3,15 @@
  * traffic: queries at the speed of one CPU (or several), through whatever is between two devices, and how many came.
  *
  * Prints one JSON object. Loss is no failure; packets that come out as others than went in are.
+ *
+ * What makes such a measurement dishonest, and what there is against it:
+ *
+ *   a warm start       packets before (--warm) are not counted, so that known clients are known
+ *   batches            their size is a NAPI poll's; --batch shows what they hide
+ *   recycled pages     each field is written anew, but its cache line is warm: nothing helps, docs/benchmarks.md says it
+ *   the generator      --way generate measures it alone
+ *   other load         the value is packets a second of CPU time (traffic_run.c)
+ *   what is not seen   only what is counted at the end is in the value, and only if it is right
  */
 #include <arpa/inet.h>
 #include <bpf/libbpf.h>
@@ -35,7 +44,7 @@ static const char usage_text[] =
 	"  --seconds S          send for so long (default: 1)\n"
 	"  --warm N             packets before that, not counted\n"
 	"  --cpus LIST          where: 0,1 are two generators that share the clients (default: 0)\n"
-	"  --batch N            frames at once (default: 64, as many as a NAPI poll takes)\n";
+	"  --batch N            frames at once, up to 128: half a ring (default: 64, a NAPI poll)\n";
 
 static void __attribute__((noreturn)) usage(void)
 {
@@ -249,7 +258,7 @@ static void parse_options(int argc, char **argv, struct options *options)
 			parse_cpus(options, optarg);
 			break;
 		case BATCH:
-			options->batch_len = number_of("batch", optarg, 1, 256);
+			options->batch_len = number_of("batch", optarg, 1, TRAFFIC_MAX_BATCH);
 			break;
 		default:
 			usage();

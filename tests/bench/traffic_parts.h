@@ -10,6 +10,8 @@
 #include "traffic.h"
 #include "traffic.skel.h"
 
+#define TRAFFIC_MAX_BATCH 128 /* a veth's ring has 256 */
+
 struct socket_address {
 	struct in_addr address;
 	in_port_t port; /* network order */
