@@ -41,7 +41,8 @@ paths_traffic() {
 		--backend-ns "/run/netns/$LAB_ID-backend" --backend-dev back0 --edge-mac "$(mac_of edge uplink0)"
 }
 
-# Each way begins with nothing known: no client, no connection. A smoke run does without.
+# Each way begins with nothing known, no client and no connection: for that who remembers some begins anew. A smoke
+# run does without.
 paths_measure() {
 	local way counted
 	for way in $(paths_ways "$1"); do
@@ -52,6 +53,6 @@ paths_measure() {
 		fi
 		counted=$(paths_traffic "$1" "$2" "$way")
 		result "$counted" way="$way" unit=packets/s
-		[ -n "$BENCH_QUICK" ] || lab_take_down
+		[ -n "$BENCH_QUICK" ] || ! candidate_translates "$2" || lab_take_down
 	done
 }

@@ -23,7 +23,7 @@ real_queries() {
 	expect "namespaces of $1 are gone" lacks "$(ip netns)" "$LAB_ID-"
 }
 
-# Each line of raw.jsonl; $1 and $2 are the workload and the candidate it must be about at least.
+# check_lines WORKLOAD/CANDIDATE/WAY...: each line of raw.jsonl, and there is one about each of these.
 check_lines() {
 	"$LAB_PYTHON" - "$OUT/raw.jsonl" "$@" <<-'PYTHON'
 		import json, sys
@@ -40,7 +40,7 @@ check_lines() {
 check_svg() { "$LAB_PYTHON" -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$1"; }
 
 [ -x "$BENCH_BIN/report" ] || fail "$BENCH_BIN/report is not built"
-for candidate in redirect edge53-xdp edge53-tc nft; do
+for candidate in edge53-xdp edge53-tc nft; do
 	real_queries $candidate
 done
 
@@ -48,11 +48,12 @@ OUT=$(mktemp -d)
 trap 'rm -rf "$OUT"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-QUICK=1 "$LAB_ROOT/tests/bench/run" -o "$OUT" paths/a paths/b1/nft paths/d/edge53-xdp >"$OUT/table" 2>"$OUT/log" ||
+measured=(paths/a/redirect paths/a/edge53-xdp-proxy paths/a/edge53-tc paths/b1/nft paths/d/edge53-xdp)
+QUICK=1 "$LAB_ROOT/tests/bench/run" -o "$OUT" "${measured[@]}" >"$OUT/table" 2>"$OUT/log" ||
 	{ cat "$OUT/log" "$OUT/table" >&2; fail "tests/bench/run: $?"; }
-expect "every packet is counted" check_lines {a/redirect,a/edge53-xdp,a/edge53-xdp-proxy}/{query,round-trip} \
-	{a/edge53-tc,a/routing,a/nft,b1/nft}/{query,round-trip} d/edge53-xdp/round-trip
-expect "the table tells how goals were met" contains "$(cat "$OUT/table")" "reached"
+expect "every packet is counted" check_lines {a/redirect,a/edge53-xdp-proxy,a/edge53-tc,b1/nft}/{query,round-trip} \
+	d/edge53-xdp/round-trip
+expect "the table tells whether a goal was met" grep -qi "flood.* reached" "$OUT/table"
 expect "bench.json is JSON" "$LAB_PYTHON" -m json.tool "$OUT/bench.json" /dev/null
 expect "bench.svg is XML" check_svg "$OUT/bench.svg"
 
