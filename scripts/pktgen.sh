@@ -62,6 +62,10 @@ done
 if [ -z "$device" ] || [ -z "$destination" ] || [ -z "$mac" ] || [ $OPTIND -le $# ]; then
 	usage
 fi
+for number in "$count" "$rate" "$clients" "$port" "$length" "${seconds:-1}" "${ports%-*}" "${ports#*-}"; do
+	case $number in '' | *[!0-9]*) die "no number: '$number'" ;; esac
+done
+case $cpus in '' | *[!0-9,-]*) die "no list of CPUs, as 0-3,6: '$cpus'" ;; esac
 case $destination in *:*) family=6 headers=62 ;; *) family=4 headers=42 ;; esac
 [ -n "$source" ] || [ "$family$clients" = 41 ] || die 'IPv6, and many clients (-k), need the first address (-s)'
 [ $family = 4 ] || [ -z "$plain" ] || [ "$clients" = 1 ] || die 'pktgen by itself (-x) has one client address in IPv6'
@@ -93,11 +97,13 @@ word_bytes() { printf '%02x %02x %02x %02x' $(($1 & 255)) $(($1 >> 8 & 255)) $((
 # load_programs: both, with the query as they want it (struct query), at tc of the device.
 load_programs()
 {
-	local object=$here/pktgen.bpf.o bytes value
+	local object=$here/pktgen.bpf.o bytes value tool
 
 	[ -e "$object" ] || object=$here/../${BUILD:-build}/pktgen.bpf.o
 	[ -e "$object" ] || die "no pktgen.bpf.o; \`make\` builds it"
-	command -v bpftool >/dev/null || die 'bpftool is not installed'
+	for tool in bpftool tc; do
+		command -v "$tool" >/dev/null || die "$tool is not installed"
+	done
 	bpftool prog loadall "$object" "$pins" pinmaps "$pins" || die 'the kernel does not take pktgen.bpf.o'
 	# shellcheck disable=SC2207 # bytes are words
 	bytes=($(message_bytes))
@@ -247,11 +253,11 @@ has_generic_xdp()
 
 # --- what became of it ------------------------------------------------------------------------
 
-edge_counters() { [ -z "$edge" ] || bash -c "$edge" </dev/null || die "this prints no counters: $edge"; }
-# reasons_of FILE: what packets of services came to, as lines `reason packets`.
-reasons_of()
+# edge_reasons: what the edge's packets have come to so far, as lines `reason packets`.
+edge_reasons()
 {
-	python3 -c '
+	[ -n "$edge" ] || return 0
+	bash -c "$edge" </dev/null | python3 -c '
 import collections, json, sys
 sums = collections.Counter()
 d = json.load(sys.stdin)
@@ -259,9 +265,8 @@ for reasons in [s["reasons"] for s in d["services"]] + [d["reasons_without_servi
     for r in reasons:
         sums[r["reason"]] += r["packets"]
 for reason, packets in sums.items():
-    print(reason, packets)'
+    print(reason, packets)' 2>/dev/null || die "this does not print what \`edge53 status --json\` does: $edge"
 }
-edge_reasons() { [ -z "$edge" ] || edge_counters | reasons_of; }
 device_drops() { awk -v device="$device:" '$1 == device { print $5 }' /proc/net/dev; }
 
 # row WHAT PACKETS: beside it, how many a second, and how much of what was sent.
