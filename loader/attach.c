@@ -19,6 +19,7 @@
 #include "log.h"
 #include "netlink.h"
 #include "pins.h"
+#include "rcu.h"
 
 /* Kernel 6.6 (include/uapi/linux/bpf.h); Debian 12's headers are older. */
 #define BPF_TCX_INGRESS_TYPE 46
@@ -236,9 +237,10 @@ static int make_link(const char *path, unsigned int ifindex, int program_fd,
 		     unsigned int attach_type, unsigned int flags)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
-	_cleanup_(closep) int fd = bpf_link_create(program_fd, (int)ifindex,
-						   (enum bpf_attach_type)attach_type, &opts);
+	_cleanup_(closep) int fd = -1;
 
+	rcu_hurry();
+	fd = bpf_link_create(program_fd, (int)ifindex, (enum bpf_attach_type)attach_type, &opts);
 	return fd < 0 ? -errno : pin_again(fd, path);
 }
 
@@ -527,6 +529,7 @@ static int remove_record(const char *hook, const char *ifname)
 		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin) &&
 		    current_xdp_mode(if_nametoindex(ifname)) == XDP_MODE_NATIVE)
 			retire_xdp(fd);
+		rcu_hurry();
 		if (fd >= 0)
 			bpf_link_detach(fd);
 	}
@@ -836,12 +839,10 @@ static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
 	return remove_record(hook, ifname);
 }
 
-int attach_apply(struct attachments *attachments, const struct plan *plan,
-		 const int programs[static PROGRAM_COUNT], bool retry)
+static int apply(struct attachments *attachments, const struct plan *plan, const int programs[])
 {
 	int refused = 0, r;
 
-	attachments->retry = retry;
 	attachments->generation++;
 	if (!attachments->has_applied)
 		realign_records();
@@ -867,6 +868,17 @@ int attach_apply(struct attachments *attachments, const struct plan *plan,
 	return refused;
 }
 
+int attach_apply(struct attachments *attachments, const struct plan *plan,
+		 const int programs[static PROGRAM_COUNT], bool retry)
+{
+	int r;
+
+	attachments->retry = retry;
+	r = apply(attachments, plan, programs);
+	rcu_hurry_end();
+	return r;
+}
+
 static int remove_but_qdiscs(const char *hook, const char *ifname, void *arg)
 {
 	(void)arg;
@@ -883,5 +895,6 @@ int attach_remove_all(void)
 {
 	int r = each_record(remove_but_qdiscs, NULL), r2 = each_record(remove_qdiscs, NULL);
 
+	rcu_hurry_end();
 	return r < 0 ? r : r2;
 }

@@ -34,7 +34,6 @@
 #include "newlink.h"
 
 #define GROUP 53
-#define PATIENCE_MS 60000
 #define POLL_US 100
 
 const char *program_name;

@@ -15,6 +15,8 @@
 #define RESOLVER 0x0a4d0001u	 /* 10.77.0.1, the host's end of each link */
 #define FIRST_CLIENT 0x64400000u /* 100.64.0.0 and so on, their other ends */
 
+#define PATIENCE_MS 60000 /* on however busy a machine */
+
 extern const char *program_name;
 
 #define CHECK(ok, ...)                                                                             \

@@ -184,6 +184,24 @@ static int *open_clients(unsigned int first, unsigned int n)
 	return fds;
 }
 
+/*
+ * Until each device has had its answers: one whose tun is opened has a carrier, and is told so a while later. Before
+ * that nothing is sent.
+ */
+static void warm_up(int server, const int *fds, unsigned int first, unsigned int n)
+{
+	const double begin = now_ms();
+
+	for (unsigned int from = 0; from < n;) {
+		errno = ETIMEDOUT;
+		CHECK(now_ms() - begin < PATIENCE_MS, "no answer to ppp%u", first + from);
+		if (ask_batch(server, fds, first, n, from) == BATCH)
+			from += BATCH;
+		else
+			usleep(10000);
+	}
+}
+
 int packets(unsigned int first, unsigned int n, double seconds)
 {
 	static struct batches batches;
@@ -194,8 +212,7 @@ int packets(unsigned int first, unsigned int n, double seconds)
 	CHECK(count_programs(ifindex_of(first), TCX_INGRESS, &in) &&
 		      count_programs(ifindex_of(first), TCX_EGRESS, &out),
 	      "ppp%u is not attached", first);
-	for (unsigned int from = 0; from < n; from += BATCH) /* warms up */
-		ask_batch(server, fds, first, n, from);
+	warm_up(server, fds, first, n);
 	statistics = bpf_enable_stats(BPF_STATS_RUN_TIME);
 	CHECK(statistics >= 0, "statistics of programs");
 	for (end = now_ms() + seconds * 1e3; now_ms() < end && batches.n < MAX_BATCHES;)

@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Hundreds of clients' devices: all are attached when edge53 is ready, those that come later, and what is left of a
+# storm of others that come and go. Each gets its answer. What the kernel was told about grace periods is as before.
+set -eu -o pipefail
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab.sh"
+newlink=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/tests/bench/newlink
+[ -x "$newlink" ] || skip "$newlink is not built"
+[ -c /dev/net/tun ] || skip 'no /dev/net/tun'
+
+devices=${QUICK:+100}
+devices=${devices:-400}
+expedited() { cat /sys/kernel/rcu_expedited 2>/dev/null || echo none; }
+before=$(expedited)
+
+# newlink_on VERB...: in the host's namespace; what it prints, or it is a failure. It skips where nothing tells.
+newlink_on() {
+	local status=0
+	on host "$newlink" "$@" >"$LAB_TMP/newlink.out" 2>&1 || status=$?
+	[ $status != 77 ] || skip "$(cat "$LAB_TMP/newlink.out")"
+	[ $status = 0 ] || fail "newlink $*: $(cat "$LAB_TMP/newlink.out")"
+	cat "$LAB_TMP/newlink.out"
+}
+
+lab_up
+add_namespace host
+on host ip addr add "$RESOLVER/32" dev lo
+newlink_on add 0 "$devices"
+enforce_config ""
+start_edge53 host
+newlink_on packets 0 "$devices" 0.1
+expect "RCU is as before" equal "$(expedited)" "$before"
+newlink_on one 5000 3
+newlink_on storm 6000 100 1
+newlink_on packets 0 "$devices" 0.1
+
+# All at once, and nothing is left of them.
+on host ip link del group 53
+links_left() { find "$LAB_PINS/links" -name 'tcx_*ppp*' | wc -l; }
+none_left() { [ "$(links_left)" = 0 ]; }
+expect "records of devices that are gone, gone" wait_until 60 none_left
+newlink_on add 0 "$devices"
+all_back() { [ "$(links_left)" = $((2 * devices)) ]; }
+expect "the same devices once more" wait_until 60 all_back
+newlink_on packets 0 "$devices" 0.1
+e53 host down
+expect "RCU is as before, after all" equal "$(expedited)" "$before"
