@@ -6,13 +6,11 @@
 #ifndef EDGE53_COUNT_H
 #define EDGE53_COUNT_H
 
-#include <linux/errno.h>
 #include <linux/in.h>
 
+#include "clients.h"
 #include "maps.h"
 #include "packet.h"
-
-#define CLIENTS_RETRY_NS 1000000000ull
 
 static __always_inline void count_reason(__u32 service, enum edge53_reason why)
 {
@@ -21,62 +19,6 @@ static __always_inline void count_reason(__u32 service, enum edge53_reason why)
 
 	if (count)
 		*count += 1;
-}
-
-static __always_inline struct edge53_cpu_state *this_cpu_state(void)
-{
-	__u32 zero = 0;
-
-	return bpf_map_lookup_elem(&cpu_state, &zero);
-}
-
-/* What a new client begins with. Not on the stack, of which there is little. */
-static const volatile struct edge53_client new_client;
-
-/*
- * A full table is not asked again for a while: the failed insertion takes a lock and costs more
- * than everything else done for the packet, which is what a flood of forged sources would want.
- */
-static __always_inline struct edge53_client *insert_client(const struct edge53_addr *address,
-							   __u64 now_ns)
-{
-	struct edge53_cpu_state *cpu = this_cpu_state();
-
-	if (!cpu)
-		return NULL;
-	if (now_ns < cpu->clients_full_until_ns) {
-		cpu->clients_not_counted++;
-		return NULL;
-	}
-	/* int, as before Linux 6.4 the upper half of the inlined call's result is not set. */
-	if ((int)bpf_map_update_elem(&clients, address, (void *)&new_client, BPF_NOEXIST) ==
-	    -E2BIG) {
-		cpu->clients_full_until_ns = now_ns + CLIENTS_RETRY_NS;
-		cpu->clients_not_counted++;
-		return NULL;
-	}
-	return bpf_map_lookup_elem(&clients, address);
-}
-
-/*
- * The client's counters on this CPU; NULL when there is no room for a new one. Of its own, for the
- * stack of the caller.
- */
-static __noinline struct edge53_client *touch_client(const struct edge53_addr *address,
-						     __u64 now_ns)
-{
-	/* Linux 6.1 takes no key from an argument of a global function. */
-	struct edge53_addr key = *address;
-	struct edge53_client *client = bpf_map_lookup_elem(&clients, &key);
-
-	if (!client)
-		client = insert_client(&key, now_ns);
-	if (!client)
-		return NULL;
-	if (!client->first_seen_ns)
-		client->first_seen_ns = now_ns;
-	client->last_seen_ns = now_ns;
-	return client;
 }
 
 static __always_inline struct edge53_traffic *backend_traffic(__u32 backend)
@@ -120,13 +62,14 @@ static __always_inline void add_reply(struct edge53_traffic *traffic, const stru
 	}
 }
 
-/* A query that passed its checks, whatever becomes of it. */
-static __always_inline enum edge53_reason admit_client(const struct packet *pkt, __u64 now_ns)
+/* A query that passed its checks, whatever becomes of it. Of its own, for the stack of the caller. */
+static __noinline enum edge53_reason admit_client(struct packet *pkt, __u64 now_ns)
 {
-	struct edge53_client *client = touch_client(&pkt->saddr, now_ns);
+	struct edge53_client *client = touch_client(&pkt->saddr, now_ns, &pkt->client_entry);
+	struct edge53_traffic *traffic = client_traffic(client);
 
-	if (client)
-		add_query(&client->traffic, pkt, pkt->ip_len);
+	if (traffic)
+		add_query(traffic, pkt, pkt->ip_len);
 	return GO_ON;
 }
 
@@ -140,13 +83,16 @@ static __always_inline void count_backend_query(const struct packet *pkt, __u32 
 		add_query(traffic, pkt, ip_len);
 }
 
-static __always_inline void count_connection(const struct packet *pkt, __u32 backend, __u64 now_ns)
+/* Of its own as well. */
+static __noinline void count_connection(const struct packet *pkt, __u32 backend, __u64 now_ns)
 {
-	struct edge53_client *client = touch_client(&pkt->saddr, now_ns);
-	struct edge53_traffic *traffic = backend_traffic(backend);
+	__u32 entry;
+	struct edge53_client *client = touch_client(&pkt->saddr, now_ns, &entry);
+	struct edge53_traffic *traffic = client_traffic(client);
 
-	if (client)
-		client->traffic.tcp_connections++;
+	if (traffic)
+		traffic->tcp_connections++;
+	traffic = backend_traffic(backend);
 	if (traffic)
 		traffic->tcp_connections++;
 }
@@ -176,6 +122,18 @@ static __always_inline __u32 latency_bucket(__u32 latency_us)
 	return bucket < EDGE53_LATENCY_BUCKETS ? bucket : EDGE53_LATENCY_BUCKETS - 1;
 }
 
+/* The client's, by the entry that its query remembers when that is this CPU's. */
+static __always_inline struct edge53_traffic *
+traffic_of_reply(const struct packet *pkt, const struct edge53_flow *flow, __u64 now_ns)
+{
+	struct edge53_client *client = recall_client(pkt->client_entry, &flow->client, now_ns);
+	__u32 entry;
+
+	if (!client)
+		client = touch_client(&flow->client, now_ns, &entry);
+	return client_traffic(client);
+}
+
 /* Counts a reply that was sent, and says what it was. Of its own, for the stack of the caller. */
 static __noinline enum edge53_reason count_reply(const struct packet *pkt,
 						 const struct edge53_flow *flow, __u32 latency_us,
@@ -183,10 +141,10 @@ static __noinline enum edge53_reason count_reply(const struct packet *pkt,
 {
 	__u32 backend = flow->backend;
 	struct edge53_backend_counters *counters = bpf_map_lookup_elem(&backend_counters, &backend);
-	struct edge53_client *client = touch_client(&flow->client, now_ns);
+	struct edge53_traffic *traffic = traffic_of_reply(pkt, flow, now_ns);
 
-	if (client)
-		add_reply(&client->traffic, pkt);
+	if (traffic)
+		add_reply(traffic, pkt);
 	if (counters)
 		add_reply(&counters->traffic, pkt);
 	if (pkt->l4proto != IPPROTO_UDP)
@@ -197,14 +155,14 @@ static __noinline enum edge53_reason count_reply(const struct packet *pkt,
 }
 
 /* A later fragment of a reply: bytes, and no reply of its own. */
-static __always_inline enum edge53_reason
+static __noinline enum edge53_reason
 count_fragment(const struct packet *pkt, const struct edge53_flow *flow, __u64 now_ns)
 {
-	struct edge53_client *client = touch_client(&flow->client, now_ns);
-	struct edge53_traffic *traffic = backend_traffic(flow->backend);
+	struct edge53_traffic *traffic = traffic_of_reply(pkt, flow, now_ns);
 
-	if (client)
-		client->traffic.bytes_out += pkt->ip_len;
+	if (traffic)
+		traffic->bytes_out += pkt->ip_len;
+	traffic = backend_traffic(flow->backend);
 	if (traffic)
 		traffic->bytes_out += pkt->ip_len;
 	return EDGE53_FRAGMENT_SENT;

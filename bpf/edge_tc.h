@@ -13,7 +13,7 @@
 #include "verdict.h"
 
 /* Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). */
-static __always_inline enum edge53_reason check_and_admit(const struct packet *pkt, __u64 now_ns,
+static __always_inline enum edge53_reason check_and_admit(struct packet *pkt, __u64 now_ns,
 							  bool is_counted)
 {
 	return check_query(pkt)

@@ -19,6 +19,9 @@ struct edge53_knobs {
 	__u32 port_base;
 	__u32 port_bits;
 	__u32 tcp_connections; /* at most 2^port_bits */
+	__u32 clients_per_cpu;
+	__u32 client_entry_bits;  /* that numbers from 0 to clients_per_cpu take */
+	__u32 client_bucket_bits; /* log2 of the buckets of a CPU */
 	__u32 udp_timeout_us;
 	__u64 tcp_half_open_ns; /* a SYN that nobody completed */
 	__u64 tcp_idle_ns;	/* an established connection without a segment */

@@ -167,11 +167,20 @@ struct {
 /* Counters. */
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-	__uint(max_entries, 1); /* limits.clients */
-	__type(key, struct edge53_addr);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* n_cpus * clients_per_cpu */
+	__type(key, __u32);
 	__type(value, struct edge53_client);
 } clients SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1); /* n_cpus << client_bucket_bits */
+	__type(key, __u32);
+	__type(value, struct edge53_client_bucket);
+} client_index SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -26,7 +26,7 @@ struct packet {
 	__u32 l4_off;
 	__u32 ip_len;	   /* IP header and what follows, bytes */
 	__u32 segment_len; /* the same for one segment of a GSO packet */
-	__u32 payload_len; /* UDP payload; 0 for TCP */
+	__u32 client_entry; /* as in a slot: set by admit_client() or find_flow() */
 	struct edge53_addr saddr;
 	struct edge53_addr daddr;
 	__u16 sport; /* host order */
@@ -49,6 +49,7 @@ struct packet {
 	__u8 tcp_header_len;
 	__u16 device;	      /* set by find_service() */
 	__u16 fragment_field; /* offset and more-fragments flag, as in IPv4 */
+	__u16 payload_len;    /* UDP payload; 0 for TCP */
 	__u32 fragment_id;
 	__u32 tcp_seq; /* host order */
 	__u32 tcp_ack;

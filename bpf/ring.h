@@ -75,6 +75,7 @@ static __always_inline enum edge53_reason ring_open(const struct packet *pkt,
 	smp_wmb();
 	slot->opened_us = now_us;
 	slot->flow = *flow;
+	slot->client_entry = pkt->client_entry;
 	smp_wmb();
 	WRITE_ONCE(slot->lap, lap << 1);
 	return GO_ON;
@@ -122,6 +123,7 @@ static __always_inline enum edge53_reason ring_find(struct packet *pkt, __u64 no
 		return EDGE53_REPLY_UNKNOWN;
 	smp_rmb();
 	*flow = slot->flow;
+	pkt->client_entry = slot->client_entry;
 	match->latency_us = ns_to_us(now_ns) - slot->opened_us;
 
 	id = flow->backend;

@@ -14,7 +14,7 @@
 
 #include "edge53_reasons.h"
 
-#define EDGE53_LAYOUT_VERSION 3
+#define EDGE53_LAYOUT_VERSION 4
 
 #define EDGE53_DNS_PORT 53
 
@@ -215,7 +215,8 @@ struct edge53_slot {
 	__u32 lap;
 	__u32 opened_us; /* CLOCK_MONOTONIC / 1024 ns, low 32 bits */
 	struct edge53_flow flow;
-	__u64 pad;
+	__u32 client_entry; /* where the CPU of the query counts its client: index in `clients` + 1; 0: nowhere */
+	__u32 pad;
 };
 
 #define EDGE53_SLOT_ANSWERED 1u
@@ -309,26 +310,46 @@ struct edge53_return_peer {
 	__u8 pad;
 };
 
-/* What is known of DNS messages and bytes that went to or came from one peer. Per CPU. */
+/*
+ * What is known of DNS messages and bytes that went to or came from one peer. Per CPU. What a plain query and its
+ * answer change comes first.
+ */
 struct edge53_traffic {
-	__u64 queries; /* UDP */
-	__u64 replies; /* UDP */
-	__u64 bytes_in;  /* IP bytes of queries and client TCP segments */
+	__u64 queries;	 /* UDP */
+	__u64 bytes_in;	 /* IP bytes of queries and client TCP segments */
+	__u64 replies;	 /* UDP */
 	__u64 bytes_out; /* IP bytes of replies and backend TCP segments */
+	__u64 noerror;
 	__u64 tcp_connections;
 	__u64 truncated; /* replies with TC=1 */
-	__u64 noerror;
 	__u64 nxdomain;
 	__u64 servfail;
 	__u64 refused;
 	__u64 other_rcode;
 };
 
-/* Map `clients`, per CPU, by client address. Sum over the CPUs; min of first and max of last. */
+/*
+ * Map `clients`: `geometry.clients` entries for each CPU, one CPU's after the other's, filled from the beginning. A
+ * client is counted by each CPU that sees it: sum over them, min of first and max of last.
+ */
 struct edge53_client {
+	struct edge53_addr address; /* all zero: unused */
+	__u64 last_seen_ns;	    /* CLOCK_MONOTONIC */
 	struct edge53_traffic traffic;
-	__u64 first_seen_ns; /* CLOCK_MONOTONIC; 0: never on this CPU */
-	__u64 last_seen_ns;
+	__u64 first_seen_ns;
+	__u64 sequence; /* odd while the entry changes hands */
+};
+
+/*
+ * Map `client_index`: 2^client_bucket_bits buckets for each CPU, which lead to its clients. A way is a part of the
+ * address's hash, and below it the number of the entry in the CPU's part of `clients`, from 1.
+ */
+#define EDGE53_CLIENT_WAYS 14
+
+struct edge53_client_bucket {
+	__u32 ways[EDGE53_CLIENT_WAYS]; /* from the front; 0: none from here on */
+	__u32 candidate;		/* hash of the newcomer that may take the place of one of them */
+	__u32 votes;			/* how far it is ahead of others */
 };
 
 /* Map `backend_counters`, per CPU, index as in `backends`. */
@@ -345,11 +366,13 @@ struct edge53_cpu_state {
 	__u64 next_slot;	    /* slots handed out on this CPU since the ring was made */
 	__u64 unanswered;	    /* of these, overwritten before a reply came */
 	__u64 overwritten_age_us;   /* age of the slot overwritten last */
-	__u64 clients_not_counted;  /* packets of clients that found no room in `clients` */
-	__u64 clients_full_until_ns; /* do not try to insert before */
-	__u64 refusals_since_ns;     /* begin of the second that is being counted */
-	__u64 refusals;		     /* RSTs and ICMP errors of our own in it */
-	__u64 refusals_suppressed;   /* not sent, for there were too many */
+	__u64 refusals_since_ns;    /* begin of the second that is being counted */
+	__u64 refusals;		    /* RSTs and ICMP errors of our own in it */
+	__u64 refusals_suppressed;  /* not sent, for there were too many */
+	__u64 clients_used;	    /* entries of this CPU's part of `clients` */
+	__u64 clients_evicted;	    /* entries that another client has got */
+	__u64 clients_not_counted;  /* packets of clients that had no entry */
+	struct edge53_traffic others; /* of these packets, and what evicted clients had */
 };
 
 /* Map `tcp_pool`, one entry. */
@@ -366,10 +389,10 @@ struct edge53_geometry {
 	__u32 n_cpus;	     /* possible CPUs, each with its own part of `slots` */
 	__u32 slots_per_cpu; /* power of two */
 	__u32 tcp_connections;
-	__u32 clients;
+	__u32 clients; /* for each CPU */
 	__u16 port_base;
 	__u8 port_bits; /* the edge's source ports are port_base .. port_base + 2^port_bits - 1 */
-	__u8 pad;
+	__u8 client_bucket_bits;
 	__u64 token_keys[4]; /* secret */
 	__u64 netns_cookie;
 };
@@ -387,6 +410,10 @@ _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_frontend) == 12, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
+_Static_assert(sizeof(struct edge53_client) == 128, "two cache lines");
+_Static_assert(__builtin_offsetof(struct edge53_client, traffic.tcp_connections) == 64,
+	       "a query and its reply change the first line only");
+_Static_assert(sizeof(struct edge53_client_bucket) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_conn) == 88, "layout");
 _Static_assert(sizeof(struct edge53_tuple) == 40, "layout");
 _Static_assert(sizeof(struct edge53_backend) == 72, "layout");

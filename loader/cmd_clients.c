@@ -21,13 +21,13 @@ static const struct field {
 	const char *title; /* of the column, and what --sort takes */
 	const char *key;   /* in JSON */
 	enum field_kind kind;
-	size_t offset; /* in struct state_client */
+	size_t offset; /* in struct edge53_client */
 } fields[] = {
 #define COUNT(title, name)                                                                         \
 	{                                                                                          \
-		title, #name, FIELD_COUNT, offsetof(struct state_client, counters.traffic.name)    \
+		title, #name, FIELD_COUNT, offsetof(struct edge53_client, traffic.name)    \
 	}
-	{ "CLIENT", "client", FIELD_ADDRESS, offsetof(struct state_client, address) },
+	{ "CLIENT", "client", FIELD_ADDRESS, offsetof(struct edge53_client, address) },
 	COUNT("QUERIES", queries),
 	COUNT("REPLIES", replies),
 	COUNT("BYTES-IN", bytes_in),
@@ -40,8 +40,8 @@ static const struct field {
 	COUNT("REFUSED", refused),
 	COUNT("OTHER", other_rcode),
 	{ "FIRST", "first_seen", FIELD_TIME,
-	  offsetof(struct state_client, counters.first_seen_ns) },
-	{ "LAST", "last_seen", FIELD_TIME, offsetof(struct state_client, counters.last_seen_ns) },
+	  offsetof(struct edge53_client, first_seen_ns) },
+	{ "LAST", "last_seen", FIELD_TIME, offsetof(struct edge53_client, last_seen_ns) },
 #undef COUNT
 };
 
@@ -133,12 +133,12 @@ static const struct argp clients_argp = {
 	       "seconds ago, in JSON they are Unix time.",
 };
 
-static const void *field_of(const struct state_client *client, const struct field *field)
+static const void *field_of(const struct edge53_client *client, const struct field *field)
 {
 	return (const char *)client + field->offset;
 }
 
-static __u64 number_of(const struct state_client *client, const struct field *field)
+static __u64 number_of(const struct edge53_client *client, const struct field *field)
 {
 	return *(const __u64 *)field_of(client, field);
 }
@@ -149,7 +149,7 @@ static int compare_clients(const void *a, const void *b, void *arg)
 	const struct field *field = arg;
 	int by_address = memcmp(a, b, sizeof(struct edge53_addr));
 
-	_Static_assert(offsetof(struct state_client, address) == 0, "compared as bytes");
+	_Static_assert(offsetof(struct edge53_client, address) == 0, "compared as bytes");
 	if (field->kind == FIELD_ADDRESS)
 		return -by_address;
 	if (number_of(a, field) != number_of(b, field))
@@ -165,7 +165,7 @@ static double seconds_now(clockid_t clock)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-static int set_cell(struct libscols_line *row, size_t f, const struct state_client *client,
+static int set_cell(struct libscols_line *row, size_t f, const struct edge53_client *client,
 		    double now)
 {
 	char text[ADDR_TEXT_LEN];
@@ -183,7 +183,7 @@ static int set_cell(struct libscols_line *row, size_t f, const struct state_clie
 	}
 }
 
-static int print_table(const struct state_client *clients, size_t n)
+static int print_table(const struct edge53_client *clients, size_t n)
 {
 	_cleanup_(output_tablep) struct libscols_table *table = NULL;
 	struct output_column columns[ARRAY_SIZE(fields)];
@@ -207,7 +207,7 @@ static int print_table(const struct state_client *clients, size_t n)
 	return scols_print_table(table);
 }
 
-static json_t *client_json(const struct state_client *client, double epoch)
+static json_t *client_json(const struct edge53_client *client, double epoch)
 {
 	json_t *o = json_object();
 
@@ -225,7 +225,7 @@ static json_t *client_json(const struct state_client *client, double epoch)
 	return o;
 }
 
-static int print_json(const struct state_client *clients, size_t n, __u64 not_counted)
+static int print_json(const struct edge53_client *clients, size_t n, __u64 not_counted)
 {
 	/* What CLOCK_REALTIME showed when CLOCK_MONOTONIC was zero. */
 	double epoch = seconds_now(CLOCK_REALTIME) - seconds_now(CLOCK_MONOTONIC);
@@ -244,7 +244,7 @@ int cmd_clients(int argc, char **argv)
 {
 	struct options options = { .sort = find_field("queries") };
 	_cleanup_(state_closep) struct state *state = NULL;
-	_cleanup_(freep) struct state_client *clients = NULL;
+	_cleanup_(freep) struct edge53_client *clients = NULL;
 	struct edge53_cpu_state totals;
 	size_t n = 0;
 	int r;

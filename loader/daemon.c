@@ -238,8 +238,8 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 }
 
 /*
- * One look in LOOK_AGAIN_US is regular, and makes room for clients. It takes ten times as long where there are
- * thousands of devices, so it comes after the one that a new device waits for.
+ * One look in LOOK_AGAIN_US is regular. It takes ten times as long where there are thousands of devices, so it
+ * comes after the one that a new device waits for.
  */
 static int look(struct daemon *d, bool strict)
 {
@@ -257,10 +257,8 @@ static int look(struct daemon *d, bool strict)
 	}
 	d->looked_at_us = now_us();
 	d->look_took_us = d->looked_at_us - begin_us;
-	if (is_due) {
+	if (is_due)
 		d->regular_at_us = begin_us;
-		dataplane_make_room(d->dataplane);
-	}
 	return r;
 }
 

@@ -14,7 +14,6 @@
 #include "geometry.h"
 #include "log.h"
 #include "pins.h"
-#include "state.h"
 #include "tables.h"
 #include "token.h"
 
@@ -43,7 +42,6 @@ struct dataplane {
 	struct tables *tables;
 	int programs[PROGRAM_COUNT];
 	bool is_pinned;
-	unsigned long long not_counted; /* packets of clients without room, at the last look */
 };
 
 /* --- geometry: what shapes the state ---------------------------------------------------------- */
@@ -60,8 +58,16 @@ static unsigned long long slots_bytes(const struct edge53_geometry *g)
 
 static unsigned long long clients_bytes(const struct edge53_geometry *g)
 {
-	return (unsigned long long)g->clients *
-	       (sizeof(struct edge53_addr) + g->n_cpus * sizeof(struct edge53_client));
+	return (unsigned long long)g->n_cpus * g->clients * sizeof(struct edge53_client) +
+	       ((unsigned long long)g->n_cpus << g->client_bucket_bits) *
+		       sizeof(struct edge53_client_bucket);
+}
+
+/* Four clients a bucket when all entries are used: then hardly any bucket has more than its ways. */
+static void set_clients(struct edge53_geometry *g, unsigned int clients)
+{
+	g->clients = clients;
+	g->client_bucket_bits = (__u8)log2_rounded_up((clients + 3) / 4);
 }
 
 /*
@@ -77,7 +83,7 @@ static void fit_memory(struct edge53_geometry *g)
 	while (slots_bytes(g) > bytes && g->slots_per_cpu > MIN_SLOTS_PER_CPU)
 		g->slots_per_cpu /= 2;
 	while (clients_bytes(g) > bytes && g->clients > MIN_CLIENTS)
-		g->clients /= 2;
+		set_clients(g, g->clients / 2);
 	if (g->slots_per_cpu != slots)
 		log_warning("limits.udp_slots: %u for each of %u possible CPUs take more than a quarter of the memory; using %u",
 			    slots, g->n_cpus, g->slots_per_cpu);
@@ -100,13 +106,13 @@ static int make_geometry(const struct config_limits *limits, struct edge53_geome
 		.n_cpus = (unsigned int)n_cpus,
 		.slots_per_cpu = limits->udp_slots,
 		.tcp_connections = limits->tcp_connections,
-		.clients = limits->clients,
 		.port_base = (__u16)limits->port_first,
 		.port_bits = (__u8)floor_log2(limits->port_last - limits->port_first + 1),
 		.netns_cookie = netns_cookie,
 	};
 	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys))
 		return -EIO;
+	set_clients(ret, limits->clients);
 	fit_memory(ret);
 	return 0;
 }
@@ -247,7 +253,10 @@ static int set_sizes(struct edge53_bpf *skel, const struct edge53_geometry *g)
 	if (!r)
 		r = bpf_map__set_max_entries(skel->maps.conn_by_tuple, 2 * g->tcp_connections);
 	if (!r)
-		r = bpf_map__set_max_entries(skel->maps.clients, g->clients);
+		r = bpf_map__set_max_entries(skel->maps.clients, g->n_cpus * g->clients);
+	if (!r)
+		r = bpf_map__set_max_entries(skel->maps.client_index,
+					     g->n_cpus << g->client_bucket_bits);
 	return r;
 }
 
@@ -526,44 +535,4 @@ int dataplane_sync_guard(struct dataplane *dp, const struct plan *plan,
 			 const struct attachments *attachments)
 {
 	return tables_sync_guard(dp->tables, plan, attachments);
-}
-
-static int by_last_seen(const void *a, const void *b)
-{
-	__u64 x = ((const struct state_client *)a)->counters.last_seen_ns;
-	__u64 y = ((const struct state_client *)b)->counters.last_seen_ns;
-
-	return x < y ? -1 : x > y;
-}
-
-/* Only a table that turned somebody away since the last call makes room: an eighth of it. */
-int dataplane_make_room(struct dataplane *dp)
-{
-	_cleanup_(state_closep) struct state *state = NULL;
-	_cleanup_(freep) struct state_client *clients = NULL;
-	struct edge53_cpu_state totals;
-	size_t n, n_evicted = 0;
-	int r;
-
-	/* What is pinned then is an earlier loader's, and maybe of another layout. */
-	if (!dp->is_pinned)
-		return 0;
-	r = state_open(&state);
-	if (!r)
-		r = state_cpu_totals(state, &totals);
-	if (r < 0 || totals.clients_not_counted == dp->not_counted)
-		return r;
-	dp->not_counted = totals.clients_not_counted;
-	r = state_clients(state, &clients, &n);
-	if (r < 0)
-		return r;
-	if (n < dp->geometry.clients - dp->geometry.clients / 8)
-		return 0;
-	qsort(clients, n, sizeof(*clients), by_last_seen);
-	for (size_t i = 0; i < n / 8; i++)
-		n_evicted += !bpf_map_delete_elem(bpf_map__fd(dp->skel->maps.clients),
-						  &clients[i].address);
-	log_info("limits.clients is %u and reached: the counters of %zu clients seen longest ago were dropped",
-		 dp->geometry.clients, n_evicted);
-	return 0;
 }

@@ -57,9 +57,6 @@ int dataplane_sync(struct dataplane *dataplane, const struct plan *plan,
 int dataplane_sync_guard(struct dataplane *dataplane, const struct plan *plan,
 			 const struct attachments *attachments);
 
-/* Evicts the clients seen longest ago, when the table turned others away since the last call. */
-int dataplane_make_room(struct dataplane *dataplane);
-
 /* The map whose pin says that the set of pinned maps is whole: pinned last, removed first. */
 #define DATAPLANE_COMMIT_RECORD "geometry"
 

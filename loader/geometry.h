@@ -26,6 +26,9 @@ static inline void geometry_fill_knobs(const struct edge53_geometry *geometry,
 	knobs->port_base = geometry->port_base;
 	knobs->port_bits = geometry->port_bits;
 	knobs->tcp_connections = geometry->tcp_connections;
+	knobs->clients_per_cpu = geometry->clients;
+	knobs->client_entry_bits = log2_rounded_up((__u64)geometry->clients + 1);
+	knobs->client_bucket_bits = geometry->client_bucket_bits;
 }
 
 #endif

@@ -16,6 +16,7 @@
 #include <bpf/libbpf.h>
 
 #include "../bpf/token.h"
+#include "clients.h"
 #include "geometry.h"
 #include "log.h"
 #include "pins.h"
@@ -57,8 +58,7 @@ static const struct map_shape {
 	[MAP_DEVICES] = { "devices", sizeof(__u32), sizeof(struct edge53_device), false },
 	[MAP_SLOTS] = { "slots", sizeof(__u32), sizeof(struct edge53_slot), true },
 	[MAP_CONNS] = { "conns", sizeof(__u32), sizeof(struct edge53_conn), true },
-	[MAP_CLIENTS] = { "clients", sizeof(struct edge53_addr), sizeof(struct edge53_client),
-			  false },
+	[MAP_CLIENTS] = { "clients", sizeof(__u32), sizeof(struct edge53_client), true },
 	[MAP_BACKEND_COUNTERS] = { "backend_counters", sizeof(__u32),
 				   sizeof(struct edge53_backend_counters), false },
 	[MAP_REASONS] = { "reasons", sizeof(__u32), sizeof(__u64), false },
@@ -194,8 +194,10 @@ static int check_geometry(const struct state *state)
 {
 	const struct edge53_geometry *g = &state->geometry;
 	__u64 n_slots = (__u64)g->n_cpus * g->slots_per_cpu;
+	__u64 n_clients = (__u64)g->n_cpus * g->clients;
 
 	if (n_slots && n_slots == state->maps[MAP_SLOTS].max_entries &&
+	    n_clients == state->maps[MAP_CLIENTS].max_entries &&
 	    g->tcp_connections <= state->maps[MAP_CONNS].max_entries && g->port_bits >= 1 &&
 	    g->port_bits <= 16)
 		return 0;
@@ -568,75 +570,19 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret)
 
 		ret->next_slot += v->next_slot;
 		ret->unanswered += v->unanswered;
-		ret->clients_not_counted += v->clients_not_counted;
 		ret->refusals_suppressed += v->refusals_suppressed;
+		ret->clients_used += v->clients_used;
+		ret->clients_evicted += v->clients_evicted;
+		ret->clients_not_counted += v->clients_not_counted;
+		add_counters((__u64 *)&ret->others, (const __u64 *)&v->others,
+			     sizeof(ret->others));
 		ret->overwritten_age_us =
 			min_nonzero(ret->overwritten_age_us, v->overwritten_age_us);
-		ret->clients_full_until_ns =
-			min_nonzero(ret->clients_full_until_ns, v->clients_full_until_ns);
 	}
 	return 0;
 }
 
-struct client_list {
-	const struct state *state;
-	struct state_client *clients;
-	size_t n;
-	size_t capacity;
-};
-
-static void sum_client(const struct edge53_client *values, size_t n_cpus, struct edge53_client *ret)
-{
-	memset(ret, 0, sizeof(*ret));
-	for (size_t cpu = 0; cpu < n_cpus; cpu++) {
-		const struct edge53_client *v = &values[cpu];
-
-		add_counters((__u64 *)&ret->traffic, (const __u64 *)&v->traffic,
-			     sizeof(ret->traffic));
-		ret->first_seen_ns = min_nonzero(ret->first_seen_ns, v->first_seen_ns);
-		if (v->last_seen_ns > ret->last_seen_ns)
-			ret->last_seen_ns = v->last_seen_ns;
-	}
-}
-
-static int append_client(const void *key, const void *value, void *arg)
-{
-	struct client_list *list = arg;
-	struct state_client *client;
-
-	if (list->n == list->capacity) {
-		size_t capacity = list->capacity ? list->capacity * 2 : BATCH_ENTRIES;
-		struct state_client *grown = reallocarray(list->clients, capacity, sizeof(*grown));
-
-		if (!grown)
-			return -ENOMEM;
-		list->clients = grown;
-		list->capacity = capacity;
-	}
-	client = &list->clients[list->n++];
-	memcpy(&client->address, key, sizeof(client->address));
-	sum_client(value, list->state->n_cpus, &client->counters);
-	return 0;
-}
-
-int state_clients(struct state *state, struct state_client **ret, size_t *ret_n)
-{
-	struct client_list list = { .state = state };
-	size_t stride = per_cpu_size(sizeof(struct edge53_client));
-	int r;
-
-	r = for_each_entry(&state->maps[MAP_CLIENTS], sizeof(struct edge53_addr),
-			   stride * state->n_cpus, append_client, &list);
-	if (r < 0) {
-		free(list.clients);
-		return r;
-	}
-	*ret = list.clients;
-	*ret_n = list.n;
-	return 0;
-}
-
-/* --- flows ------------------------------------------------------------------------------------ */
+/* --- arrays that are mapped ------------------------------------------------------------------- */
 
 struct mapping {
 	void *start;
@@ -661,6 +607,57 @@ static int map_array(const struct map *map, size_t value_size, struct mapping *r
 	ret->len = len;
 	return 0;
 }
+
+/* --- clients ---------------------------------------------------------------------------------- */
+
+/* Entries of a CPU's part that are used, the first ones. */
+static size_t count_used(const struct state *state, const struct edge53_cpu_state *cpus, size_t cpu)
+{
+	__u64 used = cpu < state->n_cpus ? cpus[cpu].clients_used : 0;
+
+	return used < state->geometry.clients ? used : state->geometry.clients;
+}
+
+static int copy_clients(const struct state *state, const struct edge53_cpu_state *cpus,
+			const struct edge53_client *shared, struct edge53_client **ret, size_t *ret_n)
+{
+	size_t capacity = 0, n = 0;
+	struct edge53_client *clients;
+
+	for (size_t cpu = 0; cpu < state->geometry.n_cpus; cpu++)
+		capacity += count_used(state, cpus, cpu);
+	clients = calloc(capacity + 1, sizeof(*clients)); /* never 0 bytes */
+	if (!clients)
+		return -ENOMEM;
+	for (size_t cpu = 0; cpu < state->geometry.n_cpus; cpu++)
+		for (size_t i = 0; i < count_used(state, cpus, cpu); i++)
+			n += clients_take(&shared[cpu * state->geometry.clients + i], &clients[n]);
+	*ret = clients;
+	*ret_n = n;
+	return 0;
+}
+
+int state_clients(struct state *state, struct edge53_client **ret, size_t *ret_n)
+{
+	_cleanup_(mapping_clear) struct mapping mapping = { 0 };
+	_cleanup_(freep) void *cpus = NULL;
+	size_t n;
+	int r;
+
+	r = read_per_cpu(state, MAP_CPU_STATE, 0, &cpus);
+	if (r < 0)
+		return r;
+	r = map_array(&state->maps[MAP_CLIENTS], sizeof(struct edge53_client), &mapping);
+	if (r < 0)
+		return r;
+	r = copy_clients(state, cpus, mapping.start, ret, &n);
+	if (r < 0)
+		return r;
+	*ret_n = clients_merge(*ret, n);
+	return 0;
+}
+
+/* --- flows ------------------------------------------------------------------------------------ */
 
 /* Copies a slot in use, whole; false: it is empty, or the dataplane is busy with it. */
 static bool take_slot(const struct edge53_slot *shared, struct edge53_slot *ret)

@@ -51,13 +51,8 @@ int state_walk_guard(struct state *state, state_guard_fn fn, void *arg);
 typedef int (*state_return_fn)(const struct edge53_return_key *key, unsigned int service, void *arg);
 int state_walk_returns(struct state *state, state_return_fn fn, void *arg);
 
-struct state_client {
-	struct edge53_addr address;
-	struct edge53_client counters; /* summed over the possible CPUs */
-};
-
-/* All clients, in no order; *ret is the caller's to free(). */
-int state_clients(struct state *state, struct state_client **ret, size_t *ret_n);
+/* All clients that are counted by name, each once, in no order; *ret is the caller's to free(). */
+int state_clients(struct state *state, struct edge53_client **ret, size_t *ret_n);
 
 /* Sums over the possible CPUs. */
 int state_backend_counters(struct state *state, unsigned int id, struct edge53_backend_counters *ret);

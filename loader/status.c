@@ -356,16 +356,15 @@ const char *path_text(const struct edge53_backend *backend)
 	return "tc";
 }
 
-/* A client takes its key, the kernel's element of about 48 bytes, and a value for each CPU. */
 struct memory memory_of(const struct edge53_geometry *g)
 {
-	__u64 per_client = sizeof(struct edge53_addr) + 48 + 8 +
-			   (__u64)g->n_cpus * sizeof(struct edge53_client);
+	__u64 n_buckets = (__u64)g->n_cpus << g->client_bucket_bits;
 
 	return (struct memory){
 		.slots_bytes = (__u64)g->n_cpus * g->slots_per_cpu * sizeof(struct edge53_slot),
 		.conns_bytes = (__u64)g->tcp_connections * sizeof(struct edge53_conn),
-		.clients_bytes = g->clients * per_client,
+		.clients_bytes = (__u64)g->n_cpus * g->clients * sizeof(struct edge53_client) +
+				 n_buckets * sizeof(struct edge53_client_bucket),
 	};
 }
 

@@ -89,7 +89,7 @@ const char *why_unusable(const struct status *status, unsigned int backend);
 /* How queries get to a backend. */
 const char *path_text(const struct edge53_backend *backend);
 
-/* How much memory the state takes; for clients about that. */
+/* How much memory the state takes. */
 struct memory {
 	__u64 slots_bytes;
 	__u64 conns_bytes;

@@ -80,6 +80,8 @@ struct fragment {
 	struct edge53_fragment value;
 };
 
+#define MODEL_CLIENTS 1024
+
 struct model {
 	const struct setup *setup;
 	struct edge53_slot slots[SLOTS_PER_CPU];
@@ -89,8 +91,9 @@ struct model {
 	__u64 hand;
 	struct fragment fragments[MODEL_FRAGMENTS];
 	unsigned n_fragments;
-	struct client clients[CLIENTS];
-	unsigned n_clients, n_not_counted;
+	struct client clients[MODEL_CLIENTS]; /* the first ones */
+	unsigned n_clients;
+	struct edge53_traffic all_clients;
 	__u64 reasons[SERVICE_COUNT][EDGE53_REASONS_PER_SERVICE];
 	struct edge53_traffic backends[MODEL_BACKENDS];
 	__u64 latencies[MODEL_BACKENDS];

@@ -381,6 +381,7 @@ void remember_fragment(struct model *model, const struct seen *seen, unsigned if
 
 /* --- counters --------------------------------------------------------------------------------- */
 
+/* Where the client is counted, besides the sum; NULL: this is one too many for the model. */
 static struct edge53_traffic *traffic_of(struct model *model, const struct edge53_addr *client)
 {
 	unsigned i = 0;
@@ -389,22 +390,25 @@ static struct edge53_traffic *traffic_of(struct model *model, const struct edge5
 		i++;
 	if (i < model->n_clients)
 		return &model->clients[i].traffic;
-	if (i == CLIENTS) {
-		model->n_not_counted++;
+	if (i == MODEL_CLIENTS)
 		return NULL;
-	}
 	model->clients[model->n_clients++].address = *client;
 	return &model->clients[i].traffic;
+}
+
+static void add_query(struct edge53_traffic *traffic, const struct seen *seen)
+{
+	traffic->queries += seen->protocol == PROTO_UDP;
+	traffic->bytes_in += seen->ip_len;
 }
 
 void count_client(struct model *model, const struct seen *seen)
 {
 	struct edge53_traffic *traffic = traffic_of(model, &seen->saddr);
 
-	if (!traffic)
-		return;
-	traffic->queries += seen->protocol == PROTO_UDP;
-	traffic->bytes_in += seen->ip_len;
+	if (traffic)
+		add_query(traffic, seen);
+	add_query(&model->all_clients, seen);
 }
 
 void count_connection(struct model *model, const struct edge53_flow *flow)
@@ -413,6 +417,7 @@ void count_connection(struct model *model, const struct edge53_flow *flow)
 
 	if (traffic)
 		traffic->tcp_connections++;
+	model->all_clients.tcp_connections++;
 	model->backends[flow->backend].tcp_connections++;
 }
 
@@ -459,6 +464,7 @@ void count_reply(struct model *model, const struct edge53_flow *flow, const stru
 
 	if (traffic)
 		add_reply(traffic, seen, ip);
+	add_reply(&model->all_clients, seen, ip);
 	add_reply(&model->backends[flow->backend], seen, ip);
 	model->latencies[flow->backend] += seen->protocol == PROTO_UDP && !is_later_fragment(seen);
 }

@@ -292,8 +292,8 @@ bool complain(const char *what, long long got, long long expected)
 static bool same_traffic(const char *who, const struct edge53_traffic *got,
 			 const struct edge53_traffic *expected)
 {
-	static const char *const names[] = { "queries", "replies", "bytes_in", "bytes_out",
-					     "tcp_connections", "truncated", "noerror", "nxdomain",
+	static const char *const names[] = { "queries", "bytes_in", "replies", "bytes_out",
+					     "noerror", "tcp_connections", "truncated", "nxdomain",
 					     "servfail", "refused", "other_rcode" };
 	const __u64 *g = (const __u64 *)got, *e = (const __u64 *)expected;
 	bool same = true;
@@ -329,7 +329,19 @@ bool same_counters(const struct counters *expected)
 	}
 	for (unsigned i = 0; i < 5; i++)
 		same &= same_traffic(clients[i], &got.clients[i], &expected->clients[i]);
+	same &= same_traffic("clients without an entry", &got.others, &expected->others);
+	same &= complain("packets without a client", got.n_not_counted, expected->n_not_counted);
+	same &= complain("clients that made room", got.n_evicted, expected->n_evicted);
 	return same & complain("number of clients", got.n_clients, expected->n_clients);
+}
+
+/* What a slot remembers leads to its client, if it remembers anything. */
+static bool is_entry_of(__u32 entry, const struct edge53_addr *client)
+{
+	if (!entry || !memcmp(&world_clients()[entry - 1].address, client, sizeof(*client)))
+		return true;
+	printf("      entry %u is another client's\n", entry);
+	return false;
 }
 
 bool same_slots(struct model *model)
@@ -344,6 +356,8 @@ bool same_slots(struct model *model)
 			/* Just taken: time and backend are the dataplane's choice. */
 			expected->opened_us = got[i].opened_us;
 			expected->flow.backend = got[i].flow.backend;
+			expected->client_entry = got[i].client_entry;
+			same &= is_entry_of(got[i].client_entry, &expected->flow.client);
 		}
 		if (!memcmp(&got[i], expected, sizeof(*expected)))
 			continue;

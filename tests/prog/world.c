@@ -58,10 +58,23 @@ static void set_knobs(struct edge53_knobs *knobs)
 	knobs->port_base = PORT_BASE;
 	knobs->port_bits = PORT_BITS;
 	knobs->tcp_connections = CONNS;
+	knobs->clients_per_cpu = CLIENTS;
+	knobs->client_entry_bits = CLIENT_ENTRY_BITS;
+	knobs->client_bucket_bits = CLIENT_BUCKET_BITS;
 	knobs->udp_timeout_us = UDP_TIMEOUT_S * SECONDS >> 10;
 	knobs->tcp_half_open_ns = TCP_HALF_OPEN_S * SECONDS;
 	knobs->tcp_idle_ns = TCP_IDLE_S * SECONDS;
 	knobs->tcp_closing_ns = TCP_CLOSING_S * SECONDS;
+}
+
+static size_t clients_size(void)
+{
+	return world.n_cpus * CLIENTS * sizeof(*world.clients);
+}
+
+static size_t client_index_size(void)
+{
+	return (world.n_cpus << CLIENT_BUCKET_BITS) * sizeof(*world.client_index);
 }
 
 static void *map_memory(const struct bpf_map *map, size_t size)
@@ -130,7 +143,8 @@ void world_create(void)
 	bpf_map__set_max_entries(world.skel->maps.slots, world_n_slots());
 	bpf_map__set_max_entries(world.skel->maps.conns, CONNS);
 	bpf_map__set_max_entries(world.skel->maps.conn_by_tuple, CONNS + 32);
-	bpf_map__set_max_entries(world.skel->maps.clients, CLIENTS);
+	bpf_map__set_max_entries(world.skel->maps.clients, world.n_cpus * CLIENTS);
+	bpf_map__set_max_entries(world.skel->maps.client_index, world.n_cpus << CLIENT_BUCKET_BITS);
 	r = edge53_bpf__load(world.skel);
 	if (r)
 		give_up("load", r);
@@ -138,6 +152,8 @@ void world_create(void)
 	make_return_peers();
 	world.slots = map_memory(world.skel->maps.slots, world_n_slots() * sizeof(*world.slots));
 	world.conns = map_memory(world.skel->maps.conns, CONNS * sizeof(*world.conns));
+	world.clients = map_memory(world.skel->maps.clients, clients_size());
+	world.client_index = map_memory(world.skel->maps.client_index, client_index_size());
 }
 
 void world_destroy(void)
@@ -266,6 +282,12 @@ static void put_service(__u32 id, const char *name, unsigned kind, unsigned flag
 	store_service(id, &service);
 }
 
+void world_forget_clients(void)
+{
+	memset(world.clients, 0, clients_size());
+	memset(world.client_index, 0, client_index_size());
+}
+
 static void forget_flows(void)
 {
 	__u32 zero = 0;
@@ -275,7 +297,7 @@ static void forget_flows(void)
 	memset(world.conns, 0, CONNS * sizeof(*world.conns));
 	empty(world.skel->maps.conn_by_tuple);
 	put(world.skel->maps.tcp_pool, &zero, &pool);
-	empty(world.skel->maps.clients);
+	world_forget_clients();
 	empty(world.skel->maps.fragments);
 	for (int i = 0; i < EDGE53_RETURN_MAPS; i++)
 		empty_fd(world.return_peers[i]);

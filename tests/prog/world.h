@@ -70,7 +70,9 @@ enum test_program {
 #define PORT_BASE 20000
 #define PORT_BITS 10
 #define CONNS 50
-#define CLIENTS 64
+#define CLIENTS 64 /* for each CPU */
+#define CLIENT_ENTRY_BITS 7
+#define CLIENT_BUCKET_BITS 4
 #define BACKENDS 7
 #define RETURN_PEERS 256
 
@@ -148,6 +150,8 @@ int world_map(const char *name);
 struct edge53_slot *world_slots(void); /* SLOTS_PER_CPU for each possible CPU */
 struct edge53_conn *world_conns(void);
 unsigned world_n_slots(void);
+void world_forget_clients(void);
+struct edge53_client *world_clients(void); /* CLIENTS for each possible CPU */
 /* The entry of `conns` that a client's connection holds, or -1. */
 int world_find_conn(const char *client, const char *asked, unsigned port,
 		    enum test_service service);
@@ -163,6 +167,8 @@ struct counters {
 	__u64 latencies[BACKENDS]; /* entries of the histogram */
 	struct edge53_traffic clients[5]; /* CLIENT, CLIENT_2, FRONTEND, all others, CLIENT6 */
 	unsigned n_clients;
+	struct edge53_traffic others; /* without an entry */
+	__u64 n_not_counted, n_evicted;
 };
 
 void world_read_counters(struct counters *counters);

@@ -6,6 +6,7 @@
 
 #include "world_state.h"
 
+#include "clients.h"
 #include "token.h"
 
 static __u32 token_of(unsigned n)
@@ -33,6 +34,11 @@ unsigned conn_port(unsigned n)
 struct edge53_slot *world_slots(void)
 {
 	return world.slots;
+}
+
+struct edge53_client *world_clients(void)
+{
+	return world.clients;
 }
 
 struct edge53_conn *world_conns(void)
@@ -104,27 +110,34 @@ static void add_counters(void *sum, const void *more, size_t size)
 		to[i] += from[i];
 }
 
+/* The entries of all CPUs in use, one client after the other: some may be in several CPUs' parts. */
 static void read_clients(struct counters *counters)
 {
-	int fd = bpf_map__fd(world.skel->maps.clients);
 	const struct edge53_addr known[] = { test_addr(CLIENT), test_addr(CLIENT_2),
 					     test_addr(FRONTEND), {}, test_addr(CLIENT6) };
-	struct edge53_client *values = calloc(world.n_cpus, sizeof(*values));
-	struct edge53_addr key;
+	struct edge53_client *clients = calloc(world.n_cpus * CLIENTS, sizeof(*clients));
+	size_t n = 0;
 
-	for (void *last = NULL; !bpf_map_get_next_key(fd, last, &key); last = &key) {
+	for (size_t i = 0; i < world.n_cpus * CLIENTS; i++)
+		n += clients_take(&world.clients[i], &clients[n]);
+	counters->n_clients = clients_merge(clients, n);
+	for (size_t i = 0; i < counters->n_clients; i++) {
 		unsigned at = 0;
 
-		while (at < 5 && memcmp(&known[at], &key, sizeof(key)))
+		while (at < 5 && memcmp(&known[at], &clients[i].address, sizeof(known[at])))
 			at++;
 		at = at < 5 ? at : 3;
-		bpf_map_lookup_elem(fd, &key, values);
-		counters->n_clients++;
-		for (unsigned cpu = 0; cpu < world.n_cpus; cpu++)
-			add_counters(&counters->clients[at], &values[cpu].traffic,
-				     sizeof(values[cpu].traffic));
+		add_counters(&counters->clients[at], &clients[i].traffic,
+			     sizeof(clients[i].traffic));
 	}
-	free(values);
+	free(clients);
+	for (unsigned cpu = 0; cpu < world.n_cpus; cpu++) {
+		struct edge53_cpu_state state = world_cpu_state(cpu);
+
+		add_counters(&counters->others, &state.others, sizeof(state.others));
+		counters->n_not_counted += state.clients_not_counted;
+		counters->n_evicted += state.clients_evicted;
+	}
 }
 
 void world_read_counters(struct counters *counters)

@@ -17,6 +17,8 @@ extern struct world {
 	unsigned n_cpus;
 	struct edge53_slot *slots;
 	struct edge53_conn *conns;
+	struct edge53_client *clients;
+	struct edge53_client_bucket *client_index;
 	int return_peers[EDGE53_RETURN_MAPS];
 	int under_test; /* a program array, for run_with_tag() */
 } world;

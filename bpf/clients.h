@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Who is counted by name: a table of our own, a part of it for each CPU (docs/architecture.md, "the counted
+ * clients"). A client that is known costs a line of `client_index` and one of `clients`.
+ *
+ * A newcomer gets an entry while there is one. After that it must be seen ADMISSION_VOTES times more than other newcomers
+ * of its bucket; then it takes the place of the client there that was seen longest ago. So a flood of forged
+ * sources does not push out those who are counted. Whoever has no entry is counted among `others`, and so is what
+ * a client had that made room: no packet is lost from the sum.
+ *
+ * Nothing here is atomic: a CPU writes its own part only. Readers take an entry whose sequence is even and the same
+ * afterwards.
+ */
+#ifndef EDGE53_CLIENTS_H
+#define EDGE53_CLIENTS_H
+
+#include "barrier.h"
+#include "client_hash.h"
+#include "maps.h"
+#include "packet.h"
+
+#define ADMISSION_VOTES 8
+
+/* Ways that are looked at together, without a branch between them. */
+#define WAYS_AT_ONCE 4
+
+static __always_inline struct edge53_cpu_state *this_cpu_state(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&cpu_state, &zero);
+}
+
+static __always_inline struct edge53_client_bucket *bucket_of(__u32 cpu, __u32 hash)
+{
+	__u32 index = (cpu << knobs.client_bucket_bits) + client_bucket(hash, knobs.client_bucket_bits);
+
+	return bpf_map_lookup_elem(&client_index, &index);
+}
+
+/* entry: from 1; 0: NULL. */
+static __always_inline struct edge53_client *client_at(__u32 entry)
+{
+	__u32 index = entry - 1;
+
+	return bpf_map_lookup_elem(&clients, &index);
+}
+
+/* The same by its number in a CPU's part, of which there may be none like that. */
+static __always_inline struct edge53_client *client_of_cpu(__u32 cpu, __u32 number)
+{
+	if (number - 1 >= knobs.clients_per_cpu)
+		return NULL;
+	return client_at(cpu * knobs.clients_per_cpu + number);
+}
+
+static __always_inline bool is_client(const struct edge53_client *client, __u64 high, __u64 low)
+{
+	const __u64 *halves = (const __u64 *)client->address.bytes;
+
+	return halves[0] == high && halves[1] == low;
+}
+
+/* Number of the entry that a way leads to. */
+static __always_inline __u32 way_number(__u32 way)
+{
+	return way & ((1u << knobs.client_entry_bits) - 1);
+}
+
+static __always_inline bool has_tag(__u32 way, __u32 hash)
+{
+	return !((way ^ client_tag(hash, knobs.client_entry_bits)) >> knobs.client_entry_bits);
+}
+
+/*
+ * The numbers in some ways that have the tag, ORed: nearly always there is one of them. A comparison instead would be a
+ * jump that nobody can foresee.
+ */
+static __always_inline __u32 guess_number(const __u32 *ways, __u32 n, __u32 hash)
+{
+	__u32 tag = client_tag(hash, knobs.client_entry_bits), number = 0;
+
+	for (__u32 i = 0; i < n; i++) {
+		__u64 differs = (ways[i] ^ tag) >> knobs.client_entry_bits;
+		__s64 none_if_same = (__s64)(differs - 1);
+
+		asm volatile("" : "+r"(none_if_same));
+		number |= ways[i] & (__u32)(none_if_same >> 63);
+	}
+	return way_number(number);
+}
+
+/* The entry of a client that is known; it may miss one, which settle_client() finds. */
+static __always_inline __u32 guess_entry(__u64 high, __u64 low)
+{
+	__u32 hash = client_hash(knobs.token_keys, high, low);
+	__u32 cpu = bpf_get_smp_processor_id(), number;
+	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
+
+	if (!bucket)
+		return 0;
+	number = guess_number(bucket->ways, WAYS_AT_ONCE, hash);
+	if (!number)
+		number = guess_number(bucket->ways + WAYS_AT_ONCE,
+				      EDGE53_CLIENT_WAYS - WAYS_AT_ONCE, hash);
+	return number - 1 < knobs.clients_per_cpu ? cpu * knobs.clients_per_cpu + number : 0;
+}
+
+/* --- newcomers -------------------------------------------------------------------------------- */
+
+/* An entry begins for this client. What it counted before must have been saved. */
+static __always_inline void begin_client(struct edge53_client *client, __u64 high, __u64 low,
+					 __u64 now_ns)
+{
+	__u64 *halves = (__u64 *)client->address.bytes;
+
+	WRITE_ONCE(client->sequence, client->sequence + 1);
+	smp_wmb();
+	halves[0] = high;
+	halves[1] = low;
+	__builtin_memset(&client->traffic, 0, sizeof(client->traffic));
+	client->first_seen_ns = now_ns;
+	client->last_seen_ns = now_ns;
+	smp_wmb();
+	WRITE_ONCE(client->sequence, client->sequence + 1);
+}
+
+static __always_inline void add_traffic(struct edge53_traffic *sum, const struct edge53_traffic *more)
+{
+	__u64 *to = (__u64 *)sum;
+	const __u64 *from = (const __u64 *)more;
+
+	for (__u32 i = 0; i < sizeof(*sum) / sizeof(*to); i++)
+		to[i] += from[i];
+}
+
+/* The way in a bucket whose client was seen longest ago; a bucket without any: 0, which is empty. */
+static __always_inline __u32 oldest_way(const struct edge53_client_bucket *bucket, __u32 cpu)
+{
+	__u64 oldest_ns = ~0ull;
+	__u32 oldest = 0;
+
+	for (__u32 i = 0; i < EDGE53_CLIENT_WAYS; i++) {
+		struct edge53_client *client = client_of_cpu(cpu, way_number(bucket->ways[i]));
+
+		if (!client)
+			break;
+		if (client->last_seen_ns < oldest_ns) {
+			oldest_ns = client->last_seen_ns;
+			oldest = i;
+		}
+	}
+	return oldest;
+}
+
+/* Gives the newcomer the entry of its bucket's oldest client. Returns it; 0: there is none. */
+static __always_inline __u32 evict_client(struct edge53_client_bucket *bucket,
+					  struct edge53_cpu_state *state, __u32 cpu, __u32 hash,
+					  __u64 high, __u64 low, __u64 now_ns)
+{
+	__u32 at = oldest_way(bucket, cpu), number;
+	struct edge53_client *client;
+
+	if (at >= EDGE53_CLIENT_WAYS)
+		return 0;
+	number = way_number(bucket->ways[at]);
+	client = client_of_cpu(cpu, number);
+	if (!client)
+		return 0;
+	add_traffic(&state->others, &client->traffic);
+	state->clients_evicted++;
+	begin_client(client, high, low, now_ns);
+	bucket->ways[at] = client_tag(hash, knobs.client_entry_bits) | number;
+	return cpu * knobs.clients_per_cpu + number;
+}
+
+/* The majority among those without an entry (Boyer and Moore): whether this one is it by now. */
+static __always_inline bool is_voted_in(struct edge53_client_bucket *bucket, __u32 hash)
+{
+	if (bucket->candidate == hash) {
+		bucket->votes++;
+	} else if (bucket->votes > 1) {
+		bucket->votes--;
+	} else {
+		bucket->candidate = hash;
+		bucket->votes = 1;
+	}
+	if (bucket->votes < ADMISSION_VOTES)
+		return false;
+	bucket->votes = 0;
+	return true;
+}
+
+/*
+ * What touch_client() could not do in a moment: finds the client for sure, or gives it an entry. Returns the
+ * entry; 0: it has none. A global function, so that the verifier looks at it once.
+ */
+__weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
+{
+	__u32 hash = client_hash(knobs.token_keys, high, low);
+	__u32 cpu = bpf_get_smp_processor_id(), number, i;
+	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
+	struct edge53_cpu_state *state = this_cpu_state();
+	struct edge53_client *client;
+
+	if (!bucket || !state)
+		return 0;
+	for (i = 0; i < EDGE53_CLIENT_WAYS; i++) {
+		if (!bucket->ways[i])
+			break;
+		if (!has_tag(bucket->ways[i], hash))
+			continue;
+		number = way_number(bucket->ways[i]);
+		client = client_of_cpu(cpu, number);
+		if (client && is_client(client, high, low))
+			return cpu * knobs.clients_per_cpu + number;
+	}
+	if (i < EDGE53_CLIENT_WAYS && state->clients_used < knobs.clients_per_cpu) {
+		number = ++state->clients_used;
+		client = client_of_cpu(cpu, number);
+		if (!client)
+			return 0;
+		begin_client(client, high, low, now_ns);
+		bucket->ways[i] = client_tag(hash, knobs.client_entry_bits) | number;
+		return cpu * knobs.clients_per_cpu + number;
+	}
+	return is_voted_in(bucket, hash) ? evict_client(bucket, state, cpu, hash, high, low, now_ns) : 0;
+}
+
+/* --- for the steps ---------------------------------------------------------------------------- */
+
+/* The client's entry on this CPU, and in *entry what recalls it; NULL and 0: it has none. */
+static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
+							  __u64 now_ns, __u32 *entry)
+{
+	const __u64 *halves = (const __u64 *)address->bytes;
+	__u64 high = halves[0], low = halves[1];
+	__u32 found = guess_entry(high, low);
+	struct edge53_client *client = client_at(found);
+
+	if (!client || !is_client(client, high, low)) {
+		found = settle_client(high, low, now_ns);
+		client = client_at(found);
+	}
+	*entry = found;
+	if (client)
+		client->last_seen_ns = now_ns;
+	return client;
+}
+
+/* The same by the entry it had a moment ago; NULL: it is another CPU's, or has another client by now. */
+static __always_inline struct edge53_client *
+recall_client(__u32 entry, const struct edge53_addr *address, __u64 now_ns)
+{
+	const __u64 *halves = (const __u64 *)address->bytes;
+	__u32 first = bpf_get_smp_processor_id() * knobs.clients_per_cpu;
+	struct edge53_client *client;
+
+	if (entry - 1 - first >= knobs.clients_per_cpu)
+		return NULL;
+	client = client_at(entry);
+	if (!client || !is_client(client, halves[0], halves[1]))
+		return NULL;
+	client->last_seen_ns = now_ns;
+	return client;
+}
+
+/* Where to count; who has no entry is one of the others. */
+static __always_inline struct edge53_traffic *client_traffic(struct edge53_client *client)
+{
+	struct edge53_cpu_state *cpu;
+
+	if (client)
+		return &client->traffic;
+	cpu = this_cpu_state();
+	if (!cpu)
+		return NULL;
+	cpu->clients_not_counted++;
+	return &cpu->others;
+}
+
+#endif
