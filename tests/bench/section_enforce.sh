@@ -10,7 +10,8 @@
 # `asker` has 512 queries under way, from 16,384 ports in turn, all of which it has asked from before anything is
 # counted, and looks at every byte of an answer; `answerer` does next to nothing. "none" is a client that asks
 # 10.77.0.1 of itself, the others ask 8.8.8.8. Way "cpu" is the CPU time of both programs, and of the kernel for
-# them, for one answer: a query's way is part of asker's write, an answer's way of answerer's send.
+# them, for one answer: a query's way is part of asker's write, an answer's way of answerer's send. Each has a CPU of its
+# own, and asker's is the one that limits.
 
 ENFORCE_CLIENT=10.77.0.11
 ENFORCE_CLIENT_MAC=02:00:00:00:00:0b    # nobody's: the stack at asker's end shall not look at the answers
@@ -22,11 +23,11 @@ enforce_candidates() { printf '%s\n' none edge53 nft; }
 enforce_measure() {
 	local server=$ENFORCE_ASKED resolver since
 	lab_up
-	need dig
+	need dig taskset
 	add_namespace host
 	"enforce_device_${1/-/_}"
 	# shellcheck disable=SC2153 # of lab.sh
-	spawn host answerer.log "$BENCH_BIN/answerer" "$RESOLVER"
+	spawn host answerer.log taskset -c "$(((BENCH_CPU + 1) % $(nproc)))" "$BENCH_BIN/answerer" "$RESOLVER"
 	resolver=$SPAWNED
 	wait_until 20 answers host "$RESOLVER" || fail 'answerer does not answer'
 	case $2 in
@@ -34,7 +35,7 @@ enforce_measure() {
 	*) enforce_up "$2" ;;
 	esac
 	since=$(cpu_ns "$resolver")
-	timed on "$ASKER_AT" "$BENCH_BIN/asker" "${ASKER_DEVICE[@]}" "$ENFORCE_CLIENT" "$server" 512 \
+	timed on "$ASKER_AT" taskset -c "$BENCH_CPU" "$BENCH_BIN/asker" "${ASKER_DEVICE[@]}" "$ENFORCE_CLIENT" "$server" 512 \
 		"$BENCH_SECONDS" >"$LAB_TMP/load.json"
 	load_result "$since" "$resolver"
 	[ "$2" != edge53 ] || through_edge53 host query_sent reply_sent
