@@ -333,11 +333,11 @@ struct edge53_traffic {
  * client is counted by each CPU that sees it: sum over them, min of first and max of last.
  */
 struct edge53_client {
-	struct edge53_addr address; /* all zero: unused */
-	__u64 last_seen_ns;	    /* CLOCK_MONOTONIC */
+	struct edge53_addr address;
+	__u64 last_seen_ns; /* CLOCK_MONOTONIC */
 	struct edge53_traffic traffic;
 	__u64 first_seen_ns;
-	__u64 sequence; /* odd while the entry changes hands */
+	__u64 sequence; /* 0: unused; odd while the entry changes hands */
 };
 
 /*

@@ -130,7 +130,8 @@ static const struct argp clients_argp = {
 	.options = option_table,
 	.parser = parse_option,
 	.doc = "Lists the clients seen since the dataplane was loaded. In the table FIRST and LAST are "
-	       "seconds ago, in JSON they are Unix time.",
+	       "seconds ago, in JSON they are Unix time. Clients that limits.clients leaves no entry for are "
+	       "the line `others'.",
 };
 
 static const void *field_of(const struct edge53_client *client, const struct field *field)
@@ -165,6 +166,17 @@ static double seconds_now(clockid_t clock)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
+static bool has_others(const struct edge53_cpu_state *totals)
+{
+	return totals->clients_not_counted || totals->clients_evicted;
+}
+
+/* The line of those who are not counted by name. */
+static bool is_others(const struct edge53_client *client)
+{
+	return !client->sequence;
+}
+
 static int set_cell(struct libscols_line *row, size_t f, const struct edge53_client *client,
 		    double now)
 {
@@ -173,8 +185,12 @@ static int set_cell(struct libscols_line *row, size_t f, const struct edge53_cli
 
 	switch (fields[f].kind) {
 	case FIELD_ADDRESS:
+		if (is_others(client))
+			return output_cell(row, f, "others");
 		return output_cell(row, f, "%s", addr_format(&client->address, text));
 	case FIELD_TIME:
+		if (is_others(client))
+			return output_cell(row, f, "-");
 		ago = now - number_of(client, &fields[f]) / 1e9;
 		return output_cell(row, f, "%.0fs", ago > 0 ? ago : 0);
 	default:
@@ -183,8 +199,20 @@ static int set_cell(struct libscols_line *row, size_t f, const struct edge53_cli
 	}
 }
 
-static int print_table(const struct edge53_client *clients, size_t n)
+static int add_row(struct libscols_table *table, const struct edge53_client *client, double now)
 {
+	struct libscols_line *row = scols_table_new_line(table, NULL);
+	int r = 0;
+
+	for (size_t f = 0; f < ARRAY_SIZE(fields) && !r; f++)
+		r = set_cell(row, f, client, now);
+	return r;
+}
+
+static int print_table(const struct edge53_client *clients, size_t n,
+		       const struct edge53_cpu_state *totals)
+{
+	struct edge53_client others = { .traffic = totals->others };
 	_cleanup_(output_tablep) struct libscols_table *table = NULL;
 	struct output_column columns[ARRAY_SIZE(fields)];
 	double now = seconds_now(CLOCK_MONOTONIC);
@@ -196,15 +224,11 @@ static int print_table(const struct edge53_client *clients, size_t n)
 	table = output_table(columns, ARRAY_SIZE(columns));
 	if (!table)
 		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct libscols_line *row = scols_table_new_line(table, NULL);
-
-		for (size_t f = 0; f < ARRAY_SIZE(fields) && !r; f++)
-			r = set_cell(row, f, &clients[i], now);
-		if (r)
-			return r;
-	}
-	return scols_print_table(table);
+	for (size_t i = 0; i < n && !r; i++)
+		r = add_row(table, &clients[i], now);
+	if (!r && has_others(totals))
+		r = add_row(table, &others, now);
+	return r ?: scols_print_table(table);
 }
 
 static json_t *client_json(const struct edge53_client *client, double epoch)
@@ -225,19 +249,34 @@ static json_t *client_json(const struct edge53_client *client, double epoch)
 	return o;
 }
 
-static int print_json(const struct edge53_client *clients, size_t n, __u64 not_counted)
+/* Those who are not counted by name have counts only. */
+static json_t *others_json(const struct edge53_cpu_state *totals)
+{
+	struct edge53_client others = { .traffic = totals->others };
+	json_t *o = json_object();
+
+	for (size_t f = 0; f < ARRAY_SIZE(fields); f++)
+		if (fields[f].kind == FIELD_COUNT)
+			output_put(&o, fields[f].key, json_integer(number_of(&others, &fields[f])));
+	return o;
+}
+
+static int print_json(const struct edge53_client *clients, size_t n,
+		      const struct edge53_cpu_state *totals)
 {
 	/* What CLOCK_REALTIME showed when CLOCK_MONOTONIC was zero. */
 	double epoch = seconds_now(CLOCK_REALTIME) - seconds_now(CLOCK_MONOTONIC);
 	struct output_list list;
+	json_t *end = json_object();
 	int r = 0;
 
+	output_put(&end, "others", others_json(totals));
+	output_put(&end, "packets_not_counted", json_integer(totals->clients_not_counted));
+	output_put(&end, "clients_evicted", json_integer(totals->clients_evicted));
 	output_list_begin(&list, "clients");
 	for (size_t i = 0; i < n && !r; i++)
 		r = output_list_item(&list, client_json(&clients[i], epoch));
-	return r
-		       ?: output_list_end(&list, json_pack("{s:I}", "packets_not_counted",
-							   (json_int_t)not_counted));
+	return r ?: output_list_end(&list, end);
 }
 
 int cmd_clients(int argc, char **argv)
@@ -262,12 +301,12 @@ int cmd_clients(int argc, char **argv)
 	if (options.top && options.top < n)
 		n = options.top;
 	if (options.as_json)
-		return output_finish(print_json(clients, n, totals.clients_not_counted),
-				     "the clients");
-	r = output_finish(print_table(clients, n), "the clients");
-	if (totals.clients_not_counted)
-		log_warning("%llu packets came from clients that found no room in the table: "
-			    "limits.clients is too small",
-			    (unsigned long long)totals.clients_not_counted);
+		return output_finish(print_json(clients, n, &totals), "the clients");
+	r = output_finish(print_table(clients, n, &totals), "the clients");
+	if (has_others(&totals))
+		log_warning("%llu packets of clients without an entry, and what %llu had that made room, are counted as others: limits.clients (%u for each CPU) is too small",
+			    (unsigned long long)totals.clients_not_counted,
+			    (unsigned long long)totals.clients_evicted,
+			    state_geometry(state)->clients);
 	return r;
 }

@@ -53,6 +53,7 @@ static json_t *ring_json(const struct status *status)
 	output_put(&o, "overwritten_age_seconds",
 		   json_real(totals.overwritten_age_us * 1024 / 1e9));
 	output_put(&o, "client_packets_not_counted", json_integer(totals.clients_not_counted));
+	output_put(&o, "clients_evicted", json_integer(totals.clients_evicted));
 	output_put(&o, "refusals_suppressed", json_integer(totals.refusals_suppressed));
 	return o;
 }

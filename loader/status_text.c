@@ -67,10 +67,10 @@ static void print_geometry(const struct edge53_geometry *g)
 {
 	struct memory memory = memory_of(g);
 
-	printf("geometry  %u CPUs x %u UDP slots, %u TCP connections, %u clients, ports %u-%u\n",
+	printf("geometry  %u CPUs x %u UDP slots, %u TCP connections, %u clients a CPU, ports %u-%u\n",
 	       g->n_cpus, g->slots_per_cpu, g->tcp_connections, g->clients, g->port_base,
 	       g->port_base + (1u << g->port_bits) - 1);
-	printf("memory    slots %.1f MiB, connections %.1f MiB, clients about %.1f MiB\n",
+	printf("memory    slots %.1f MiB, connections %.1f MiB, clients %.1f MiB\n",
 	       memory.slots_bytes / MIB, memory.conns_bytes / MIB, memory.clients_bytes / MIB);
 }
 
@@ -89,9 +89,10 @@ static int print_ring(const struct status *status)
 	if (totals.refusals_suppressed)
 		printf("refusals  %llu clients not told, for more than 1,000 a second and CPU had to be\n",
 		       (unsigned long long)totals.refusals_suppressed);
-	if (totals.clients_not_counted)
-		printf("clients   full: %llu packets of further clients not counted by client\n",
-		       (unsigned long long)totals.clients_not_counted);
+	if (totals.clients_not_counted || totals.clients_evicted)
+		printf("clients   full: %llu packets of clients without an entry, %llu clients made room\n",
+		       (unsigned long long)totals.clients_not_counted,
+		       (unsigned long long)totals.clients_evicted);
 	return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "cases.h"
+#include "client_hash.h"
 
 static bool expect(const struct path *path, const char *what, long long got, long long expected)
 {
@@ -94,8 +95,203 @@ static int more_clients_than_room(const struct path *path)
 	return !good;
 }
 
+/* As addresses of clients are numbered here; each fits into one bucket or another. */
+static const char *client_name(unsigned i, char name[16])
+{
+	snprintf(name, 16, "8.0.%u.%u", (8 + i / 250) & 0xff, 1 + i % 250);
+	return name;
+}
+
+static unsigned bucket_of(const char *client)
+{
+	struct edge53_addr addr = test_addr(client);
+	__u64 halves[2];
+
+	memcpy(halves, &addr, sizeof(halves));
+	return client_bucket(client_hash(world_knobs()->token_keys, halves[0], halves[1]),
+			     CLIENT_BUCKET_BITS);
+}
+
+static bool is_at(const struct edge53_client *entry, const char *client)
+{
+	struct edge53_addr addr = test_addr(client);
+
+	return !memcmp(&entry->address, &addr, sizeof(addr));
+}
+
+/* All entries of CPU 0 get a client, one query each. */
+static void fill_table(const struct path *path)
+{
+	char name[16];
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		ask(path, client_name(i, name), i);
+}
+
+/* The next address from `from` on that is a stranger to the full table and falls into the bucket. */
+static unsigned stranger_in(unsigned bucket, unsigned from)
+{
+	char name[16];
+
+	while (bucket_of(client_name(from, name)) != bucket)
+		from++;
+	return from;
+}
+
+/* Eight packets in a row: the last is counted for the client, which has the oldest one's entry. */
+static int voted_in(const struct path *path)
+{
+	struct edge53_client *clients = world_clients();
+	struct counters counters;
+	char name[16];
+	unsigned stranger;
+	bool good = true;
+
+	fill_table(path);
+	good &= expect(path, "the first client's entry", is_at(&clients[0], client_name(0, name)), 1);
+	clients[0].last_seen_ns = 1;
+	stranger = stranger_in(bucket_of(client_name(0, name)), CLIENTS);
+	client_name(stranger, name);
+	for (unsigned i = 1; i < 8; i++)
+		ask(path, name, i);
+	good &= expect(path, "not yet", is_at(&clients[0], name), 0);
+	ask(path, name, 8);
+	good &= expect(path, "has the entry", is_at(&clients[0], name), 1);
+	good &= expect(path, "its queries", clients[0].traffic.queries, 1);
+	world_read_counters(&counters);
+	good &= expect(path, "clients", counters.n_clients, CLIENTS);
+	good &= expect(path, "evicted", counters.n_evicted, 1);
+	good &= expect(path, "not counted", counters.n_not_counted, 7);
+	good &= expect(path, "others", counters.others.queries, 8);
+	good &= expect(path, "queries", counters.clients[3].queries, CLIENTS);
+	return !good;
+}
+
+/* Strangers that come in turns outvote each other. */
+static int not_voted_in(const struct path *path)
+{
+	struct counters counters;
+	unsigned strangers[3], bucket;
+	char name[16];
+
+	fill_table(path);
+	bucket = bucket_of(client_name(0, name));
+	strangers[0] = stranger_in(bucket, CLIENTS);
+	strangers[1] = stranger_in(bucket, strangers[0] + 1);
+	strangers[2] = stranger_in(bucket, strangers[1] + 1);
+	for (unsigned i = 0; i < 60; i++)
+		ask(path, client_name(strangers[i % 3], name), i);
+	world_read_counters(&counters);
+	return !(expect(path, "evicted", counters.n_evicted, 0) &
+		 expect(path, "others", counters.others.queries, 60) &
+		 expect(path, "queries", counters.clients[3].queries, CLIENTS));
+}
+
+/* Its query's slot still knows the entry, which is another client's by now. */
+static int reply_to_the_evicted(const struct path *path)
+{
+	struct edge53_client *clients = world_clients();
+	struct counters counters;
+	char name[16];
+	unsigned stranger;
+	bool good = true;
+
+	fill_table(path);
+	client_name(0, name);
+	ask(path, name, 1); /* query CLIENTS */
+	clients[0].last_seen_ns = 1;
+	stranger = stranger_in(bucket_of(name), CLIENTS);
+	client_name(stranger, name);
+	for (unsigned i = 0; i < 8; i++)
+		ask(path, name, i);
+	good &= expect(path, "has the entry", is_at(&clients[0], name), 1);
+	good &= expect(path, "verdict", answer(path, CLIENTS),
+		       verdict_of(path->reply, EDGE53_REPLY_SENT));
+	world_read_counters(&counters);
+	good &= expect(path, "replies of the newcomer", clients[0].traffic.replies, 0);
+	good &= expect(path, "replies of others", counters.others.replies, 1);
+	good &= expect(path, "queries of others", counters.others.queries, 2 + 7);
+	good &= expect(path, "queries of all", counters.others.queries + counters.clients[3].queries,
+		       CLIENTS + 9);
+	return !good;
+}
+
+/* The other CPU counts the reply in its own part; a sum is what is asked for. */
+static int other_cpu(const struct path *path)
+{
+	struct counters counters;
+	bool good = true;
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	ask(path, CLIENT, 1);
+	if (!world_use_cpu(1))
+		return 0;
+	answer(path, 0);
+	world_use_cpu(0);
+	world_read_counters(&counters);
+	good &= expect(path, "replies on CPU 0", world_clients()[0].traffic.replies, 0);
+	good &= expect(path, "replies on CPU 1", world_clients()[CLIENTS].traffic.replies, 1);
+	good &= expect(path, "clients", counters.n_clients, 1);
+	good &= expect(path, "queries", counters.clients[0].queries, 1);
+	good &= expect(path, "replies", counters.clients[0].replies, 1);
+	return !good;
+}
+
+#define MANY 640
+#define PACKETS 10000
+
+/* Ten times as many clients as entries, half of them answered: nobody has more than was sent, nothing is missing. */
+static int many_clients(const struct path *path)
+{
+	static unsigned sent[MANY], answered;
+	struct counters counters;
+	unsigned random = 1, n_wrong = 0;
+	char name[16];
+	bool good = true;
+
+	memset(sent, 0, sizeof(sent));
+	answered = 0;
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	for (unsigned i = 0; i < PACKETS; i++) {
+		unsigned client;
+
+		random = random * 1664525 + 1013904223;
+		client = random >> 31 ? (random >> 16) % MANY : (random >> 16) % 48;
+		ask(path, client_name(client, name), i & 0xffff);
+		sent[client]++;
+		/* XDP leaves to tc what looks like a partial checksum. */
+		if (random >> 8 & 1)
+			answered += answer(path, i) == verdict_of(path->reply, EDGE53_REPLY_SENT);
+	}
+	world_read_counters(&counters);
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		const struct edge53_client *entry = &world_clients()[i];
+
+		for (unsigned client = 0; client < MANY; client++)
+			if (is_at(entry, client_name(client, name)))
+				n_wrong += entry->traffic.queries > sent[client] ||
+					   entry->traffic.replies > entry->traffic.queries + 1;
+	}
+	good &= expect(path, "clients", counters.n_clients, CLIENTS);
+	good &= expect(path, "clients with too much", n_wrong, 0);
+	good &= expect(path, "queries", counters.clients[3].queries + counters.others.queries, PACKETS);
+	good &= expect(path, "replies", counters.clients[3].replies + counters.others.replies, answered);
+	good &= expect(path, "answered", answered > PACKETS / 3, 1);
+	good &= expect(path, "answers without an error",
+		       counters.clients[3].noerror + counters.others.noerror, answered);
+	good &= expect(path, "some have no entry", counters.n_not_counted > 0, 1);
+	good &= expect(path, "some made room", counters.n_evicted > 0, 1);
+	return !good;
+}
+
 const struct table count_tables[] = {
 	{ "latencies", latencies, XDP | TC_L2 },
 	{ "more clients than there is room for", more_clients_than_room, XDP | TC_L2 },
+	{ "clients, voted in", voted_in, XDP | TC_L2 },
+	{ "clients, not voted in", not_voted_in, XDP | TC_L2 },
+	{ "clients, a reply to the evicted", reply_to_the_evicted, XDP | TC_L2 },
+	{ "clients, another CPU", other_cpu, XDP | TC_L2 },
+	{ "clients, many", many_clients, XDP | TC_L2 },
 	{},
 };
