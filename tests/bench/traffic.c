@@ -313,6 +313,7 @@ int main(int argc, char **argv)
 	struct ends ends;
 
 	parse_options(argc, argv, &options);
+	warn_of_old_kernel();
 	attach_ends(&options, &ends);
 	if (options.warm_packets)
 		run_traffic(&options, &ends, options.warm_packets, &result);

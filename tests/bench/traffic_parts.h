@@ -60,6 +60,9 @@ void detach_ends(struct ends *ends);
 /* Fills the table of draws: client i is drawn as often as 1/rank tells, and ranks are strewn over i. */
 void draw_zipf(__u32 *table, unsigned int clients);
 
+/* Says so if this kernel makes the generator lose packets. */
+void warn_of_old_kernel(void);
+
 /* Sends, waits until what was sent has come or will not come, and says what was counted. */
 void run_traffic(const struct options *options, struct ends *ends, unsigned long packets,
 		 struct result *result);

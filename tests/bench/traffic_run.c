@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Sending: one thread a CPU, each a BPF_PROG_TEST_RUN with live frames; and counting. */
+/*
+ * Sending: one thread a CPU, each a BPF_PROG_TEST_RUN with live frames; and counting.
+ *
+ * The kernel processes a batch before it makes the next: the softirqs that it raises run as soon as they may. Before
+ * Linux 6.5 they do not once ksoftirqd has been woken (the revert of 4cd13c21b207, "softirq: Let ksoftirqd do its
+ * job"), and batch after batch goes into a veth's ring of 256 until it gets the CPU.
+ */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <dirent.h>
@@ -14,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -308,6 +315,17 @@ static void run_generators(const struct options *options, struct ends *ends, uns
 		result->cpu_seconds += generators[i].cpu_seconds / n;
 	}
 	pthread_barrier_destroy(&start);
+}
+
+void warn_of_old_kernel(void)
+{
+	struct utsname name;
+	unsigned int major, minor;
+
+	if (!uname(&name) && sscanf(name.release, "%u.%u", &major, &minor) == 2 &&
+	    (major < 6 || (major == 6 && minor < 5)))
+		warnx("Linux %s, before 6.5, lets queues overflow: losses are the generator's",
+		      name.release);
 }
 
 void run_traffic(const struct options *options, struct ends *ends, unsigned long packets,

@@ -9,14 +9,17 @@ set -eu -o pipefail
 . "$(dirname "$0")/../bench/lab_bench.sh"
 
 BENCH_BIN=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/tests/bench
-PACKETS=100000
+PACKETS=${QUICK:+16000}
+PACKETS=${PACKETS:-100000}
+WRONG=$((PACKETS / 100)) # one of 100
+RIGHT=$((PACKETS - WRONG))
 
 # send OPTIONS...: by routing alone, so that the backend is who is asked.
 send() { send_service --service "$BACKEND:31053" "$@"; }
 send_service() {
 	timeout 120 "$BENCH_BIN/traffic" --client-ns "/run/netns/$LAB_ID-gen" --client-dev gen0 \
 		--backend-ns "/run/netns/$LAB_ID-backend" --backend-dev back0 --edge-mac "$(mac_of edge uplink0)" \
-		--way round-trip --packets $PACKETS "$@"
+		--way round-trip --warm 1024 --packets "$PACKETS" "$@"
 }
 
 # numbers RESULT NAME...: of the JSON object, in a line.
@@ -49,7 +52,11 @@ refused() {
 	expect "$1" contains "$said" 'they are not the same'
 }
 
+# Before, the generator goes on while ksoftirqd has packets to process, and rings overflow: traffic_run.c.
+since_6_5() { printf '%s\n' 6.5 "$(uname -r)" | sort -CV; }
+
 need nft
+since_6_5 || skip "traffic loses packets by itself on Linux $(uname -r), before 6.5"
 lab_up
 lab_bench
 candidate_up routing
@@ -61,11 +68,11 @@ done
 expect_numbers 'one way' "$PACKETS $PACKETS 0 0 0" "$counts" --way query
 
 mistreat "ip daddr $BACKEND numgen inc mod 100 0 drop"
-expect_numbers 'one query of 100 is lost' "$PACKETS 99000 99000 1000 0" "$counts"
-expect_numbers 'one way, one query of 100 is lost' "$PACKETS 99000 0 1000 0" "$counts" --way query
+expect_numbers 'one query of 100 is lost' "$PACKETS $RIGHT $RIGHT $WRONG 0" "$counts"
+expect_numbers 'one way, one query of 100 is lost' "$PACKETS $RIGHT 0 $WRONG 0" "$counts" --way query
 
 mistreat "ip saddr $BACKEND numgen inc mod 100 0 drop"
-expect_numbers 'one reply of 100 is lost' "$PACKETS $PACKETS 99000 1000 0" "$counts"
+expect_numbers 'one reply of 100 is lost' "$PACKETS $PACKETS $RIGHT $WRONG 0" "$counts"
 
 mistreat 'ip saddr 100.64.0.0/10 numgen inc mod 10 0 drop'
 expect_numbers 'one of 10 well-behaved is lost' "$((PACKETS / 16)) $((PACKETS * 9 / 160))" \
@@ -75,14 +82,14 @@ expect_numbers 'one of 10 well-behaved is lost' "$((PACKETS / 16)) $((PACKETS * 
 mistreat "ip saddr $BACKEND numgen inc mod 100 0 @th,64,16 set 4660"
 result=$(send) || fail 'wrong IDs: traffic failed'
 strange=$(numbers "$result" strange)
-expect "wrong IDs: $result" test "$strange" -gt 990 -a "$strange" -le 1000
+expect "wrong IDs: $result" test "$strange" -gt $((WRONG - 10)) -a "$strange" -le $WRONG
 
 mistreat "ip saddr $BACKEND numgen inc mod 100 0 udp dport set 4"
-expect_numbers 'a reply to another port' "$PACKETS 99000 1000 1000" 'arrived answered lost strange'
+expect_numbers 'a reply to another port' "$PACKETS $RIGHT $WRONG $WRONG" 'arrived answered lost strange'
 
 mistreat "ip daddr $BACKEND numgen inc mod 100 0 udp checksum set 4"
-expect_numbers 'a wrong checksum, not looked at' $PACKETS answered
-expect_numbers 'a wrong checksum' "99000 1000" 'answered strange' --verify
+expect_numbers 'a wrong checksum, not looked at' "$PACKETS" answered
+expect_numbers 'a wrong checksum' "$RIGHT $WRONG" 'answered strange' --verify
 
 # The ends compare more than how many: as many may still be others.
 mistreat "ip daddr $BACKEND numgen inc mod 100 0 dup to $BACKEND device down0"
