@@ -115,10 +115,27 @@ static int add_measurement(struct report *report, const json_t *line)
 	return 0;
 }
 
+/* Said once, however many rounds it was so in. */
+static bool is_known_omission(const struct report *report, const json_t *line)
+{
+	for (size_t i = 0; i < report->n_omissions; i++) {
+		const struct omission *o = &report->omissions[i];
+
+		if (!strcmp(o->section, text_of(line, "section")) &&
+		    !strcmp(o->workload, text_of(line, "workload")) &&
+		    !strcmp(o->candidate, text_of(line, "candidate")) &&
+		    o->is_failure == !!json_object_get(line, "failed"))
+			return true;
+	}
+	return false;
+}
+
 static int add_omission(struct report *report, const json_t *line)
 {
 	bool is_failure = json_object_get(line, "failed");
 
+	if (is_known_omission(report, line))
+		return 0;
 	if (array_grow(&report->omissions, report->n_omissions, sizeof(*report->omissions)))
 		return -ENOMEM;
 	report->omissions[report->n_omissions++] = (struct omission){

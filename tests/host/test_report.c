@@ -276,18 +276,18 @@ static void nonsense_is_an_error(void **state)
 	}
 }
 
-static void omissions_are_kept(void **state)
+static void omissions_are_kept_once(void **state)
 {
+#define OMITTED(candidate, round, why)                                                             \
+	"{\"section\":\"sockets\",\"workload\":\"w\",\"candidate\":\"" candidate "\","             \
+	"\"round\":" #round "," why "}\n"
+	static const char text[] = OMITTED("dnsdist", 1, "\"skipped\":\"not installed\"")
+		OMITTED("direct", 1, "\"failed\":\"status 1\"")
+			OMITTED("direct", 2, "\"failed\":\"status 1\"");
 	struct report report;
 
 	(void)state;
-	assert_int_equal(
-		read_text("{\"section\":\"sockets\",\"workload\":\"w\",\"candidate\":\"dnsdist\","
-			  "\"round\":1,\"skipped\":\"not installed\"}\n"
-			  "{\"section\":\"sockets\",\"workload\":\"w\",\"candidate\":\"direct\","
-			  "\"round\":2,\"failed\":\"status 1\"}\n",
-			  &report),
-		0);
+	assert_int_equal(read_text(text, &report), 0);
 	assert_int_equal(report.n_figures, 0);
 	assert_int_equal(report.n_omissions, 2);
 	assert_false(report.omissions[0].is_failure);
@@ -329,7 +329,7 @@ int main(void)
 		cmocka_unit_test(losses_are_of_what_matters),
 		cmocka_unit_test(goals_are_reached_or_not),
 		cmocka_unit_test(nonsense_is_an_error),
-		cmocka_unit_test(omissions_are_kept),
+		cmocka_unit_test(omissions_are_kept_once),
 		cmocka_unit_test(quantities_are_short),
 	};
 
