@@ -112,7 +112,7 @@ devices_measure_storm() {
 devices_measure_memory() {
 	case $1 in
 	udp-slot) devices_map_bytes 65536 1048576 %s 16384 65536 ;;
-	tcp-connection) devices_map_bytes 4096 32768 65536 %s 65536 ;;
+	tcp-connection) devices_map_bytes 2048 16384 65536 %s 65536 ;;
 	client) devices_map_bytes 16384 262144 65536 16384 %s ;;
 	device) devices_device_bytes ;;
 	esac
