@@ -14,7 +14,8 @@
 #include <linux/types.h>
 
 /* high, low: the halves of the address as words in network order. */
-static inline __attribute__((always_inline)) __u32 client_hash(const volatile __u64 keys[4], __u64 high, __u64 low)
+static inline __attribute__((always_inline)) __u32 client_hash(const volatile __u64 keys[4],
+							       __u64 high, __u64 low)
 {
 	__u64 x;
 

@@ -33,7 +33,8 @@ static __always_inline struct edge53_cpu_state *this_cpu_state(void)
 
 static __always_inline struct edge53_client_bucket *bucket_of(__u32 cpu, __u32 hash)
 {
-	__u32 index = (cpu << knobs.client_bucket_bits) + client_bucket(hash, knobs.client_bucket_bits);
+	__u32 index =
+		(cpu << knobs.client_bucket_bits) + client_bucket(hash, knobs.client_bucket_bits);
 
 	return bpf_map_lookup_elem(&client_index, &index);
 }
@@ -125,7 +126,8 @@ static __always_inline void begin_client(struct edge53_client *client, __u64 hig
 	WRITE_ONCE(client->sequence, client->sequence + 1);
 }
 
-static __always_inline void add_traffic(struct edge53_traffic *sum, const struct edge53_traffic *more)
+static __always_inline void add_traffic(struct edge53_traffic *sum,
+					const struct edge53_traffic *more)
 {
 	__u64 *to = (__u64 *)sum;
 	const __u64 *from = (const __u64 *)more;
@@ -224,7 +226,8 @@ __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 		bucket->ways[i] = client_tag(hash, knobs.client_entry_bits) | number;
 		return cpu * knobs.clients_per_cpu + number;
 	}
-	return is_voted_in(bucket, hash) ? evict_client(bucket, state, cpu, hash, high, low, now_ns) : 0;
+	return is_voted_in(bucket, hash) ? evict_client(bucket, state, cpu, hash, high, low, now_ns)
+					 : 0;
 }
 
 /* --- for the steps ---------------------------------------------------------------------------- */

@@ -39,16 +39,14 @@ static struct edge53_addr first_of_24(__u32 i)
 
 static struct edge53_addr by_64(__u32 i)
 {
-	return (struct edge53_addr){
-		.bytes = { 0x20, 0x01, 0x0d, 0xb8, i >> 24, i >> 16, i >> 8, i, [15] = 1 }
-	};
+	return (struct edge53_addr){ .bytes = { 0x20, 0x01, 0x0d, 0xb8, i >> 24, i >> 16, i >> 8,
+						i, [15] = 1 } };
 }
 
 static struct edge53_addr of_one_64(__u32 i)
 {
-	return (struct edge53_addr){
-		.bytes = { 0x20, 0x01, 0x0d, 0xb8, [12] = i >> 24, i >> 16, i >> 8, i }
-	};
+	return (struct edge53_addr){ .bytes = { 0x20, 0x01, 0x0d, 0xb8, [12] = i >> 24, i >> 16,
+						i >> 8, i } };
 }
 
 static __u32 hash_of(const __u64 keys[4], const struct edge53_addr *addr)
@@ -79,8 +77,9 @@ static void addresses_are_spread(void **state)
 			}
 			for (unsigned i = 0; i < N_BUCKETS; i++) {
 				empty += !loads[i];
-				beyond += loads[i] > EDGE53_CLIENT_WAYS ? loads[i] - EDGE53_CLIENT_WAYS
-									: 0;
+				beyond += loads[i] > EDGE53_CLIENT_WAYS
+						  ? loads[i] - EDGE53_CLIENT_WAYS
+						  : 0;
 			}
 			assert_true(empty < N_BUCKETS / 20); /* at random: e^-4, one of 55 */
 			assert_true(beyond < N_CLIENTS / 1000);
