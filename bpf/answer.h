@@ -29,7 +29,7 @@ enum answer {
 static __always_inline bool is_within_budget(void)
 {
 	struct edge53_cpu_state *cpu = this_cpu_state();
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = clock_ns();
 
 	if (!cpu)
 		return false;
@@ -66,8 +66,8 @@ static __always_inline int send_back(struct __sk_buff *skb, const struct packet 
 	if (!drop_priority_tag(skb))
 		return TC_ACT_SHOT;
 	if (pkt->l3_off) {
-		__builtin_memcpy(eth.h_dest, pkt->eth_src, ETH_ALEN);
-		__builtin_memcpy(eth.h_source, pkt->eth_dst, ETH_ALEN);
+		mac_copy(eth.h_dest, pkt->eth_src);
+		mac_copy(eth.h_source, pkt->eth_dst);
 		eth.h_proto = pkt->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
 		if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0))
 			return TC_ACT_SHOT;

@@ -62,8 +62,8 @@ static __always_inline void add_reply(struct edge53_traffic *traffic, const stru
 	}
 }
 
-/* A query that passed its checks, whatever becomes of it. Of its own, for the stack of the caller. */
-static __noinline enum edge53_reason admit_client(struct packet *pkt, __u64 now_ns)
+/* A query that passed its checks, whatever becomes of it. */
+static __always_inline enum edge53_reason admit_plain_client(struct packet *pkt, __u64 now_ns)
 {
 	struct edge53_client *client = touch_client(&pkt->saddr, now_ns, &pkt->client_entry);
 	struct edge53_traffic *traffic = client_traffic(client);
@@ -71,6 +71,12 @@ static __noinline enum edge53_reason admit_client(struct packet *pkt, __u64 now_
 	if (traffic)
 		add_query(traffic, pkt, pkt->ip_len);
 	return GO_ON;
+}
+
+/* Of its own, for the stack of the caller. */
+static __noinline enum edge53_reason admit_client(struct packet *pkt, __u64 now_ns)
+{
+	return admit_plain_client(pkt, now_ns);
 }
 
 /* ip_len: as the client sent it. */
@@ -134,10 +140,10 @@ traffic_of_reply(const struct packet *pkt, const struct edge53_flow *flow, __u64
 	return client_traffic(client);
 }
 
-/* Counts a reply that was sent, and says what it was. Of its own, for the stack of the caller. */
-static __noinline enum edge53_reason count_reply(const struct packet *pkt,
-						 const struct edge53_flow *flow, __u32 latency_us,
-						 __u64 now_ns)
+/* Counts a reply that was sent, and says what it was. */
+static __always_inline enum edge53_reason count_udp_reply(const struct packet *pkt,
+							  const struct edge53_flow *flow,
+							  __u32 latency_us, __u64 now_ns)
 {
 	__u32 backend = flow->backend;
 	struct edge53_backend_counters *counters = bpf_map_lookup_elem(&backend_counters, &backend);
@@ -145,13 +151,34 @@ static __noinline enum edge53_reason count_reply(const struct packet *pkt,
 
 	if (traffic)
 		add_reply(traffic, pkt);
-	if (counters)
+	if (counters) {
 		add_reply(&counters->traffic, pkt);
-	if (pkt->l4proto != IPPROTO_UDP)
-		return EDGE53_TCP_REPLY_SENT;
-	if (counters)
-		counters->latency[latency_bucket(latency_us)]++;
+		if (flow->flags & EDGE53_FLOW_TIMED)
+			counters->latency[latency_bucket(latency_us)]++;
+	}
 	return EDGE53_REPLY_SENT;
+}
+
+static __always_inline enum edge53_reason
+count_tcp_reply(const struct packet *pkt, const struct edge53_flow *flow, __u64 now_ns)
+{
+	struct edge53_traffic *client = traffic_of_reply(pkt, flow, now_ns);
+	struct edge53_traffic *backend = backend_traffic(flow->backend);
+
+	if (client)
+		add_reply(client, pkt);
+	if (backend)
+		add_reply(backend, pkt);
+	return EDGE53_TCP_REPLY_SENT;
+}
+
+/* Of its own, for the stack of the caller. */
+static __noinline enum edge53_reason count_reply(const struct packet *pkt,
+						 const struct edge53_flow *flow, __u32 latency_us,
+						 __u64 now_ns)
+{
+	return pkt->l4proto == IPPROTO_UDP ? count_udp_reply(pkt, flow, latency_us, now_ns)
+					   : count_tcp_reply(pkt, flow, now_ns);
 }
 
 /* A later fragment of a reply: bytes, and no reply of its own. */

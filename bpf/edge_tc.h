@@ -31,7 +31,7 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 
 	if (!pkt)
 		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_edge_service(pkt, &svc)
 	   ?: check_and_admit(pkt, now_ns, is_counted)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
@@ -56,7 +56,7 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_flow(pkt, now_ns, &reply)
 	   ?: check_origin(pkt, &reply)
 	   ?: translate_reply(&reply.flow, &rw)
@@ -87,7 +87,7 @@ __weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_fragment(pkt, now_ns, &flow)
 	   ?: translate_reply(&flow, &rw)
 	   ?: route_reply(pkt, &flow, &rw)

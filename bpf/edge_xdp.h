@@ -4,6 +4,7 @@
 #define EDGE53_EDGE_XDP_H
 
 #include "parse.h"
+#include "plain_xdp.h"
 #include "proxy_xdp.h"
 #include "rewrite_xdp.h"
 #include "service.h"
@@ -22,17 +23,6 @@ static __always_inline bool may_need_checksum(const struct packet *pkt,
 {
 	return svc->flags & EDGE53_SERVICE_IPV6_BACKENDS && !pkt->is_ipv6 &&
 	       pkt->l4proto == IPPROTO_UDP && !pkt->l4_check;
-}
-
-static __always_inline bool fits_with_header(const struct packet *pkt,
-					     const struct edge53_service *svc)
-{
-	__u32 flag = pkt->l4proto == IPPROTO_TCP ? EDGE53_SERVICE_PROXY_TCP
-						 : EDGE53_SERVICE_PROXY_UDP;
-	__u32 len = svc->flags & flag ? proxy_len(pkt->is_ipv6) : 0;
-
-	return pkt->ip_len + len <= svc->query_mtu &&
-	       (!svc->max_udp_payload || pkt->payload_len + len <= svc->max_udp_payload);
 }
 
 static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
@@ -55,7 +45,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (!pkt)
 		return XDP_PASS;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_edge_service(pkt, &svc)
 	   ?: check_query(pkt)
 	   ?: admit_client(pkt, now_ns)
@@ -90,7 +80,7 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (!pkt)
 		return XDP_PASS;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_flow(pkt, now_ns, &reply)
 	   ?: check_origin(pkt, &reply)
 	   ?: translate_reply(&reply.flow, &rw)
@@ -129,7 +119,10 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
 static __always_inline int edge_in_xdp(struct xdp_md *ctx)
 {
 	struct packet pkt = {};
+	int verdict = plain_xdp(ctx);
 
+	if (verdict != NOT_PLAIN)
+		return verdict;
 	if (parse_xdp(ctx, &pkt))
 		return XDP_PASS;
 	if (pkt.dport == EDGE53_DNS_PORT)

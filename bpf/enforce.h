@@ -25,7 +25,7 @@ __weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_enforce_service(pkt, &svc)
 	   ?: apply_policy(pkt, svc)
 	   ?: check_query(pkt)
@@ -57,7 +57,7 @@ __weak __noinline int enforce_fragment(struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	fragment = recall_fragment(pkt, bpf_ktime_get_ns());
+	fragment = recall_fragment(pkt, clock_ns());
 	if (fragment && fragment->is_refused) {
 		pkt->service = fragment->flow.service;
 		why = EDGE53_FRAGMENT_REFUSED;
@@ -92,7 +92,7 @@ __weak __noinline int enforce_reply(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_flow(pkt, now_ns, &reply)
 	   ?: check_client_device(pkt, &reply.flow)
 	   ?: translate_reply(&reply.flow, &rw)
@@ -112,7 +112,7 @@ __weak __noinline int enforce_reply_fragment(struct __sk_buff *skb, struct packe
 
 	if (!pkt)
 		return TC_GO_ON;
-	now_ns = bpf_ktime_get_ns();
+	now_ns = clock_ns();
 	why = find_fragment(pkt, now_ns, &flow)
 	   ?: translate_reply(&flow, &rw)
 	   ?: rewrite_fragment_skb(skb, pkt, &rw)

@@ -28,7 +28,7 @@ static __always_inline void make_fragment_key(const struct packet *pkt,
 __weak __noinline int remember_first_fragment(const struct packet *pkt,
 					      const struct edge53_flow *flow)
 {
-	struct edge53_fragment fragment = { .seen_ns = bpf_ktime_get_ns(), .is_refused = !flow };
+	struct edge53_fragment fragment = { .seen_ns = clock_ns(), .is_refused = !flow };
 	struct edge53_fragment_key key;
 
 	if (!pkt)

@@ -130,7 +130,7 @@ static __always_inline enum edge53_reason find_client_of_error(struct packet *pk
 							       struct rewrite *rw)
 {
 	struct reply_flow reply = {};
-	__u64 now_ns = bpf_ktime_get_ns();
+	__u64 now_ns = clock_ns();
 	enum edge53_reason why = find_flow(pkt, now_ns, &reply)
 			      ?: (is_edge ? check_origin(pkt, &reply) :
 					    check_client_device(pkt, &reply.flow))

@@ -28,6 +28,13 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct edge53_revision);
+} revision SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, EDGE53_MAX_SERVICES);
 	__type(key, __u32);
 	__type(value, struct edge53_service);
@@ -107,6 +114,15 @@ struct {
 	__type(key, __u32);
 	__type(value, struct edge53_loader);
 } loader SEC(".maps");
+
+/* What was looked up already. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EDGE53_SEEN_FRONTENDS);
+	__type(key, __u32);
+	__type(value, struct edge53_seen_frontend);
+} seen_frontends SEC(".maps");
 
 /* Flows. */
 

@@ -13,6 +13,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
+#include "clock.h"
 #include "dns.h"
 #include "edge53_abi.h"
 #include "shift.h"
@@ -161,6 +162,17 @@ static __always_inline bool is_fragment(const struct packet *pkt)
 static __always_inline bool is_beyond_xdp(const struct packet *pkt)
 {
 	return is_fragment(pkt) || (pkt->is_ipv6 && pkt->l4_off != pkt->l3_off + IPV6_HEADER_LEN);
+}
+
+/* By halfwords: of addresses that need not be aligned, memcpy() moves single bytes. */
+static __always_inline void mac_copy(void *to, const void *from)
+{
+	__u16 *x = to;
+	const __u16 *y = from;
+
+	x[0] = y[0];
+	x[1] = y[1];
+	x[2] = y[2];
 }
 
 static __always_inline bool mac_equal(const __u8 *a, const __u8 *b)

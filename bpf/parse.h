@@ -43,6 +43,16 @@ static __always_inline void make_readable(struct bytes *b, __u32 len)
 	}
 }
 
+static __always_inline void read_dns_header(const __be16 *words, struct dns_header *dns)
+{
+	dns->id = bpf_ntohs(words[0]);
+	dns->flags = bpf_ntohs(words[1]);
+	dns->questions = bpf_ntohs(words[2]);
+	dns->answers = bpf_ntohs(words[3]);
+	dns->authorities = bpf_ntohs(words[4]);
+	dns->additionals = bpf_ntohs(words[5]);
+}
+
 static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struct packet *pkt)
 {
 	struct udphdr *udp = b->data + (pkt->l4_off & L4_OFF_MASK);
@@ -71,12 +81,7 @@ static __always_inline enum edge53_reason parse_udp(const struct bytes *b, struc
 		pkt->has_bad_length = true;
 		return GO_ON;
 	}
-	pkt->dns.id = bpf_ntohs(dns[0]);
-	pkt->dns.flags = bpf_ntohs(dns[1]);
-	pkt->dns.questions = bpf_ntohs(dns[2]);
-	pkt->dns.answers = bpf_ntohs(dns[3]);
-	pkt->dns.authorities = bpf_ntohs(dns[4]);
-	pkt->dns.additionals = bpf_ntohs(dns[5]);
+	read_dns_header(dns, &pkt->dns);
 	return GO_ON;
 }
 
@@ -245,8 +250,8 @@ static __always_inline enum edge53_reason parse_packet(struct bytes *b, __u32 l3
 		if ((void *)(eth + 1) > b->data_end)
 			return EDGE53_NOT_OURS;
 		protocol = eth->h_proto;
-		__builtin_memcpy(pkt->eth_dst, eth->h_dest, ETH_ALEN);
-		__builtin_memcpy(pkt->eth_src, eth->h_source, ETH_ALEN);
+		mac_copy(pkt->eth_dst, eth->h_dest);
+		mac_copy(pkt->eth_src, eth->h_source);
 	}
 	if (protocol == bpf_htons(ETH_P_IP))
 		return parse_ipv4(b, pkt);

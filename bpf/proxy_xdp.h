@@ -171,10 +171,19 @@ static __always_inline enum edge53_reason put_header_tcp(struct xdp_md *ctx,
 }
 
 /* Afterwards the packet is one that came with the header. */
+static __always_inline void note_header(struct packet *pkt)
+{
+	__u32 len = proxy_len(pkt->is_ipv6);
+
+	pkt->ip_len += len;
+	pkt->segment_len += len;
+	if (pkt->l4proto == IPPROTO_UDP)
+		pkt->payload_len += len;
+}
+
 __weak __noinline int put_header_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	enum edge53_reason why;
-	__u32 len;
 
 	if (!pkt)
 		return EDGE53_NOT_WRITABLE;
@@ -182,14 +191,22 @@ __weak __noinline int put_header_xdp(struct xdp_md *ctx, struct packet *pkt)
 		why = put_header_tcp(ctx, pkt);
 	else
 		why = pkt->is_ipv6 ? put_header_udp6(ctx, pkt) : put_header_udp4(ctx, pkt);
-	if (why)
-		return why;
-	len = proxy_len(pkt->is_ipv6);
-	pkt->ip_len += len;
-	pkt->segment_len += len;
-	if (pkt->l4proto == IPPROTO_UDP)
-		pkt->payload_len += len;
-	return GO_ON;
+	if (!why)
+		note_header(pkt);
+	return why;
+}
+
+static __always_inline enum edge53_reason proxy_udp4_xdp(struct xdp_md *ctx, struct packet *pkt,
+							 const struct rewrite *rw)
+{
+	enum edge53_reason why;
+
+	if (!rw->puts_header)
+		return GO_ON;
+	why = put_header_udp4(ctx, pkt);
+	if (!why)
+		note_header(pkt);
+	return why;
 }
 
 /* --- the numbers ------------------------------------------------------------------------------ */

@@ -54,7 +54,7 @@ __weak __noinline int note_peer(const struct packet *pkt, __u64 now_ns)
 	key.client_port = pkt->sport;
 	key.server_port = pkt->dport;
 	peer.service = pkt->service;
-	__builtin_memcpy(peer.dmac, pkt->eth_src, ETH_ALEN);
+	mac_copy(peer.dmac, pkt->eth_src);
 	bpf_map_update_elem(peers, &key, &peer, BPF_ANY);
 	return 0;
 }
@@ -79,7 +79,7 @@ static __always_inline int return_in(struct __sk_buff *skb, __u32 l3_off)
 	service = find_return_port(skb, peek.dport, peek.l4proto, false);
 	if (!service || parse_skb(skb, l3_off, &pkt) || !take_tunnel(&pkt, *service))
 		return TC_GO_ON;
-	note_peer(&pkt, bpf_ktime_get_ns());
+	note_peer(&pkt, clock_ns());
 	return finish_skb(&pkt, EDGE53_RETURN_NOTED, TC_GO_ON);
 }
 
@@ -88,7 +88,7 @@ static __always_inline int return_in(struct __sk_buff *skb, __u32 l3_off)
 static __always_inline bool is_noted_lately(const struct packet *pkt,
 					    const struct edge53_return_peer *peer)
 {
-	__u64 age_ns = bpf_ktime_get_ns() - peer->seen_ns;
+	__u64 age_ns = clock_ns() - peer->seen_ns;
 
 	/* It may be of another CPU and a little later than now. */
 	return (__s64)age_ns <
@@ -115,7 +115,7 @@ __weak __noinline int find_peer(const struct packet *pkt, struct edge53_flow *fl
 	if (!peer || !is_noted_lately(pkt, peer))
 		return EDGE53_NOT_OURS;
 	flow->service = peer->service;
-	__builtin_memcpy(flow->client_mac, peer->dmac, ETH_ALEN);
+	mac_copy(flow->client_mac, peer->dmac);
 	return GO_ON;
 }
 
@@ -133,8 +133,8 @@ static __always_inline enum edge53_reason route_return(struct packet *pkt,
 	rw->ifindex = to->ifindex;
 	rw->is_ipv6 = pkt->is_ipv6;
 	rw->to_ethernet = to->is_ethernet;
-	__builtin_memcpy(rw->dmac, flow->client_mac, ETH_ALEN);
-	__builtin_memcpy(rw->smac, to->smac, ETH_ALEN);
+	mac_copy(rw->dmac, flow->client_mac);
+	mac_copy(rw->smac, to->smac);
 	return GO_ON;
 }
 
@@ -172,7 +172,7 @@ __weak __noinline int return_fragment(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	why = find_fragment(pkt, bpf_ktime_get_ns(), &flow)
+	why = find_fragment(pkt, clock_ns(), &flow)
 	   ?: route_return(pkt, &flow, &rw)
 	   ?: send_return(skb, pkt, &rw, &verdict);
 	return finish_skb(pkt, why, verdict);

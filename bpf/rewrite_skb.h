@@ -240,8 +240,8 @@ static __always_inline enum edge53_reason send_reply_skb(struct __sk_buff *skb,
 		if (why)
 			return why;
 		eth.h_proto = rw->is_ipv6 ? bpf_htons(ETH_P_IPV6) : bpf_htons(ETH_P_IP);
-		__builtin_memcpy(eth.h_dest, rw->dmac, ETH_ALEN);
-		__builtin_memcpy(eth.h_source, rw->smac, ETH_ALEN);
+		mac_copy(eth.h_dest, rw->dmac);
+		mac_copy(eth.h_source, rw->smac);
 		if (bpf_skb_store_bytes(skb, 0, &eth, sizeof(eth), 0))
 			return EDGE53_NOT_WRITABLE;
 	}

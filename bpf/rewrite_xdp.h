@@ -8,8 +8,8 @@
 
 static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewrite *rw)
 {
-	__builtin_memcpy(eth->h_dest, rw->dmac, ETH_ALEN);
-	__builtin_memcpy(eth->h_source, rw->smac, ETH_ALEN);
+	mac_copy(eth->h_dest, rw->dmac);
+	mac_copy(eth->h_source, rw->smac);
 }
 
 /* A change of family is for XDP when there is no checksum to make. */
@@ -103,6 +103,14 @@ static __always_inline enum edge53_reason write_l4_xdp(struct xdp_md *ctx, const
 			udp->check = csum_replace(udp->check, diff) ?: 0xffff;
 	}
 	return GO_ON;
+}
+
+static __always_inline enum edge53_reason
+rewrite_same_family_xdp(struct xdp_md *ctx, const struct packet *pkt, const struct rewrite *rw)
+{
+	__u64 addresses = diff_addresses(pkt, rw);
+
+	return write_ip_xdp(ctx, pkt, rw, addresses) ?: write_l4_xdp(ctx, pkt, rw, addresses);
 }
 
 __weak __noinline int rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,

@@ -17,10 +17,12 @@
 #include "service.h"
 #include "token.h"
 
-/* CLOCK_MONOTONIC in units of 1,024 ns, which this project calls us; wraps after 73 minutes. */
-static __always_inline __u32 ns_to_us(__u64 ns)
+/* The first may be exact, and then a tick ahead of the second. */
+static __always_inline __u32 us_between(__u32 from_us, __u32 to_us)
 {
-	return (__u32)(ns >> 10);
+	__s32 us = to_us - from_us;
+
+	return us > 0 ? us : 0;
 }
 
 static __always_inline void note_overwritten(struct edge53_cpu_state *cpu, __u32 word,
@@ -30,55 +32,65 @@ static __always_inline void note_overwritten(struct edge53_cpu_state *cpu, __u32
 		return;
 	if (!(word & EDGE53_SLOT_ANSWERED))
 		cpu->unanswered++;
-	cpu->overwritten_age_us = now_us - slot->opened_us;
+	cpu->overwritten_age_us = us_between(slot->opened_us, now_us);
 }
 
-/*
- * Takes the next slot of this CPU for a query and fills *flow, of which backend is chosen here.
- * *token: source port offset << 16 | DNS ID to send the query with.
- */
-static __always_inline enum edge53_reason ring_open(const struct packet *pkt,
-						    const struct edge53_service *svc, __u64 now_ns,
-						    struct edge53_flow *flow, __u32 *token)
+/* The slot that the next query on this CPU gets, and what follows from it. */
+struct ring_turn {
+	struct edge53_cpu_state *cpu;
+	struct edge53_slot *slot;
+	__u32 lap;
+	__u32 token; /* source port offset << 16 | DNS ID to send the query with */
+	__u8 backend;
+};
+
+/* Takes nothing yet. */
+static __always_inline enum edge53_reason
+ring_next(const struct packet *pkt, const struct edge53_service *svc, struct ring_turn *turn)
 {
 	struct edge53_cpu_state *cpu = this_cpu_state();
-	__u32 n, index, lap, now_us = ns_to_us(now_ns);
-	struct edge53_slot *slot;
+	__u32 n, index;
 
 	if (!cpu)
 		return EDGE53_NO_BACKEND;
 	n = cpu->next_slot % knobs.slots_per_cpu;
-	lap = (__u32)(cpu->next_slot / knobs.slots_per_cpu) + 1;
 	index = bpf_get_smp_processor_id() * knobs.slots_per_cpu + n;
-	slot = bpf_map_lookup_elem(&slots, &index);
-	if (!slot)
+	turn->cpu = cpu;
+	turn->slot = bpf_map_lookup_elem(&slots, &index);
+	if (!turn->slot)
 		return EDGE53_NO_BACKEND;
-	*token = token_encode(&knobs, lap << knobs.slot_bits | index);
+	turn->lap = (__u32)(cpu->next_slot / knobs.slots_per_cpu) + 1;
+	turn->token = token_encode(&knobs, turn->lap << knobs.slot_bits | index);
+	turn->backend = svc->picks[pkt->is_ipv6 & 1].udp[turn->token % EDGE53_PICKS];
+	return turn->backend ? GO_ON : no_backend(svc);
+}
 
-	flow->backend = svc->picks[pkt->is_ipv6 & 1].udp[*token % EDGE53_PICKS];
-	if (!flow->backend)
-		return no_backend(svc);
-	cpu->next_slot++;
-	flow->client = pkt->saddr;
-	flow->asked = pkt->daddr;
-	flow->client_port = pkt->sport;
-	flow->client_id = pkt->dns.id;
-	flow->device = pkt->device;
-	flow->service = pkt->service;
-	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
-	flow->flags = 0;
-	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
-		note_flow_flags(pkt, flow);
+/* Exactly timed is one query a tick. That of the flow is noted in it. */
+static __always_inline __u32 time_query(struct edge53_cpu_state *cpu, __u64 now_ns,
+					struct edge53_flow *flow)
+{
+	if (cpu->timed_at_ns == now_ns)
+		return ns_to_us(now_ns);
+	cpu->timed_at_ns = now_ns;
+	flow->flags |= EDGE53_FLOW_TIMED;
+	return clock_us();
+}
 
-	note_overwritten(cpu, READ_ONCE(slot->lap), slot, now_us);
+/* Takes the slot for a query. */
+static __always_inline void ring_open(const struct packet *pkt, const struct ring_turn *turn,
+				      __u64 now_ns, struct edge53_flow *flow)
+{
+	struct edge53_slot *slot = turn->slot;
+
+	turn->cpu->next_slot++;
+	note_overwritten(turn->cpu, READ_ONCE(slot->lap), slot, ns_to_us(now_ns));
 	WRITE_ONCE(slot->lap, 0);
 	smp_wmb();
-	slot->opened_us = now_us;
+	slot->opened_us = time_query(turn->cpu, now_ns, flow);
 	slot->flow = *flow;
 	slot->client_entry = pkt->client_entry;
 	smp_wmb();
-	WRITE_ONCE(slot->lap, lap << 1);
-	return GO_ON;
+	WRITE_ONCE(slot->lap, turn->lap << 1);
 }
 
 /* Whether the packet comes from where the query went. */
@@ -124,7 +136,8 @@ static __always_inline enum edge53_reason ring_find(struct packet *pkt, __u64 no
 	smp_rmb();
 	*flow = slot->flow;
 	pkt->client_entry = slot->client_entry;
-	match->latency_us = ns_to_us(now_ns) - slot->opened_us;
+	match->latency_us =
+		(flow->flags & EDGE53_FLOW_TIMED ? clock_us() : ns_to_us(now_ns)) - slot->opened_us;
 
 	id = flow->backend;
 	*backend = bpf_map_lookup_elem(&backends, &id);

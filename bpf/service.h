@@ -21,12 +21,46 @@ static __always_inline bool is_edge_port(__u16 port)
 	return (__u32)(port - knobs.port_base) < 1u << knobs.port_bits;
 }
 
+/* Of its own, for the stack of the caller. Notes what it finds. */
+static __noinline const struct edge53_frontend *
+look_up_frontend(__u32 ifindex, const struct edge53_addr *address,
+		 struct edge53_seen_frontend *seen, __u32 now)
+{
+	struct edge53_frontend_key key = { .ifindex = ifindex, .address = *address };
+	const struct edge53_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
+
+	if (frontend && seen) {
+		seen->key = key;
+		seen->frontend = *frontend;
+		seen->revision = now;
+	}
+	return frontend;
+}
+
+/* A hash table costs more than the few frontends of a host need. */
+static __always_inline const struct edge53_frontend *find_frontend(__u32 ifindex,
+								   const struct edge53_addr *address)
+{
+	struct edge53_addr copy = *address; /* no pointer to a packet in registers may get out */
+	const __u32 *word = (const __u32 *)copy.bytes;
+	__u32 zero = 0, n, now;
+	struct edge53_seen_frontend *seen;
+	const struct edge53_revision *current = bpf_map_lookup_elem(&revision, &zero);
+
+	n = ((ifindex ^ word[0] ^ word[1] ^ word[2] ^ word[3]) * 0x9e3779b1u) >> 26;
+	seen = bpf_map_lookup_elem(&seen_frontends, &n);
+	now = current ? current->frontends : 0;
+	if (seen && now && seen->revision == now && seen->key.ifindex == ifindex &&
+	    addr_equal(&seen->key.address, &copy))
+		return &seen->frontend;
+	return look_up_frontend(ifindex, &copy, now ? seen : NULL, now);
+}
+
 static __always_inline enum edge53_reason take_frontend(struct packet *pkt,
 							const struct edge53_addr *address,
 							const struct edge53_service **svc)
 {
-	struct edge53_frontend_key key = { .ifindex = pkt->ifindex, .address = *address };
-	const struct edge53_frontend *frontend = bpf_map_lookup_elem(&frontends, &key);
+	const struct edge53_frontend *frontend = find_frontend(pkt->ifindex, address);
 	__u32 id;
 
 	if (!frontend)

@@ -310,7 +310,7 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	flow->client_port = pkt->sport;
 	flow->device = pkt->device;
 	flow->service = pkt->service;
-	__builtin_memcpy(flow->client_mac, pkt->eth_src, ETH_ALEN);
+	mac_copy(flow->client_mac, pkt->eth_src);
 	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
 		note_flow_flags(pkt, flow);
 
@@ -416,7 +416,7 @@ static __always_inline struct edge53_conn *tcp_find_by_client(const struct packe
 static __always_inline void note_neighbour(struct edge53_conn *conn, const struct packet *pkt)
 {
 	conn->flow.device = pkt->device;
-	__builtin_memcpy(conn->flow.client_mac, pkt->eth_src, ETH_ALEN);
+	mac_copy(conn->flow.client_mac, pkt->eth_src);
 }
 
 static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)

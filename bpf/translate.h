@@ -24,30 +24,78 @@ struct query_flow {
 	bool is_new_connection;
 };
 
+static __always_inline void fill_flow(const struct packet *pkt, __u8 backend, struct edge53_flow *flow)
+{
+	flow->client = pkt->saddr;
+	flow->asked = pkt->daddr;
+	flow->client_port = pkt->sport;
+	flow->client_id = pkt->dns.id;
+	flow->device = pkt->device;
+	flow->service = pkt->service;
+	flow->backend = backend;
+	mac_copy(flow->client_mac, pkt->eth_src);
+	flow->flags = 0;
+}
+
+/* Of *rw only the shift is filled. */
+static __always_inline void begin_query(const struct packet *pkt, const struct edge53_service *svc,
+					struct query_flow *query, struct rewrite *rw)
+{
+	__builtin_memset(&rw->shift, 0, sizeof(rw->shift));
+	query->dns_id = 0;
+	query->max_udp_payload = 0;
+	query->is_new_connection = false;
+	if (pkt->l4proto == IPPROTO_UDP && svc->flags & EDGE53_SERVICE_PROXY_UDP) {
+		rw->shift.len = proxy_len(pkt->is_ipv6);
+		query->max_udp_payload = svc->max_udp_payload;
+	}
+}
+
+static __always_inline void use_turn(const struct packet *pkt, const struct ring_turn *turn,
+				     __u64 now_ns, struct query_flow *query)
+{
+	ring_open(pkt, turn, now_ns, &query->flow);
+	query->snat_port = knobs.port_base + (turn->token >> TOKEN_ID_BITS);
+	query->dns_id = turn->token;
+}
+
 /* Of *rw only the shift is filled. */
 static __noinline enum edge53_reason open_flow(const struct packet *pkt,
 					       const struct edge53_service *svc, __u64 now_ns,
 					       struct query_flow *query, struct rewrite *rw)
 {
+	struct ring_turn turn;
 	enum edge53_reason why;
-	__u32 token;
 
-	query->dns_id = 0;
-	query->max_udp_payload = 0;
-	__builtin_memset(&rw->shift, 0, sizeof(rw->shift));
+	begin_query(pkt, svc, query, rw);
 	if (pkt->l4proto == IPPROTO_TCP)
 		return tcp_flow_of_client(pkt, svc, now_ns, &query->flow, &query->snat_port,
 					  &query->is_new_connection, &rw->shift);
-	query->is_new_connection = false;
-	if (svc->flags & EDGE53_SERVICE_PROXY_UDP) {
-		rw->shift.len = proxy_len(pkt->is_ipv6);
-		query->max_udp_payload = svc->max_udp_payload;
-	}
-	why = ring_open(pkt, svc, now_ns, &query->flow, &token);
+	why = ring_next(pkt, svc, &turn);
 	if (why)
 		return why;
-	query->snat_port = knobs.port_base + (token >> TOKEN_ID_BITS);
-	query->dns_id = token;
+	fill_flow(pkt, turn.backend, &query->flow);
+	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
+		note_flow_flags(pkt, &query->flow);
+	use_turn(pkt, &turn, now_ns, query);
+	return GO_ON;
+}
+
+/* The same for a plain query: in registers, which calls would take it out of. */
+static __always_inline enum edge53_reason open_plain_flow(const struct packet *pkt,
+							  const struct edge53_service *svc,
+							  __u64 now_ns, struct query_flow *query,
+							  struct rewrite *rw)
+{
+	struct ring_turn turn;
+	enum edge53_reason why;
+
+	begin_query(pkt, svc, query, rw);
+	why = ring_next(pkt, svc, &turn);
+	if (why)
+		return why;
+	fill_flow(pkt, turn.backend, &query->flow);
+	use_turn(pkt, &turn, now_ns, query);
 	return GO_ON;
 }
 
@@ -118,8 +166,8 @@ static __always_inline enum edge53_reason route_query(const struct packet *pkt,
 		return EDGE53_NO_BACKEND;
 	rw->ifindex = backend->ifindex;
 	rw->to_ethernet = backend->flags & EDGE53_BACKEND_ETHERNET;
-	__builtin_memcpy(rw->dmac, backend->dmac, ETH_ALEN);
-	__builtin_memcpy(rw->smac, backend->smac, ETH_ALEN);
+	mac_copy(rw->dmac, backend->dmac);
+	mac_copy(rw->smac, backend->smac);
 	return check_ttl(pkt, rw) ?: check_payload(pkt, query, rw) ?: check_mtu(pkt, rw, backend->mtu);
 }
 
@@ -325,8 +373,8 @@ route_reply(const struct packet *pkt, const struct edge53_flow *flow, struct rew
 	rw->xdp_target = device->flags & EDGE53_DEVICE_XDP_TARGET;
 	rw->ifindex = device->ifindex;
 	rw->to_ethernet = device->flags & EDGE53_DEVICE_ETHERNET;
-	__builtin_memcpy(rw->dmac, flow->client_mac, ETH_ALEN);
-	__builtin_memcpy(rw->smac, device->mac, ETH_ALEN);
+	mac_copy(rw->dmac, flow->client_mac);
+	mac_copy(rw->smac, device->mac);
 	return check_ttl(pkt, rw) ?: check_mtu(pkt, rw, device->mtu);
 }
 

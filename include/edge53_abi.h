@@ -56,6 +56,11 @@ struct edge53_frontend {
 	__u8 pad2[2];
 };
 
+/* Map `revision`, one entry: goes up whenever the loader has changed `frontends`. Never 0 then. */
+struct edge53_revision {
+	__u32 frontends;
+};
+
 enum edge53_service_kind {
 	EDGE53_SERVICE_NONE,
 	EDGE53_SERVICE_EDGE,
@@ -191,6 +196,7 @@ struct edge53_return_key {
 
 enum edge53_flow_flag {
 	EDGE53_FLOW_KEEP_SOURCE = 1 << 0, /* the backend saw the client's own address */
+	EDGE53_FLOW_TIMED = 1 << 1,	  /* opened_us is exact, the reply counts for the latencies */
 };
 
 /* Where a reply has to go and what it has to look like. */
@@ -213,7 +219,7 @@ struct edge53_flow {
  */
 struct edge53_slot {
 	__u32 lap;
-	__u32 opened_us; /* CLOCK_MONOTONIC / 1024 ns, low 32 bits */
+	__u32 opened_us; /* CLOCK_MONOTONIC / 1024 ns, low 32 bits; of the last tick unless TIMED */
 	struct edge53_flow flow;
 	__u32 client_entry; /* where the CPU of the query counts its client: index in `clients` + 1; 0: nowhere */
 	__u32 pad;
@@ -355,7 +361,7 @@ struct edge53_client_bucket {
 /* Map `backend_counters`, per CPU, index as in `backends`. */
 struct edge53_backend_counters {
 	struct edge53_traffic traffic;
-	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* bucket n: below 2^n us, the last one: all above */
+	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* of timed queries; bucket n: below 2^n us, the last one: all above */
 };
 
 /* Map `reasons`, per CPU: packets by service * EDGE53_REASONS_PER_SERVICE + reason. */
@@ -372,12 +378,25 @@ struct edge53_cpu_state {
 	__u64 clients_used;	    /* entries of this CPU's part of `clients` */
 	__u64 clients_evicted;	    /* entries that another client has got */
 	__u64 clients_not_counted;  /* packets of clients that had no entry */
+	__u64 timed_at_ns;	    /* tick of the last query that was timed exactly */
 	struct edge53_traffic others; /* of these packets, and what evicted clients had */
 };
 
 /* Map `tcp_pool`, one entry. */
 struct edge53_tcp_pool {
 	__u64 hand; /* next entry of `conns` to look at */
+};
+
+/*
+ * Map `seen_frontends`, per CPU: what a look into `frontends` found, good for as long as the revision is the
+ * same. The index is a hash of the key; the last one looked for stays.
+ */
+#define EDGE53_SEEN_FRONTENDS 64
+
+struct edge53_seen_frontend {
+	struct edge53_frontend_key key;
+	struct edge53_frontend frontend;
+	__u32 revision; /* of `frontends`; 0: empty */
 };
 
 /*
@@ -408,6 +427,7 @@ struct edge53_loader {
 _Static_assert(sizeof(struct edge53_addr) == 16, "layout");
 _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_frontend) == 12, "layout");
+_Static_assert(sizeof(struct edge53_seen_frontend) == 40, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_client) == 128, "two cache lines");

@@ -419,6 +419,7 @@ static struct tables_fds table_fds(const struct edge53_bpf *skel)
 {
 	return (struct tables_fds){
 		.frontends = bpf_map__fd(skel->maps.frontends),
+		.revision = bpf_map__fd(skel->maps.revision),
 		.services = bpf_map__fd(skel->maps.services),
 		.backends = bpf_map__fd(skel->maps.backends),
 		.devices = bpf_map__fd(skel->maps.devices),

@@ -675,13 +675,29 @@ static int sync_mirror(struct mirror *mirror, void *entries, size_t n)
 	return r;
 }
 
+/* Programs then look into `frontends` again. */
+static int raise_revision(struct tables *t)
+{
+	struct edge53_revision revision;
+	__u32 zero = 0;
+
+	if (bpf_map_lookup_elem(t->fds.revision, &zero, &revision))
+		return -errno;
+	revision.frontends = revision.frontends + 1 ?: 1;
+	return bpf_map_update_elem(t->fds.revision, &zero, &revision, BPF_ANY) ? -errno : 0;
+}
+
 static int sync_frontends(struct tables *t, const struct plan *plan, const struct numbers *numbers)
 {
 	struct frontend_entry *entries = calloc(plan->n_frontends + 1, sizeof(*entries));
 
+	int r;
+
 	if (!entries)
 		return -ENOMEM;
-	return sync_mirror(&t->frontends, entries, collect_frontends(plan, numbers, entries));
+	r = sync_mirror(&t->frontends, entries, collect_frontends(plan, numbers, entries));
+	/* Also when it failed: part of it may be done. */
+	return raise_revision(t) ?: r;
 }
 
 typedef const struct plan_prefixes *(*prefixes_of_fn)(const struct plan_service *service);

@@ -15,6 +15,7 @@
 
 struct tables_fds {
 	int frontends;
+	int revision;
 	int services;
 	int backends;
 	int devices;

@@ -77,6 +77,7 @@ struct edge53_slot *take_slot(struct model *model, const struct edge53_flow *flo
 	slot->opened_us = got->slots[at].opened_us;
 	slot->flow = *flow;
 	set_backend(model, &slot->flow, check_pick(model, flow, true, got->slots[at].flow.backend));
+	slot->flow.flags |= got->slots[at].flow.flags & EDGE53_FLOW_TIMED; /* is for the clock to say */
 	model->slot_port[at] = port_of(n);
 	model->slot_id[at] = id_of(n);
 	check_time(model, "the time a slot was opened",
@@ -95,7 +96,8 @@ struct edge53_slot *find_slot(struct model *model, unsigned port, unsigned id)
 
 bool slot_is_old(const struct edge53_slot *slot, __u64 now_ns)
 {
-	return (__u32)((now_ns >> 10) - slot->opened_us) > UDP_TIMEOUT_S * SECONDS >> 10;
+	/* Exact times may be ahead of the tick. */
+	return (__s32)((now_ns >> 10) - slot->opened_us) > (__s32)(UDP_TIMEOUT_S * SECONDS >> 10);
 }
 
 /* --- TCP: the pool ---------------------------------------------------------------------------- */
@@ -361,7 +363,8 @@ struct fragment *find_fragment(struct model *model, const struct seen *seen, uns
 	struct edge53_fragment_key key = key_of(seen, ifindex);
 	struct fragment *fragment = lookup_fragment(model, &key);
 
-	if (!fragment || now_ns - fragment->value.seen_ns > FRAGMENTS_LIVE_S * SECONDS)
+	/* Which may have been seen after the last tick. */
+	if (!fragment || (__s64)(now_ns - fragment->value.seen_ns) > (__s64)(FRAGMENTS_LIVE_S * SECONDS))
 		return NULL;
 	return fragment;
 }
@@ -466,5 +469,6 @@ void count_reply(struct model *model, const struct edge53_flow *flow, const stru
 		add_reply(traffic, seen, ip);
 	add_reply(&model->all_clients, seen, ip);
 	add_reply(&model->backends[flow->backend], seen, ip);
-	model->latencies[flow->backend] += seen->protocol == PROTO_UDP && !is_later_fragment(seen);
+	model->latencies[flow->backend] += seen->protocol == PROTO_UDP && !is_later_fragment(seen) &&
+					   flow->flags & EDGE53_FLOW_TIMED;
 }
