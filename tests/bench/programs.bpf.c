@@ -74,13 +74,13 @@ int restore_tc(struct __sk_buff *skb)
 
 /* What the harness itself costs. */
 SEC("xdp.frags")
-int nothing_xdp(struct xdp_md *ctx)
+int nothing_xdp(struct xdp_md *ctx __attribute__((unused)))
 {
 	return XDP_PASS;
 }
 
 SEC("tc")
-int nothing_tc(struct __sk_buff *skb)
+int nothing_tc(struct __sk_buff *skb __attribute__((unused)))
 {
 	return TC_ACT_OK;
 }
