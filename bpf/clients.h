@@ -233,12 +233,11 @@ __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 /* --- for the steps ---------------------------------------------------------------------------- */
 
 /* The client's entry on this CPU, and in *entry what recalls it; NULL and 0: it has none. */
-static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
-							  __u64 now_ns, __u32 *entry)
+static __always_inline struct edge53_client *
+touch_guessed_client(__u32 found, const struct edge53_addr *address, __u64 now_ns, __u32 *entry)
 {
 	const __u64 *halves = (const __u64 *)address->bytes;
 	__u64 high = halves[0], low = halves[1];
-	__u32 found = guess_entry(high, low);
 	struct edge53_client *client = client_at(found);
 
 	if (!client || !is_client(client, high, low)) {
@@ -249,6 +248,19 @@ static __always_inline struct edge53_client *touch_client(const struct edge53_ad
 	if (client)
 		client->last_seen_ns = now_ns;
 	return client;
+}
+
+static __always_inline __u32 guess_client(const struct edge53_addr *address)
+{
+	const __u64 *halves = (const __u64 *)address->bytes;
+
+	return guess_entry(halves[0], halves[1]);
+}
+
+static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
+							  __u64 now_ns, __u32 *entry)
+{
+	return touch_guessed_client(guess_client(address), address, now_ns, entry);
 }
 
 /* The same by the entry it had a moment ago; NULL: it is another CPU's, or has another client by now. */

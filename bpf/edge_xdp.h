@@ -116,13 +116,10 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
 	return why;
 }
 
-static __always_inline int edge_in_xdp(struct xdp_md *ctx)
+static __always_inline int any_in_xdp(struct xdp_md *ctx)
 {
 	struct packet pkt = {};
-	int verdict = plain_xdp(ctx);
 
-	if (verdict != NOT_PLAIN)
-		return verdict;
 	if (parse_xdp(ctx, &pkt))
 		return XDP_PASS;
 	if (pkt.dport == EDGE53_DNS_PORT)
@@ -130,6 +127,13 @@ static __always_inline int edge_in_xdp(struct xdp_md *ctx)
 	if (is_edge_port(pkt.dport))
 		return reply_xdp(ctx, &pkt);
 	return XDP_PASS;
+}
+
+static __always_inline int edge_in_xdp(struct xdp_md *ctx)
+{
+	int verdict = plain_xdp(ctx);
+
+	return verdict == NOT_PLAIN ? any_in_xdp(ctx) : verdict;
 }
 
 #endif

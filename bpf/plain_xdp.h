@@ -85,14 +85,17 @@ static __noinline int plain_query(struct xdp_md *ctx)
 	struct query_flow query;
 	struct rewrite rw;
 	__u64 now_ns;
+	__u32 guess;
 	int verdict = XDP_PASS;
 	enum edge53_reason why;
 
-	if (!parse_plain(ctx, &pkt) || check_query(&pkt) || find_edge_service(&pkt, &svc) ||
-	    !is_plain_service(&pkt, svc))
+	if (!parse_plain(ctx, &pkt) || check_query(&pkt))
+		return NOT_PLAIN;
+	guess = guess_client(&pkt.saddr); /* out of the cache: meanwhile the others are found */
+	if (find_edge_service(&pkt, &svc) || !is_plain_service(&pkt, svc))
 		return NOT_PLAIN;
 	now_ns = clock_ns();
-	why = admit_plain_client(&pkt, now_ns)
+	why = admit_guessed_client(&pkt, guess, now_ns)
 	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(&pkt, &query, &rw)
 	   ?: proxy_udp4_xdp(ctx, &pkt, &rw)

@@ -64,12 +64,13 @@ static __always_inline bool has_partial_checksum(const struct packet *pkt)
 /* Writes addresses, TTL and the IP checksum. */
 static __always_inline void write_ipv4(struct iphdr *ip, const struct rewrite *rw, __u64 diff)
 {
-	__u16 *ttl_word = (__u16 *)&ip->ttl;
+	__u16 *ttl_word = (__u16 *)&ip->ttl, word = *ttl_word;
 
-	if (rw->decrement_ttl) {
-		diff = csum_sub16(diff, *ttl_word);
-		ip->ttl--;
-		diff = csum_add16(diff, *ttl_word);
+	if (rw->decrement_ttl) { /* not read again: a load of more than was stored just now waits for it */
+		diff = csum_sub16(diff, word);
+		word -= bpf_htons(0x0100);
+		diff = csum_add16(diff, word);
+		*ttl_word = word;
 	}
 	ip->saddr = addr_ipv4(&rw->saddr);
 	ip->daddr = addr_ipv4(&rw->daddr);

@@ -224,12 +224,6 @@ static int compare(const void *a, const void *b)
 	return (int)*(const unsigned *)a - (int)*(const unsigned *)b;
 }
 
-static unsigned median(unsigned *values, unsigned n)
-{
-	qsort(values, n, sizeof(*values), compare);
-	return values[n / 2];
-}
-
 static void time_program(const struct way *way, int program, unsigned ifindex)
 {
 	struct programs_bpf *skel = programs_bpf__open();

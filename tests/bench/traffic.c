@@ -122,7 +122,7 @@ static const struct {
 	unsigned int clients, ports;
 	unsigned long warm_packets;
 } workloads[] = {
-	{ "known", TRAFFIC_KNOWN, 16384, 1, 65536 },
+	{ "known", TRAFFIC_KNOWN, 16384, 1, 1 << 19 },
 	{ "ports", TRAFFIC_KNOWN, 65536, 16, 65536 },
 	{ "zipf", TRAFFIC_ZIPF, 1 << 20, 1, 1 << 18 },
 	{ "flood", TRAFFIC_FLOOD, 1000, 1, 65536 },
