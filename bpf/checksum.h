@@ -16,11 +16,13 @@
 
 static inline __u16 csum_fold(__u64 sum)
 {
-	sum = (sum & 0xffffffff) + (sum >> 32);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (__u16)sum;
+	__u32 half;
+
+	/* The sum of both halves, with the carry of it, is the upper half of the sum with the halves swapped. */
+	sum += sum << 32 | sum >> 32;
+	half = (__u32)(sum >> 32);
+	half += half << 16 | half >> 16;
+	return (__u16)(half >> 16);
 }
 
 static inline __u64 csum_add32(__u64 sum, __u32 word)

@@ -80,15 +80,16 @@ static __always_inline bool has_tag(__u32 way, __u32 hash)
 static __always_inline __u32 guess_number(const __u32 *ways, __u32 n, __u32 hash)
 {
 	__u32 tag = client_tag(hash, knobs.client_entry_bits), number = 0;
+	__s64 limit = 1u << knobs.client_entry_bits;
 
 	for (__u32 i = 0; i < n; i++) {
-		__u64 differs = (ways[i] ^ tag) >> knobs.client_entry_bits;
-		__s64 none_if_same = (__s64)(differs - 1);
+		__u32 rest = ways[i] ^ tag; /* the number, where the tag is the same */
+		__s64 below = rest - limit;
 
-		asm volatile("" : "+r"(none_if_same));
-		number |= ways[i] & (__u32)(none_if_same >> 63);
+		asm volatile("" : "+r"(below));
+		number |= rest & (__u32)(below >> 63);
 	}
-	return way_number(number);
+	return number;
 }
 
 /* The entry of a client that is known; it may miss one, which settle_client() finds. */
@@ -233,11 +234,12 @@ __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 /* --- for the steps ---------------------------------------------------------------------------- */
 
 /* The client's entry on this CPU, and in *entry what recalls it; NULL and 0: it has none. */
-static __always_inline struct edge53_client *
-touch_guessed_client(__u32 found, const struct edge53_addr *address, __u64 now_ns, __u32 *entry)
+static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
+							  __u64 now_ns, __u32 *entry)
 {
 	const __u64 *halves = (const __u64 *)address->bytes;
 	__u64 high = halves[0], low = halves[1];
+	__u32 found = guess_entry(high, low);
 	struct edge53_client *client = client_at(found);
 
 	if (!client || !is_client(client, high, low)) {
@@ -248,19 +250,6 @@ touch_guessed_client(__u32 found, const struct edge53_addr *address, __u64 now_n
 	if (client)
 		client->last_seen_ns = now_ns;
 	return client;
-}
-
-static __always_inline __u32 guess_client(const struct edge53_addr *address)
-{
-	const __u64 *halves = (const __u64 *)address->bytes;
-
-	return guess_entry(halves[0], halves[1]);
-}
-
-static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
-							  __u64 now_ns, __u32 *entry)
-{
-	return touch_guessed_client(guess_client(address), address, now_ns, entry);
 }
 
 /* The same by the entry it had a moment ago; NULL: it is another CPU's, or has another client by now. */

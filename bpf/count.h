@@ -63,11 +63,9 @@ static __always_inline void add_reply(struct edge53_traffic *traffic, const stru
 }
 
 /* A query that passed its checks, whatever becomes of it. */
-static __always_inline enum edge53_reason admit_guessed_client(struct packet *pkt, __u32 guess,
-							       __u64 now_ns)
+static __always_inline enum edge53_reason admit_plain_client(struct packet *pkt, __u64 now_ns)
 {
-	struct edge53_client *client =
-		touch_guessed_client(guess, &pkt->saddr, now_ns, &pkt->client_entry);
+	struct edge53_client *client = touch_client(&pkt->saddr, now_ns, &pkt->client_entry);
 	struct edge53_traffic *traffic = client_traffic(client);
 
 	if (traffic)
@@ -78,7 +76,7 @@ static __always_inline enum edge53_reason admit_guessed_client(struct packet *pk
 /* Of its own, for the stack of the caller. */
 static __noinline enum edge53_reason admit_client(struct packet *pkt, __u64 now_ns)
 {
-	return admit_guessed_client(pkt, guess_client(&pkt->saddr), now_ns);
+	return admit_plain_client(pkt, now_ns);
 }
 
 /* ip_len: as the client sent it. */

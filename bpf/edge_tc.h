@@ -6,6 +6,7 @@
 #include "error.h"
 #include "not_read.h"
 #include "parse_skb.h"
+#include "plain_skb.h"
 #include "proxy_skb.h"
 #include "rewrite_skb.h"
 #include "service.h"
@@ -99,7 +100,7 @@ __weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
 	return finish_skb(pkt, why, verdict);
 }
 
-static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
+static __always_inline int any_in_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
 {
 	struct packet pkt = {};
 
@@ -114,6 +115,13 @@ static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_
 	if (is_edge_port(pkt.dport))
 		return conclude(skb, &pkt, reply_skb(skb, &pkt));
 	return TC_GO_ON;
+}
+
+static __always_inline int edge_tc(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
+{
+	int verdict = plain_skb(skb, l3_off, is_counted);
+
+	return verdict == NOT_PLAIN ? any_in_tc(skb, l3_off, is_counted) : verdict;
 }
 
 #endif

@@ -14,7 +14,8 @@
 
 struct edge53_knobs {
 	__u64 token_keys[4];
-	__u32 slots_per_cpu; /* power of two */
+	__u32 slots_per_cpu; /* power of two, */
+	__u32 lap_shift;     /* and this is its logarithm */
 	__u32 slot_bits;     /* log2(n_cpus * slots_per_cpu), rounded up */
 	__u32 port_base;
 	__u32 port_bits;

@@ -139,6 +139,36 @@ static __always_inline enum edge53_reason write_ports_skb(struct __sk_buff *skb,
 	return GO_ON;
 }
 
+/* The two differences, into the checksum of the transport. */
+static __always_inline enum edge53_reason update_checksum_skb(struct __sk_buff *skb, __u32 check_off,
+							      __u64 addresses, __u64 ports,
+							      __u64 flags)
+{
+	return bpf_l4_csum_replace(skb, check_off, 0, csum_fold(addresses),
+				   flags | BPF_F_PSEUDO_HDR) ||
+			       bpf_l4_csum_replace(skb, check_off, 0, csum_fold(ports), flags)
+		       ? EDGE53_NOT_WRITABLE
+		       : GO_ON;
+}
+
+/* UDP that stays what it is; for plain packets, which have no tag. */
+static __always_inline enum edge53_reason rewrite_same_family_skb(struct __sk_buff *skb,
+								  const struct packet *pkt,
+								  const struct rewrite *rw)
+{
+	__u64 addresses = diff_addresses(pkt, rw);
+	enum edge53_reason why = write_ip_skb(skb, pkt, rw, addresses)
+					 ?: write_ports_skb(skb, pkt, rw, pkt->l4_off);
+
+	if (why)
+		return why;
+	bpf_set_hash_invalid(skb);
+	if (!pkt->l4_check)
+		return GO_ON;
+	return update_checksum_skb(skb, (pkt->l4_off & L4_OFF_MASK) + offsetof(struct udphdr, check),
+				   addresses, diff_ports(pkt, rw), BPF_F_MARK_MANGLED_0);
+}
+
 __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pkt,
 				  const struct rewrite *rw)
 {
@@ -162,11 +192,7 @@ __weak __noinline int rewrite_skb(struct __sk_buff *skb, const struct packet *pk
 		flags = BPF_F_MARK_MANGLED_0;
 	}
 	check_off += l4_off & L4_OFF_MASK;
-	if (bpf_l4_csum_replace(skb, check_off, 0, csum_fold(addresses),
-				flags | BPF_F_PSEUDO_HDR) ||
-	    bpf_l4_csum_replace(skb, check_off, 0, csum_fold(ports), flags))
-		return EDGE53_NOT_WRITABLE;
-	return GO_ON;
+	return update_checksum_skb(skb, check_off, addresses, ports, flags);
 }
 
 /* A later fragment: nothing but the IP header. */

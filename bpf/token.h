@@ -36,8 +36,6 @@ static inline __u32 token_permute(const volatile __u64 keys[4], __u32 bits, __u3
 
 	high ^= token_mix(low, keys[0]) & high_mask;
 	low ^= token_mix(high, keys[1]) & low_mask;
-	high ^= token_mix(low, keys[2]) & high_mask;
-	low ^= token_mix(high, keys[3]) & low_mask;
 	return high << low_bits | low;
 }
 
@@ -47,8 +45,6 @@ static inline __u32 token_unpermute(const volatile __u64 keys[4], __u32 bits, __
 	__u32 high_mask = (1u << (bits - low_bits)) - 1;
 	__u32 low = value & low_mask, high = (value >> low_bits) & high_mask;
 
-	low ^= token_mix(high, keys[3]) & low_mask;
-	high ^= token_mix(low, keys[2]) & high_mask;
 	low ^= token_mix(high, keys[1]) & low_mask;
 	high ^= token_mix(low, keys[0]) & high_mask;
 	return high << low_bits | low;

@@ -22,6 +22,7 @@ static inline void geometry_fill_knobs(const struct edge53_geometry *geometry,
 {
 	memcpy(knobs->token_keys, geometry->token_keys, sizeof(knobs->token_keys));
 	knobs->slots_per_cpu = geometry->slots_per_cpu;
+	knobs->lap_shift = log2_rounded_up(geometry->slots_per_cpu);
 	knobs->slot_bits = log2_rounded_up((__u64)geometry->n_cpus * geometry->slots_per_cpu);
 	knobs->port_base = geometry->port_base;
 	knobs->port_bits = geometry->port_bits;

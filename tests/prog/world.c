@@ -12,6 +12,7 @@
 
 #include <linux/bpf.h>
 
+#include "geometry.h"
 #include "world_state.h"
 
 const unsigned char client_mac[6] = { 2, 0, 0, 0, 0, 0x17 };
@@ -53,6 +54,7 @@ static void set_knobs(struct edge53_knobs *knobs)
 
 	memcpy(knobs->token_keys, keys, sizeof(keys));
 	knobs->slots_per_cpu = SLOTS_PER_CPU;
+	knobs->lap_shift = log2_rounded_up(SLOTS_PER_CPU);
 	for (knobs->slot_bits = 0; 1u << knobs->slot_bits < world_n_slots();)
 		knobs->slot_bits++;
 	knobs->port_base = PORT_BASE;

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The plain packet (plain.h) at tc. */
+#ifndef EDGE53_PLAIN_SKB_H
+#define EDGE53_PLAIN_SKB_H
+
+#include "plain.h"
+#include "rewrite_skb.h"
+#include "verdict.h"
+
+/* Without a VLAN tag, one datagram and not a bundle, and its headers readable as they are. */
+static __always_inline bool parse_plain_skb(struct __sk_buff *skb, __u32 l3_off, struct packet *pkt)
+{
+	struct bytes b = {
+		.data = (void *)(long)skb->data,
+		.data_end = (void *)(long)skb->data_end,
+		.len = skb->len,
+		.skb = skb,
+	};
+
+	return skb->protocol == bpf_htons(ETH_P_IP) && !skb->vlan_present && !skb->gso_size &&
+	       parse_plain(&b, l3_off, skb->ifindex, pkt);
+}
+
+static __always_inline enum edge53_reason count_here(struct packet *pkt, __u64 now_ns,
+						     bool is_counted)
+{
+	return is_counted ? GO_ON : admit_plain_client(pkt, now_ns);
+}
+
+static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
+{
+	const struct edge53_service *svc = NULL;
+	struct packet pkt = {};
+	struct query_flow query;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = TC_GO_ON;
+	enum edge53_reason why;
+
+	if (!parse_plain_skb(skb, l3_off, &pkt) || check_query(&pkt) ||
+	    find_edge_service(&pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
+	    !is_plain_service(&pkt, svc))
+		return NOT_PLAIN;
+	now_ns = clock_ns();
+	why = count_here(&pkt, now_ns, is_counted)
+	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
+	   ?: translate_query(&pkt, &query, &rw)
+	   ?: rewrite_same_family_skb(skb, &pkt, &rw)
+	   ?: send_query_skb(skb, &pkt, &rw, &verdict)
+	   ?: count_query(&pkt, &query, &rw, now_ns);
+
+	return finish_skb(&pkt, why, verdict);
+}
+
+static __noinline int plain_reply_skb(struct __sk_buff *skb, __u32 l3_off)
+{
+	struct packet pkt = {};
+	struct reply_flow reply;
+	struct rewrite rw;
+	__u64 now_ns;
+	int verdict = TC_GO_ON;
+	enum edge53_reason why;
+
+	if (!parse_plain_skb(skb, l3_off, &pkt))
+		return NOT_PLAIN;
+	now_ns = clock_ns();
+	why = ring_find(&pkt, now_ns, &reply.flow, &reply.backend, &reply.match)
+	   ?: check_origin(&pkt, &reply)
+	   ?: translate_reply(&reply.flow, &rw)
+	   ?: route_reply(&pkt, &reply.flow, &rw);
+	if (why || rw.is_ipv6)
+		return NOT_PLAIN;
+	why = ring_answer(&reply.match)
+	   ?: rewrite_same_family_skb(skb, &pkt, &rw)
+	   ?: send_reply_skb(skb, &pkt, &rw, &verdict)
+	   ?: count_udp_reply(&pkt, &reply.flow, reply.match.latency_us, now_ns);
+
+	return finish_skb(&pkt, why, verdict);
+}
+
+/* The verdict, or NOT_PLAIN, and nothing has happened. */
+static __always_inline int plain_skb(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
+{
+	void *data = (void *)(long)skb->data, *data_end = (void *)(long)skb->data_end;
+	struct udphdr *udp = data + l3_off + IPV4_HEADER_LEN;
+
+	if ((void *)(udp + 1) > data_end)
+		return NOT_PLAIN;
+	if (udp->dest == bpf_htons(EDGE53_DNS_PORT))
+		return plain_query_skb(skb, l3_off, is_counted);
+	return is_edge_port(bpf_ntohs(udp->dest)) ? plain_reply_skb(skb, l3_off) : NOT_PLAIN;
+}
+
+#endif
