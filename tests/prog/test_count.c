@@ -80,6 +80,31 @@ again:
 	return !good;
 }
 
+/* A frontend that was looked up is known until the revision says that there are others. */
+static int seen_frontends(const struct path *path)
+{
+	bool good = true;
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	world_set_revision(1);
+	good &= expect(path, "a query", ask(path, CLIENT, 1),
+		       verdict_of(path->query, EDGE53_QUERY_SENT));
+	world_forget_frontends();
+	good &= expect(path, "a query, the table is empty", ask(path, CLIENT, 2),
+		       verdict_of(path->query, EDGE53_QUERY_SENT));
+	world_set_revision(2);
+	good &= expect(path, "a query after the revision", ask(path, CLIENT, 3),
+		       verdict_of(path->query, EDGE53_NOT_OURS));
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	world_set_revision(0);
+	good &= expect(path, "a query without one", ask(path, CLIENT, 1),
+		       verdict_of(path->query, EDGE53_QUERY_SENT));
+	world_forget_frontends();
+	good &= expect(path, "nothing is noted then", ask(path, CLIENT, 2),
+		       verdict_of(path->query, EDGE53_NOT_OURS));
+	return !good;
+}
+
 /* A full table costs counts, never service. */
 static int more_clients_than_room(const struct path *path)
 {
@@ -297,6 +322,7 @@ static int many_clients(const struct path *path)
 
 const struct table count_tables[] = {
 	{ "latencies", latencies, XDP | TC_L2 },
+	{ "frontends seen", seen_frontends, ETHERNET_UPLINK | TC_L3 },
 	{ "more clients than there is room for", more_clients_than_room, XDP | TC_L2 },
 	{ "clients, voted in", voted_in, XDP | TC_L2 },
 	{ "clients, not voted in", not_voted_in, XDP | TC_L2 },

@@ -304,13 +304,15 @@ static void forget_flows(void)
 	for (int i = 0; i < EDGE53_RETURN_MAPS; i++)
 		empty_fd(world.return_peers[i]);
 	put_zeros(world.skel->maps.cpu_state, 1);
+	put_zeros(world.skel->maps.seen_frontends, EDGE53_SEEN_FRONTENDS);
 	put_zeros(world.skel->maps.backend_counters, BACKENDS);
 	put_zeros(world.skel->maps.reasons, SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE);
 }
 
 void world_reset(bool client_is_l3, bool backend_is_l3)
 {
-	empty(world.skel->maps.frontends);
+	world_forget_frontends();
+	world_set_revision(0);
 	empty(world.skel->maps.exempt);
 	empty(world.skel->maps.doh);
 	empty(world.skel->maps.keep_source);
@@ -511,6 +513,19 @@ void world_remove_device(enum test_device device)
 	__u32 key = device;
 
 	put(world.skel->maps.devices, &key, &gone);
+}
+
+void world_forget_frontends(void)
+{
+	empty(world.skel->maps.frontends);
+}
+
+void world_set_revision(unsigned revision)
+{
+	struct edge53_revision value = { .frontends = revision };
+	__u32 zero = 0;
+
+	put(world.skel->maps.revision, &zero, &value);
 }
 
 void world_detach_backend(unsigned id)

@@ -117,6 +117,8 @@ void world_set_query_mtu(unsigned mtu); /* of the edge service */
 void world_set_max_udp_payload(unsigned bytes);
 void world_age_fragments(unsigned seconds);
 void world_remove_device(enum test_device device);
+void world_forget_frontends(void);
+void world_set_revision(unsigned revision); /* of the frontends; 0: programs note none that they find */
 void world_detach_backend(unsigned id); /* its device is gone */
 
 unsigned world_ifindex(enum test_device device);
