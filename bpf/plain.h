@@ -66,6 +66,12 @@ static __always_inline bool fits_with_header(const struct packet *pkt,
 	       (!svc->max_udp_payload || pkt->payload_len + len <= svc->max_udp_payload);
 }
 
+/* The loader may have written another service in between, and its backends. */
+static __always_inline enum edge53_reason is_still_plain(const struct rewrite *rw)
+{
+	return rw->is_ipv6 ? EDGE53_NO_BACKEND : GO_ON;
+}
+
 /* What a service may ask for that plain queries do not take part in. */
 static __always_inline bool is_plain_service(const struct packet *pkt,
 					     const struct edge53_service *svc)

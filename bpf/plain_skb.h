@@ -17,6 +17,10 @@ static __always_inline bool parse_plain_skb(struct __sk_buff *skb, __u32 l3_off,
 		.skb = skb,
 	};
 
+	__be16 *ethertype = b.data + ETH_HLEN - 2;
+
+	if (l3_off && ((void *)(ethertype + 1) > b.data_end || *ethertype != bpf_htons(ETH_P_IP)))
+		return false;
 	return skb->protocol == bpf_htons(ETH_P_IP) && !skb->vlan_present && !skb->gso_size &&
 	       parse_plain(&b, l3_off, skb->ifindex, pkt);
 }
@@ -27,12 +31,18 @@ static __always_inline enum edge53_reason count_here(struct packet *pkt, __u64 n
 	return is_counted ? GO_ON : admit_plain_client(pkt, now_ns);
 }
 
+/* As the service said, which may be another by now. */
+static __always_inline enum edge53_reason has_no_header(const struct rewrite *rw)
+{
+	return rw->puts_header ? EDGE53_NO_BACKEND : GO_ON;
+}
+
 static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool is_counted)
 {
 	const struct edge53_service *svc = NULL;
 	struct packet pkt = {};
 	struct query_flow query;
-	struct rewrite rw;
+	struct rewrite rw = {}; /* a backend of the host itself has no MACs */
 	__u64 now_ns;
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;
@@ -45,6 +55,8 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 	why = count_here(&pkt, now_ns, is_counted)
 	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(&pkt, &query, &rw)
+	   ?: is_still_plain(&rw)
+	   ?: has_no_header(&rw)
 	   ?: rewrite_same_family_skb(skb, &pkt, &rw)
 	   ?: send_query_skb(skb, &pkt, &rw, &verdict)
 	   ?: count_query(&pkt, &query, &rw, now_ns);
@@ -56,7 +68,7 @@ static __noinline int plain_reply_skb(struct __sk_buff *skb, __u32 l3_off)
 {
 	struct packet pkt = {};
 	struct reply_flow reply;
-	struct rewrite rw;
+	struct rewrite rw = {};
 	__u64 now_ns;
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;

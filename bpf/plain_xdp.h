@@ -31,7 +31,7 @@ static __noinline int plain_query_xdp(struct xdp_md *ctx)
 	const struct edge53_service *svc = NULL;
 	struct packet pkt = {};
 	struct query_flow query;
-	struct rewrite rw;
+	struct rewrite rw = {}; /* a backend of the host itself has no MACs */
 	__u64 now_ns;
 	int verdict = XDP_PASS;
 	enum edge53_reason why;
@@ -44,6 +44,7 @@ static __noinline int plain_query_xdp(struct xdp_md *ctx)
 	   ?: is_sent_by_xdp(svc)
 	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(&pkt, &query, &rw)
+	   ?: is_still_plain(&rw)
 	   ?: proxy_udp4_xdp(ctx, &pkt, &rw)
 	   ?: rewrite_same_family_xdp(ctx, &pkt, &rw)
 	   ?: send_xdp(&rw, &verdict)
@@ -56,7 +57,7 @@ static __noinline int plain_reply_xdp(struct xdp_md *ctx)
 {
 	struct packet pkt = {};
 	struct reply_flow reply;
-	struct rewrite rw;
+	struct rewrite rw = {};
 	__u64 now_ns;
 	int verdict = XDP_PASS;
 	enum edge53_reason why;

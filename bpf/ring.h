@@ -17,12 +17,14 @@
 #include "service.h"
 #include "token.h"
 
-/* The first may be exact, and then a tick ahead of the second. */
+#define LEAD_US 32768 /* more than a tick takes */
+
+/* The first may be exact, and then up to a tick ahead of the second. */
 static __always_inline __u32 us_between(__u32 from_us, __u32 to_us)
 {
-	__s32 us = to_us - from_us;
+	__u32 us = to_us - from_us;
 
-	return us > 0 ? us : 0;
+	return us > (__u32)-LEAD_US ? 0 : us;
 }
 
 static __always_inline void note_overwritten(struct edge53_cpu_state *cpu, __u32 word,
@@ -140,7 +142,8 @@ static __always_inline enum edge53_reason ring_find(struct packet *pkt, __u64 no
 	*flow = slot->flow;
 	pkt->client_entry = slot->client_entry;
 	match->latency_us =
-		(flow->flags & EDGE53_FLOW_TIMED ? clock_us() : ns_to_us(now_ns)) - slot->opened_us;
+		us_between(slot->opened_us,
+			   flow->flags & EDGE53_FLOW_TIMED ? clock_us() : ns_to_us(now_ns));
 
 	id = flow->backend;
 	*backend = bpf_map_lookup_elem(&backends, &id);

@@ -9,6 +9,7 @@
 
 #include <linux/in.h>
 
+#include "barrier.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -53,6 +54,7 @@ static __always_inline const struct edge53_frontend *find_frontend(__u32 ifindex
 	if (seen && now && seen->revision == now && seen->key.ifindex == ifindex &&
 	    addr_equal(&seen->key.address, &copy))
 		return &seen->frontend;
+	smp_rmb(); /* an entry that is older than the number must not be kept under it */
 	return look_up_frontend(ifindex, &copy, now ? seen : NULL, now);
 }
 

@@ -14,7 +14,7 @@
 
 #include "edge53_reasons.h"
 
-#define EDGE53_LAYOUT_VERSION 4
+#define EDGE53_LAYOUT_VERSION 5 /* also when a token or a hash of it is made otherwise */
 
 #define EDGE53_DNS_PORT 53
 
@@ -56,7 +56,7 @@ struct edge53_frontend {
 	__u8 pad2[2];
 };
 
-/* Map `revision`, one entry: goes up whenever the loader has changed `frontends`. Never 0 then. */
+/* Map `revision`, one entry: goes up each time the loader has made `frontends` what it should be. Never 0 then. */
 struct edge53_revision {
 	__u32 frontends;
 };

@@ -178,10 +178,13 @@ enum attach_xdp_mode attach_xdp_mode(const struct attachments *attachments, unsi
 bool attach_enforces(const struct attachments *attachments, unsigned int ifindex)
 {
 	size_t i = position(attachments, ifindex, PLACE_INGRESS);
-	const struct attachment *in = &attachments->entries[i], *out = in + 1;
+	const struct attachment *in, *out;
 
-	if (i + 1 >= attachments->n_entries || compare(in, ifindex, PLACE_INGRESS) ||
-	    compare(out, ifindex, PLACE_EGRESS))
+	if (i + 1 >= attachments->n_entries)
+		return false;
+	in = &attachments->entries[i];
+	out = in + 1;
+	if (compare(in, ifindex, PLACE_INGRESS) || compare(out, ifindex, PLACE_EGRESS))
 		return false;
 	return (in->program == PROGRAM_ENFORCE_IN_L2 && out->program == PROGRAM_ENFORCE_OUT_L2) ||
 	       (in->program == PROGRAM_ENFORCE_IN_L3 && out->program == PROGRAM_ENFORCE_OUT_L3);
@@ -529,9 +532,10 @@ static int remove_record(const char *hook, const char *ifname)
 		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin) &&
 		    current_xdp_mode(if_nametoindex(ifname)) == XDP_MODE_NATIVE)
 			retire_xdp(fd);
-		rcu_hurry();
-		if (fd >= 0)
+		if (fd >= 0) {
+			rcu_hurry();
 			bpf_link_detach(fd);
+		}
 	}
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }

@@ -255,10 +255,13 @@ static int look(struct daemon *d, bool strict)
 		d->watch.changes.all = true;
 		r = look_once(d, false, false);
 	}
+	/* What is known of the host may be why. */
+	if (r < 0)
+		d->watch.changes.all = true;
+	else if (is_due)
+		d->regular_at_us = begin_us;
 	d->looked_at_us = now_us();
 	d->look_took_us = d->looked_at_us - begin_us;
-	if (is_due)
-		d->regular_at_us = begin_us;
 	return r;
 }
 
@@ -330,6 +333,7 @@ static int try_config(struct daemon *d, struct config *config)
 	if (r < 0)
 		return r;
 	d->config = config;
+	d->watch.changes.all = true; /* as it was read for the check */
 	r = look(d, true);
 	if (r < 0) {
 		d->config = old;

@@ -246,7 +246,8 @@ has_generic_xdp()
 	peer=$(ip -o link show dev "$device" | sed -n 's/^[0-9]*: [^ @]*@if\([0-9]*\):.*/\1/p')
 	[ -n "$peer" ] || return 1
 	for ns in /proc/self/ns/net /run/netns/*; do
-		nsenter --net="$ns" ip -o link show 2>/dev/null | grep -q "^$peer: .*xdpgeneric" && return
+		# Not grep -q: `ip` would end by SIGPIPE, and pipefail make "no" of it.
+		nsenter --net="$ns" ip -o link show 2>/dev/null | grep "^$peer: .*xdpgeneric" >/dev/null && return
 	done
 	return 1
 }

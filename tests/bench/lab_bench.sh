@@ -111,10 +111,6 @@ edge53_tc_up() {
 nft_up() {
 	local name value
 	need nft
-	for name in nf_conntrack_max nf_conntrack_buckets; do
-		value=$(sysctl -n "net.netfilter.$name") || skip 'this kernel has no connection tracking'
-		[ "$value" -ge $((2 * NFT_PORTS)) ] || skip "net.netfilter.$name is $value: less than $((2 * NFT_PORTS)) are no match"
-	done
 	on edge sysctl -qw net.ipv4.ip_forward=1
 	on edge nft -f - <<-NFT
 		table ip bench {
@@ -129,6 +125,11 @@ nft_up() {
 			}
 		}
 	NFT
+	# Which loads the module, if it is one.
+	for name in nf_conntrack_max nf_conntrack_buckets; do
+		value=$(sysctl -n "net.netfilter.$name") || skip 'this kernel has no connection tracking'
+		[ "$value" -ge $((2 * NFT_PORTS)) ] || skip "net.netfilter.$name is $value: less than $((2 * NFT_PORTS)) are no match"
+	done
 }
 
 # ---------------------------------------------------------------- what it takes

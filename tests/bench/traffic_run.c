@@ -26,7 +26,7 @@
 
 #include "traffic_parts.h"
 
-#define QUIET_MS 100	 /* nothing has come for so long: nothing more will */
+#define QUIET_MS 500	 /* nothing has come for so long: nothing more will */
 #define PATIENCE_MS 5000 /* for it to become quiet */
 #define NUDGE_NS 5000000 /* from one signal to the next */
 

@@ -838,12 +838,15 @@ static void make_frame_of(const struct way *way, bool is_query, struct recipe *r
 	suit_test_run(event->program, is_l3, is_v4, frame);
 }
 
-/* Far enough from every timeout that the machine's own slowness does not matter. */
+/*
+ * Far enough from every timeout (5, 10, 20, 30 and 300 s), also several of them together, that neither the machine's
+ * own slowness nor the tick of the clock matters.
+ */
 static __u64 random_time(void)
 {
-	static const unsigned seconds[] = { 2, 7, 23, 307 };
+	static const unsigned times_ms[] = { 2900, 6400, 22750, 307000 };
 
-	return one_in(64) ? PICK(seconds) * SECONDS : 0;
+	return one_in(64) ? PICK(times_ms) * (SECONDS / 1000) : 0;
 }
 
 /* What a guard sees: anything that is forwarded, from any device. */
