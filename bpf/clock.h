@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What time it is: CLOCK_MONOTONIC, as of the last tick (1 to 10 ms ago). The exact time costs as much as all
- * else that is done for a plain query (docs/decisions.md, "Time"), and only latencies need it.
+ * What time it is: CLOCK_MONOTONIC, as of the last tick (1 to 10 ms ago). The exact time is one of the
+ * dearest things to ask for (docs/decisions.md, "Time"), and only latencies need it.
  */
 #ifndef EDGE53_CLOCK_H
 #define EDGE53_CLOCK_H

@@ -16,7 +16,6 @@ static __always_inline bool parse_plain_skb(struct __sk_buff *skb, __u32 l3_off,
 		.len = skb->len,
 		.skb = skb,
 	};
-
 	__be16 *ethertype = b.data + ETH_HLEN - 2;
 
 	if (l3_off && ((void *)(ethertype + 1) > b.data_end || *ethertype != bpf_htons(ETH_P_IP)))

@@ -55,7 +55,7 @@ ring_next(const struct packet *pkt, const struct edge53_service *svc, struct rin
 
 	if (!cpu)
 		return EDGE53_NO_BACKEND;
-	n = cpu->next_slot & (knobs.slots_per_cpu - 1); /* a power of two; a division takes 5 ns */
+	n = cpu->next_slot & (knobs.slots_per_cpu - 1); /* a power of two: no division */
 	index = bpf_get_smp_processor_id() * knobs.slots_per_cpu + n;
 	turn->cpu = cpu;
 	turn->slot = bpf_map_lookup_elem(&slots, &index);

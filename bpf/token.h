@@ -7,7 +7,7 @@
  * multiplicative hash of the other. It spreads consecutive slots evenly over ports and IDs and
  * keeps what is on the wire unpredictable to those who do not see it. It is not a cipher: somebody
  * who sees the traffic inside the tunnel needs no guess anyway. (More rounds would hide more from who sees
- * some of it, and cost 2 ns each.)
+ * some of it, and cost a multiplication each that all that follows waits for.)
  *
  * Pure: also compiled by the loader and the tests.
  */
