@@ -21,6 +21,12 @@
 
 #define ADMISSION_VOTES 8
 
+/* Buckets that are asked for an entry when the newcomer's own has none. One of fifty has none. */
+#define NEIGHBOURS 3
+
+/* No entry: the bucket has none to give. */
+#define ASK_NEIGHBOURS (~0u)
+
 /* Ways that are looked at together, without a branch between them. */
 #define WAYS_AT_ONCE 4
 
@@ -31,12 +37,17 @@ static __always_inline struct edge53_cpu_state *this_cpu_state(void)
 	return bpf_map_lookup_elem(&cpu_state, &zero);
 }
 
-static __always_inline struct edge53_client_bucket *bucket_of(__u32 cpu, __u32 hash)
+/* number: of the bucket among the CPU's. */
+static __always_inline struct edge53_client_bucket *bucket_at(__u32 cpu, __u32 number)
 {
-	__u32 index =
-		(cpu << knobs.client_bucket_bits) + client_bucket(hash, knobs.client_bucket_bits);
+	__u32 index = (cpu << knobs.client_bucket_bits) + number;
 
 	return bpf_map_lookup_elem(&client_index, &index);
+}
+
+static __always_inline struct edge53_client_bucket *bucket_of(__u32 cpu, __u32 hash)
+{
+	return bucket_at(cpu, client_bucket(hash, knobs.client_bucket_bits));
 }
 
 /* entry: from 1; 0: NULL. */
@@ -156,25 +167,46 @@ static __always_inline __u32 oldest_way(const struct edge53_client_bucket *bucke
 	return oldest;
 }
 
+/* The entry of this number is the newcomer's now. Returns it; 0: there is no such entry. */
+static __always_inline __u32 replace_client(struct edge53_cpu_state *state, __u32 cpu, __u32 number,
+					    __u64 high, __u64 low, __u64 now_ns)
+{
+	struct edge53_client *client = client_of_cpu(cpu, number);
+
+	if (!client)
+		return 0;
+	add_traffic(&state->others, &client->traffic);
+	state->clients_evicted++;
+	begin_client(client, high, low, now_ns);
+	return cpu * knobs.clients_per_cpu + number;
+}
+
 /* Gives the newcomer the entry of its bucket's oldest client. Returns it; 0: there is none. */
 static __always_inline __u32 evict_client(struct edge53_client_bucket *bucket,
 					  struct edge53_cpu_state *state, __u32 cpu, __u32 hash,
 					  __u64 high, __u64 low, __u64 now_ns)
 {
 	__u32 at = oldest_way(bucket, cpu), number;
-	struct edge53_client *client;
 
 	if (at >= EDGE53_CLIENT_WAYS)
 		return 0;
 	number = way_number(bucket->ways[at]);
-	client = client_of_cpu(cpu, number);
-	if (!client)
-		return 0;
-	add_traffic(&state->others, &client->traffic);
-	state->clients_evicted++;
-	begin_client(client, high, low, now_ns);
 	bucket->ways[at] = client_tag(hash, knobs.client_entry_bits) | number;
-	return cpu * knobs.clients_per_cpu + number;
+	return replace_client(state, cpu, number, high, low, now_ns);
+}
+
+/* Takes the way to its oldest client out of a bucket. Returns the number of the entry; 0: there is none. */
+static __always_inline __u32 drop_oldest(struct edge53_client_bucket *bucket, __u32 cpu)
+{
+	__u32 at = oldest_way(bucket, cpu), number, i;
+
+	if (at >= EDGE53_CLIENT_WAYS)
+		return 0;
+	number = way_number(bucket->ways[at]);
+	for (i = at + 1; i < EDGE53_CLIENT_WAYS; i++)
+		bucket->ways[i - 1] = bucket->ways[i];
+	bucket->ways[EDGE53_CLIENT_WAYS - 1] = 0;
+	return number;
 }
 
 /* The majority among those without an entry (Boyer and Moore): whether this one is it by now. */
@@ -194,20 +226,13 @@ static __always_inline bool is_voted_in(struct edge53_client_bucket *bucket, __u
 	return true;
 }
 
-/*
- * What touch_client() could not do in a moment: finds the client for sure, or gives it an entry. Returns the
- * entry; 0: it has none. A global function, so that the verifier looks at it once.
- */
-__weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
+/* The number of the client's entry; 0: it has none. *n: ways of the bucket that were looked at. */
+static __always_inline __u32 search_bucket(const struct edge53_client_bucket *bucket, __u32 cpu,
+					   __u32 hash, __u64 high, __u64 low, __u32 *n)
 {
-	__u32 hash = client_hash(knobs.token_keys, high, low);
-	__u32 cpu = bpf_get_smp_processor_id(), number, i;
-	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
-	struct edge53_cpu_state *state = this_cpu_state();
 	struct edge53_client *client;
+	__u32 i, number = 0;
 
-	if (!bucket || !state)
-		return 0;
 	for (i = 0; i < EDGE53_CLIENT_WAYS; i++) {
 		if (!bucket->ways[i])
 			break;
@@ -216,19 +241,74 @@ __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 		number = way_number(bucket->ways[i]);
 		client = client_of_cpu(cpu, number);
 		if (client && is_client(client, high, low))
-			return cpu * knobs.clients_per_cpu + number;
+			break;
+		number = 0;
 	}
-	if (i < EDGE53_CLIENT_WAYS && state->clients_used < knobs.clients_per_cpu) {
+	*n = i;
+	return number;
+}
+
+/*
+ * What touch_client() could not do in a moment: finds the client for sure, or gives it an entry. Returns the
+ * entry; 0: it has none; or ASK_NEIGHBOURS. A global function, so that the verifier looks at it once.
+ */
+__weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
+{
+	__u32 hash = client_hash(knobs.token_keys, high, low);
+	__u32 cpu = bpf_get_smp_processor_id(), number, n;
+	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
+	struct edge53_cpu_state *state = this_cpu_state();
+	struct edge53_client *client;
+
+	if (!bucket || !state)
+		return 0;
+	number = search_bucket(bucket, cpu, hash, high, low, &n);
+	if (number)
+		return cpu * knobs.clients_per_cpu + number;
+	if (n < EDGE53_CLIENT_WAYS && state->clients_used < knobs.clients_per_cpu) {
 		number = ++state->clients_used;
 		client = client_of_cpu(cpu, number);
 		if (!client)
 			return 0;
 		begin_client(client, high, low, now_ns);
-		bucket->ways[i] = client_tag(hash, knobs.client_entry_bits) | number;
+		bucket->ways[n] = client_tag(hash, knobs.client_entry_bits) | number;
 		return cpu * knobs.clients_per_cpu + number;
 	}
-	return is_voted_in(bucket, hash) ? evict_client(bucket, state, cpu, hash, high, low, now_ns)
-					 : 0;
+	if (!is_voted_in(bucket, hash))
+		return 0;
+	return bucket->ways[0] ? evict_client(bucket, state, cpu, hash, high, low, now_ns)
+			       : ASK_NEIGHBOURS;
+}
+
+/* Takes an entry from its client, in a bucket beside the newcomer's. Returns its number; 0: there is none. */
+__weak __noinline __u32 free_beside(__u64 high, __u64 low)
+{
+	__u32 first =
+		client_bucket(client_hash(knobs.token_keys, high, low), knobs.client_bucket_bits);
+	__u32 mask = (1u << knobs.client_bucket_bits) - 1;
+	__u32 cpu = bpf_get_smp_processor_id(), number = 0;
+	struct edge53_client_bucket *bucket;
+
+	for (__u32 i = 1; i <= NEIGHBOURS && !number; i++) {
+		bucket = bucket_at(cpu, (first ^ i) & mask);
+		if (bucket)
+			number = drop_oldest(bucket, cpu);
+	}
+	return number;
+}
+
+/* The newcomer that was voted in, to an empty bucket, gets the entry that is free. As settle_client(). */
+__weak __noinline __u32 settle_alone(__u64 high, __u64 low, __u64 now_ns, __u32 number)
+{
+	__u32 hash = client_hash(knobs.token_keys, high, low);
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
+	struct edge53_cpu_state *state = this_cpu_state();
+
+	if (!number || !bucket || !state)
+		return 0;
+	bucket->ways[0] = client_tag(hash, knobs.client_entry_bits) | number;
+	return replace_client(state, cpu, number, high, low, now_ns);
 }
 
 /* --- for the steps ---------------------------------------------------------------------------- */
@@ -244,6 +324,8 @@ static __always_inline struct edge53_client *touch_client(const struct edge53_ad
 
 	if (!client || !is_client(client, high, low)) {
 		found = settle_client(high, low, now_ns);
+		if (found == ASK_NEIGHBOURS)
+			found = settle_alone(high, low, now_ns, free_beside(high, low));
 		client = client_at(found);
 	}
 	*entry = found;

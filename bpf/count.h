@@ -89,16 +89,18 @@ static __always_inline void count_backend_query(const struct packet *pkt, __u32 
 		add_query(traffic, pkt, ip_len);
 }
 
-/* Of its own as well. */
+/* A connection that begins, with a packet that is counted elsewhere. Of its own as well. */
 static __noinline void count_connection(const struct packet *pkt, __u32 backend, __u64 now_ns)
 {
 	__u32 entry;
 	struct edge53_client *client = touch_client(&pkt->saddr, now_ns, &entry);
-	struct edge53_traffic *traffic = client_traffic(client);
+	struct edge53_cpu_state *cpu = this_cpu_state();
+	struct edge53_traffic *traffic = backend_traffic(backend);
 
-	if (traffic)
-		traffic->tcp_connections++;
-	traffic = backend_traffic(backend);
+	if (client)
+		client->traffic.tcp_connections++;
+	else if (cpu)
+		cpu->others.tcp_connections++;
 	if (traffic)
 		traffic->tcp_connections++;
 }

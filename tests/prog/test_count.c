@@ -184,7 +184,8 @@ static int voted_in(const struct path *path)
 	bool good = true;
 
 	fill_table(path);
-	good &= expect(path, "the first client's entry", is_at(&clients[0], client_name(0, name)), 1);
+	good &= expect(path, "the first client's entry", is_at(&clients[0], client_name(0, name)),
+		       1);
 	clients[0].last_seen_ns = 1;
 	stranger = stranger_in(bucket_of(client_name(0, name)), CLIENTS);
 	client_name(stranger, name);
@@ -201,6 +202,67 @@ static int voted_in(const struct path *path)
 	good &= expect(path, "others", counters.others.queries, 8);
 	good &= expect(path, "queries", counters.clients[3].queries, CLIENTS);
 	return !good;
+}
+
+/* As fill_table(), by clients of other buckets than this one. Returns the number of the address after the last. */
+static unsigned fill_table_beside(const struct path *path, unsigned bucket)
+{
+	unsigned n = 0, i;
+	char name[16];
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	for (i = 0; n < CLIENTS; i++)
+		if (bucket_of(client_name(i, name)) != bucket)
+			ask(path, name, n++);
+	return i;
+}
+
+/* The table is full, and the newcomer's bucket has nobody to make room: a client of one beside it does. */
+static int voted_in_alone(const struct path *path)
+{
+	struct edge53_client *clients = world_clients();
+	unsigned newcomer, end, at = 0;
+	struct counters counters;
+	char name[16];
+	bool good = true;
+
+	end = fill_table_beside(path, 5);
+	newcomer = stranger_in(5, 0);
+	client_name(newcomer, name);
+	for (unsigned i = 0; i < 20; i++)
+		ask(path, name, i);
+	while (at < CLIENTS - 1 && !is_at(&clients[at], name))
+		at++;
+	good &= expect(path, "has an entry", is_at(&clients[at], name), 1);
+	good &= expect(path, "its queries", clients[at].traffic.queries, 13);
+	world_read_counters(&counters);
+	good &= expect(path, "clients", counters.n_clients, CLIENTS);
+	good &= expect(path, "evicted", counters.n_evicted, 1);
+	good &= expect(path, "not counted", counters.n_not_counted, 7);
+	good &= expect(path, "others", counters.others.queries, 7 + 1);
+	/* Who made room is a stranger now, and nobody else is. */
+	for (unsigned i = 0; i < end; i++)
+		if (bucket_of(client_name(i, name)) != 5)
+			ask(path, name, i);
+	world_read_counters(&counters);
+	good &= expect(path, "evicted, after all", counters.n_evicted, 1);
+	good &= expect(path, "not counted, after all", counters.n_not_counted, 7 + 1);
+	return !good;
+}
+
+/* A SYN is one packet of a client, and one vote. */
+static int connection_of_others(const struct path *path)
+{
+	struct counters counters;
+	struct frame in, out;
+
+	fill_table(path);
+	frames_reset();
+	frame_of_query(path, ip4("9.9.9.9", FRONTEND, tcp(40000, 53, "S", nothing())), &in);
+	world_run(path->query, DEV_UPLINK, &in, &out);
+	world_read_counters(&counters);
+	return !(expect(path, "connections of others", counters.others.tcp_connections, 1) &
+		 expect(path, "packets not counted", counters.n_not_counted, 1));
 }
 
 /* Strangers that come in turns outvote each other. */
@@ -247,8 +309,8 @@ static int reply_to_the_evicted(const struct path *path)
 	good &= expect(path, "replies of the newcomer", clients[0].traffic.replies, 0);
 	good &= expect(path, "replies of others", counters.others.replies, 1);
 	good &= expect(path, "queries of others", counters.others.queries, 2 + 7);
-	good &= expect(path, "queries of all", counters.others.queries + counters.clients[3].queries,
-		       CLIENTS + 9);
+	good &= expect(path, "queries of all",
+		       counters.others.queries + counters.clients[3].queries, CLIENTS + 9);
 	return !good;
 }
 
@@ -310,8 +372,10 @@ static int many_clients(const struct path *path)
 	}
 	good &= expect(path, "clients", counters.n_clients, CLIENTS);
 	good &= expect(path, "clients with too much", n_wrong, 0);
-	good &= expect(path, "queries", counters.clients[3].queries + counters.others.queries, PACKETS);
-	good &= expect(path, "replies", counters.clients[3].replies + counters.others.replies, answered);
+	good &= expect(path, "queries", counters.clients[3].queries + counters.others.queries,
+		       PACKETS);
+	good &= expect(path, "replies", counters.clients[3].replies + counters.others.replies,
+		       answered);
 	good &= expect(path, "answered", answered > PACKETS / 3, 1);
 	good &= expect(path, "answers without an error",
 		       counters.clients[3].noerror + counters.others.noerror, answered);
@@ -325,6 +389,8 @@ const struct table count_tables[] = {
 	{ "frontends seen", seen_frontends, ETHERNET_UPLINK | TC_L3 },
 	{ "more clients than there is room for", more_clients_than_room, XDP | TC_L2 },
 	{ "clients, voted in", voted_in, XDP | TC_L2 },
+	{ "clients, voted in to an empty bucket", voted_in_alone, XDP | TC_L2 },
+	{ "clients, a connection of the others", connection_of_others, XDP | TC_L2 },
 	{ "clients, not voted in", not_voted_in, XDP | TC_L2 },
 	{ "clients, a reply to the evicted", reply_to_the_evicted, XDP | TC_L2 },
 	{ "clients, another CPU", other_cpu, XDP | TC_L2 },
