@@ -349,7 +349,7 @@ verifier-baseline: ## Save what the programs cost the verifier, here and under t
 run-verifier-baseline: build-prog
 	$(subst tests/run,tests/verifier-cost save,$(run)) $(KERNEL)
 
-test-repeat: build-host build-corpus build-prog build-net ## Run all tests N=10 times, beside a second load (root)
+test-repeat: build-host build-corpus build-prog build-model build-net ## Run all tests N=10 times, beside a second load (root)
 	$(subst tests/run,tests/repeat,$(run)) $(N)
 
 # --- the benchmark ----------------------------------------------------------------------------
