@@ -7,6 +7,7 @@
 #define EDGE53_PLAN_H
 
 #include "config.h"
+#include "findings.h"
 #include "host.h"
 
 /* Programs of the object, by the hook they are for; attach.c knows how. */
@@ -96,17 +97,6 @@ struct plan_guard {
 	enum edge53_guard_policy policy;
 	size_t service;	  /* index in plan->services; of COUNT and DROP only */
 	bool is_enforced; /* once its hooks are attached */
-};
-
-enum finding_level {
-	FINDING_NOTE,	 /* for information: "waiting for wg0" */
-	FINDING_WARNING, /* works, but not as the operator may think */
-	FINDING_ERROR,	 /* nothing may be attached */
-};
-
-struct finding {
-	enum finding_level level;
-	char *text;
 };
 
 struct plan {
