@@ -14,7 +14,7 @@
 
 #include "edge53_reasons.h"
 
-#define EDGE53_LAYOUT_VERSION 5 /* also when a token or a hash of it is made otherwise */
+#define EDGE53_LAYOUT_VERSION 6 /* also when a token or a hash of it is made otherwise */
 
 #define EDGE53_DNS_PORT 53
 
@@ -56,9 +56,13 @@ struct edge53_frontend {
 	__u8 pad2[2];
 };
 
-/* Map `revision`, one entry: goes up each time the loader has made `frontends` what it should be. Never 0 then. */
+/*
+ * Map `revision`, one entry: another number each time `frontends` has changed, and 0 while it changes, also for a
+ * loader that died meanwhile. Under 0 programs note nothing that they find.
+ */
 struct edge53_revision {
 	__u32 frontends;
+	__u32 last; /* that was given; none is given twice */
 };
 
 enum edge53_service_kind {
@@ -421,6 +425,7 @@ struct edge53_loader {
 	__u32 pid;
 	__u32 pad;
 	__u64 started_ns; /* CLOCK_REALTIME */
+	__u64 looked_ns;  /* CLOCK_MONOTONIC: begin of the last look at the host that was applied */
 	char version[32];
 };
 
@@ -428,6 +433,7 @@ _Static_assert(sizeof(struct edge53_addr) == 16, "layout");
 _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_frontend) == 12, "layout");
 _Static_assert(sizeof(struct edge53_seen_frontend) == 40, "layout");
+_Static_assert(sizeof(struct edge53_revision) == 8, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_client) == 128, "two cache lines");

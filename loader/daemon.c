@@ -19,6 +19,7 @@
 #include "log.h"
 #include "pins.h"
 #include "plan.h"
+#include "rcu.h"
 
 #define US_PER_MS 1000ull
 #define US_PER_S (1000 * US_PER_MS)
@@ -246,7 +247,12 @@ static int look(struct daemon *d, bool strict)
 	uint64_t begin_us = now_us();
 	bool is_due = begin_us - d->regular_at_us >= LOOK_AGAIN_US, is_first = !d->host;
 	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
-	int r = look_once(d, strict, is_first);
+	int r;
+
+	/* What happened before it began is in it: `edge53 attach` relies on that. */
+	if (host_watch_drain(&d->watch) < 0)
+		d->watch.changes.all = true;
+	r = look_once(d, strict, is_first);
 
 	if (r >= 0 && is_due && !is_first)
 		r = look_once(d, strict, true);
@@ -260,6 +266,8 @@ static int look(struct daemon *d, bool strict)
 		d->watch.changes.all = true;
 	else if (is_due)
 		d->regular_at_us = begin_us;
+	if (r >= 0)
+		dataplane_note_look(d->dataplane, begin_us * 1000);
 	d->looked_at_us = now_us();
 	d->look_took_us = d->looked_at_us - begin_us;
 	return r;
@@ -284,11 +292,23 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+static int look_soon(struct daemon *d)
+{
+	uint64_t since_us = now_us() - d->looked_at_us;
+	uint64_t pause_us = MIN(MAX(d->look_took_us, MIN_PAUSE_US), MAX_PAUSE_US);
+
+	if (since_us < pause_us) {
+		look_in(d, pause_us - since_us);
+		return 0;
+	}
+	look(d, false);
+	look_in(d, LOOK_AGAIN_US);
+	return 0;
+}
+
 static int on_change(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *d = arg;
-	uint64_t since_us = now_us() - d->looked_at_us;
-	uint64_t pause_us = MIN(MAX(d->look_took_us, MIN_PAUSE_US), MAX_PAUSE_US);
 	int r = host_watch_drain(&d->watch);
 
 	(void)source;
@@ -298,15 +318,15 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 		log_error("cannot watch the host any more: %s", strerror(-r));
 		return r;
 	}
-	if (!r)
-		return 0;
-	if (since_us < pause_us) {
-		look_in(d, pause_us - since_us);
-		return 0;
-	}
-	look(d, false);
-	look_in(d, LOOK_AGAIN_US);
-	return 0;
+	return r ? look_soon(d) : 0;
+}
+
+/* `edge53 attach` waits for a look. */
+static int on_nudge(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	(void)source;
+	(void)info;
+	return look_soon(arg);
 }
 
 /* Of those that shape the pinned state: what backends read is in `services`. */
@@ -356,11 +376,15 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
 	if (config_load(d->config_path, &config) < 0 || try_config(d, config) < 0) {
 		log_error("not reloaded; what was running keeps running");
+		sd_notifyf(
+			false,
+			"READY=1\nSTATUS=running as before: %s could not be reloaded, see the log",
+			d->config_path);
 	} else {
 		take_ptr(config);
 		log_info("reloaded %s", d->config_path);
+		sd_notify(false, "READY=1\nSTATUS=running");
 	}
-	sd_notify(false, "READY=1");
 	return 0;
 }
 
@@ -379,7 +403,7 @@ static int add_signal(struct daemon *d, int signo, sd_event_signal_handler_t han
 
 static int set_up_events(struct daemon *d)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 	sigset_t mask;
 	int r;
 
@@ -394,6 +418,8 @@ static int set_up_events(struct daemon *d)
 		r = add_signal(d, SIGINT, on_stop);
 	if (r >= 0)
 		r = add_signal(d, SIGHUP, on_reload);
+	if (r >= 0)
+		r = add_signal(d, SIGUSR1, on_nudge);
 	if (r >= 0)
 		r = sd_event_add_io(d->event, NULL, d->watch.route_fd, EPOLLIN, on_change, d);
 	if (r >= 0 && d->watch.features_fd >= 0)
@@ -535,6 +561,7 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 		explain_lock(lock_fd);
 		return EXIT_FAILED;
 	}
+	rcu_recover();
 	r = start(&d, is_loaded);
 	if (r < 0) {
 		if (!is_loaded)

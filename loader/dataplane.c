@@ -39,6 +39,7 @@
 struct dataplane {
 	struct edge53_bpf *skel;
 	struct edge53_geometry geometry;
+	struct edge53_loader loader;
 	struct tables *tables;
 	int programs[PROGRAM_COUNT];
 	bool is_pinned;
@@ -356,19 +357,34 @@ static void collect_programs(struct dataplane *dp)
 	dp->programs[PROGRAM_RETURN_OUT_L3] = bpf_program__fd(skel->progs.return_out_l3);
 }
 
+static int write_loader(const struct dataplane *dp)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.loader), &zero, &dp->loader, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
 static int write_records(struct dataplane *dp)
 {
-	struct edge53_loader loader = { .pid = (__u32)getpid() };
 	struct timespec now;
 	__u32 zero = 0;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	loader.started_ns = (__u64)now.tv_sec * 1000 * NS_PER_MS + (__u64)now.tv_nsec;
-	snprintf(loader.version, sizeof(loader.version), "%s", EDGE53_VERSION);
-	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.geometry), &zero, &dp->geometry, BPF_ANY) ||
-	    bpf_map_update_elem(bpf_map__fd(dp->skel->maps.loader), &zero, &loader, BPF_ANY))
+	dp->loader.pid = (__u32)getpid();
+	dp->loader.started_ns = (__u64)now.tv_sec * 1000 * NS_PER_MS + (__u64)now.tv_nsec;
+	snprintf(dp->loader.version, sizeof(dp->loader.version), "%s", EDGE53_VERSION);
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.geometry), &zero, &dp->geometry,
+				BPF_ANY))
 		return -errno;
-	return 0;
+	return write_loader(dp);
+}
+
+int dataplane_note_look(struct dataplane *dp, unsigned long long looked_ns)
+{
+	dp->loader.looked_ns = looked_ns;
+	return write_loader(dp);
 }
 
 /* An object with this geometry's sizes and constants, and with the pinned maps if adopt. */

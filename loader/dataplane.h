@@ -37,6 +37,9 @@ static inline void dataplane_closep(struct dataplane **dataplane)
  */
 int dataplane_commit(struct dataplane *dataplane);
 
+/* Notes, for other processes, that what the host was at this time (CLOCK_MONOTONIC) has been applied. */
+int dataplane_note_look(struct dataplane *dataplane, unsigned long long looked_ns);
+
 /* Descriptors by enum attach_program, valid until dataplane_close(). */
 const int *dataplane_programs(const struct dataplane *dataplane);
 

@@ -38,6 +38,7 @@ struct tables {
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
+	struct edge53_revision revision;
 	struct mirror frontends;
 	struct mirror exempt;
 	struct mirror doh;
@@ -124,6 +125,8 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 	if (!r)
 		r = read_all(fds->returns, tables->returns, sizeof(tables->returns[0]),
 			     EDGE53_MAX_SERVICES);
+	if (!r)
+		r = read_all(fds->revision, &tables->revision, sizeof(tables->revision), 1);
 	if (!r)
 		r = open_mirrors(tables);
 	if (r < 0)
@@ -675,29 +678,40 @@ static int sync_mirror(struct mirror *mirror, void *entries, size_t n)
 	return r;
 }
 
-/* Programs then look into `frontends` again. */
-static int raise_revision(struct tables *t)
+static int write_revision(struct tables *t, __u32 frontends)
 {
-	struct edge53_revision revision;
+	struct edge53_revision wanted = t->revision;
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(t->fds.revision, &zero, &revision))
+	wanted.frontends = frontends;
+	wanted.last = frontends ?: wanted.last;
+	if (bpf_map_update_elem(t->fds.revision, &zero, &wanted, BPF_ANY))
 		return -errno;
-	revision.frontends = revision.frontends + 1 ?: 1;
-	return bpf_map_update_elem(t->fds.revision, &zero, &revision, BPF_ANY) ? -errno : 0;
+	t->revision = wanted;
+	return 0;
 }
 
 static int sync_frontends(struct tables *t, const struct plan *plan, const struct numbers *numbers)
 {
 	struct frontend_entry *entries = calloc(plan->n_frontends + 1, sizeof(*entries));
-
+	size_t n;
 	int r;
 
 	if (!entries)
 		return -ENOMEM;
-	r = sync_mirror(&t->frontends, entries, collect_frontends(plan, numbers, entries));
-	/* Also when it failed: part of it may be done. */
-	return raise_revision(t) ?: r;
+	n = collect_frontends(plan, numbers, entries);
+	if (t->revision.frontends && mirror_holds(&t->frontends, entries, &n)) {
+		free(entries);
+		return 0;
+	}
+	/* Whoever fails or dies before the new number is there leaves 0: slower, but never an old frontend. */
+	r = write_revision(t, 0);
+	if (r < 0) {
+		free(entries);
+		return r;
+	}
+	return sync_mirror(&t->frontends, entries, n)
+		       ?: write_revision(t, t->revision.last + 1 ?: 1);
 }
 
 typedef const struct plan_prefixes *(*prefixes_of_fn)(const struct plan_service *service);
