@@ -9,7 +9,6 @@
 #include <string.h>
 #include <sys/param.h>
 #include <sys/syscall.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
@@ -17,6 +16,7 @@
 #include "dataplane.h"
 #include "host.h"
 #include "log.h"
+#include "notify.h"
 #include "pins.h"
 #include "plan.h"
 #include "rcu.h"
@@ -233,6 +233,8 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 	if (plan->has_errors && strict)
 		return -EINVAL;
 	r = apply(d, plan, is_regular);
+	if (r >= 0)
+		notify_serving(plan, r);
 	if (r >= 0 && is_regular)
 		probe_neighbours(plan);
 	return r;
@@ -370,21 +372,19 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct daemon *d = arg;
+	bool failed;
 
 	(void)source;
 	(void)info;
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
-	if (config_load(d->config_path, &config) < 0 || try_config(d, config) < 0) {
+	notify_reload_begin();
+	failed = config_load(d->config_path, &config) < 0 || try_config(d, config) < 0;
+	if (failed) {
 		log_error("not reloaded; what was running keeps running");
-		sd_notifyf(
-			false,
-			"READY=1\nSTATUS=running as before: %s could not be reloaded, see the log",
-			d->config_path);
 	} else {
 		take_ptr(config);
 		log_info("reloaded %s", d->config_path);
-		sd_notify(false, "READY=1\nSTATUS=running");
 	}
+	notify_reload_end(failed);
 	return 0;
 }
 
@@ -568,9 +568,8 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 			undo_start();
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	}
-	sd_notifyf(false, "READY=1\nSTATUS=%s",
-		   r ? "running; some hooks were refused, see the log" : "running");
+	notify_ready();
 	r = sd_event_loop(d.event);
-	sd_notify(false, "STOPPING=1");
+	notify_stopping();
 	return r < 0 ? EXIT_FAILED : EXIT_FINE;
 }
