@@ -14,6 +14,7 @@
 
 #include "commands.h"
 #include "dataplane.h"
+#include "health.h"
 #include "host.h"
 #include "log.h"
 #include "notify.h"
@@ -38,6 +39,11 @@
  * unreachable" gives up, and a tunnel that is made anew is back in a second.
  */
 #define DOWN_GRACE_US (10 * US_PER_S)
+/*
+ * "Ready" means that clients are enforced, so the first answers of resolvers are waited for. Who is not there yet says
+ * so at once; a silent one shall not hold up the boot.
+ */
+#define SETTLE_US (3 * US_PER_S)
 
 /* When a service lost a backend that it cannot do without; 0: all is well. */
 struct down_clock {
@@ -52,6 +58,7 @@ struct daemon {
 	struct config *config;
 	struct dataplane *dataplane;
 	struct attachments *attachments;
+	struct health *health;
 	struct down_clock *down;
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
@@ -232,9 +239,13 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 	say_findings(d, plan);
 	if (plan->has_errors && strict)
 		return -EINVAL;
-	r = apply(d, plan, is_regular);
+	r = health_update(d->health, plan);
 	if (r >= 0)
+		r = apply(d, plan, is_regular);
+	if (r >= 0) {
+		health_write(d->health);
 		notify_serving(plan, r);
+	}
 	if (r >= 0 && is_regular)
 		probe_neighbours(plan);
 	return r;
@@ -306,6 +317,12 @@ static int look_soon(struct daemon *d)
 	look(d, false);
 	look_in(d, LOOK_AGAIN_US);
 	return 0;
+}
+
+/* A server died or came back. */
+static void on_health(void *arg)
+{
+	look_in(arg, 0);
 }
 
 static int on_change(sd_event_source *source, int fd, uint32_t revents, void *arg)
@@ -472,6 +489,7 @@ static int explain_lock(int error)
 
 static void daemon_free(struct daemon *d)
 {
+	health_free(d->health);
 	sd_event_source_unref(d->timer);
 	sd_event_unref(d->event);
 	attachments_free(d->attachments);
@@ -524,11 +542,29 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up the event loop: %s", strerror(-r));
 		return r;
 	}
+	r = health_new(d->event, d->dataplane, &d->config->limits, on_health, d, &d->health);
+	if (r < 0) {
+		log_error("cannot set up health checks: %s", strerror(-r));
+		return r;
+	}
 	refused = look(d, !is_loaded);
 	if (refused < 0)
 		return refused;
 	r = dataplane_commit(d->dataplane);
 	return r < 0 ? r : refused;
+}
+
+/* Serves the loop until something is known of each resolver. What follows from it is done. */
+static int settle(struct daemon *d)
+{
+	uint64_t until_us = now_us() + SETTLE_US;
+	int r = 0;
+
+	if (health_is_settled(d->health))
+		return 0;
+	while (r >= 0 && !health_is_settled(d->health) && now_us() < until_us)
+		r = sd_event_run(d->event, until_us - now_us());
+	return r < 0 ? r : look(d, false);
 }
 
 /* A start that failed leaves nothing behind, unless there was something before. */
@@ -563,6 +599,8 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 	}
 	rcu_recover();
 	r = start(&d, is_loaded);
+	if (r >= 0)
+		settle(&d);
 	if (r < 0) {
 		if (!is_loaded)
 			undo_start();

@@ -541,6 +541,52 @@ static int sync_return_peers(struct dataplane *dp, bool wanted)
 	return r;
 }
 
+/* --- health ----------------------------------------------------------------------------------- */
+
+unsigned int dataplane_find_backend(const struct dataplane *dp, const struct plan_service *service,
+				    const struct plan_backend *backend)
+{
+	return tables_find_backend(dp->tables, service, backend);
+}
+
+int dataplane_read_health(const struct dataplane *dp, unsigned int backend,
+			  struct edge53_health *ret)
+{
+	__u32 id = backend;
+
+	return bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.health), &id, ret) ? -errno : 0;
+}
+
+int dataplane_write_health(struct dataplane *dp, unsigned int backend,
+			   const struct edge53_health *health)
+{
+	__u32 id = backend;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.health), &id, health, BPF_ANY) ?
+		       -errno :
+		       0;
+}
+
+/* struct edge53_traffic is nothing but __u64. */
+int dataplane_read_traffic(const struct dataplane *dp, unsigned int backend,
+			   struct edge53_traffic *ret)
+{
+	_cleanup_(freep) struct edge53_backend_counters *counters =
+		calloc(dp->geometry.n_cpus, sizeof(*counters));
+	__u64 *to = (__u64 *)ret;
+	__u32 id = backend;
+
+	if (!counters)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.backend_counters), &id, counters))
+		return -errno;
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned int cpu = 0; cpu < dp->geometry.n_cpus; cpu++)
+		for (size_t i = 0; i < sizeof(*ret) / sizeof(*to); i++)
+			to[i] += ((const __u64 *)&counters[cpu].traffic)[i];
+	return 0;
+}
+
 int dataplane_sync(struct dataplane *dp, const struct plan *plan,
 		   const struct attachments *attachments)
 {

@@ -69,7 +69,7 @@ static void add_service(struct text *text, const struct plan_service *service, s
 		return;
 	}
 	for (size_t i = 0; i < service->n_backends; i++)
-		n_usable += service->backends[i].usable;
+		n_usable += plan_answers(&service->backends[i]);
 	add(text, "%s: ", service->name);
 	if (n_devices)
 		add(text, "%zu device%s, ", n_devices, plural(n_devices));
@@ -79,8 +79,8 @@ static void add_service(struct text *text, const struct plan_service *service, s
 		add(text, "%zu of %zu backend%s", n_usable, service->n_backends,
 		    plural(service->n_backends));
 	else
-		add(text, n_usable == service->n_backends ? "resolver in reach" :
-							    "resolver out of reach");
+		add(text, n_usable == service->n_backends ? "resolver answers"
+							  : "resolver does not answer");
 }
 
 void notify_text(const struct plan *plan, int n_refused, char *buf, size_t size)

@@ -404,8 +404,11 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 
 	if (!service)
 		return -ENOMEM;
+	service->health = &edge->health;
 	if (edge->on_down == POLICY_PASS)
 		service->flags |= EDGE53_SERVICE_DOWN_PASS;
+	if (edge->on_down == POLICY_SERVFAIL)
+		service->flags |= EDGE53_SERVICE_DOWN_SERVFAIL;
 	service->keep_source = (struct plan_prefixes){ edge->keep_source, edge->n_keep_source };
 	if (edge->n_keep_source)
 		service->flags |= EDGE53_SERVICE_KEEP_SOURCE;
@@ -608,6 +611,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 	if (!service)
 		return -ENOMEM;
 	service->flags = enforce_flags(enforce);
+	service->health = &enforce->health;
 	service->exempt = (struct plan_prefixes){ enforce->exempt, enforce->n_exempt };
 	service->doh = (struct plan_prefixes){ enforce->doh.prefixes, enforce->doh.n_prefixes };
 	r = plan_resolver(plan, enforce->name, &enforce->resolver, &routes[0],
@@ -1017,6 +1021,12 @@ bool plan_serves(const struct plan_service *service, const struct plan_backend *
 {
 	return backend->usable && (service->kind == EDGE53_SERVICE_EDGE ||
 				   addr_is_ipv4(&backend->address) != is_ipv6);
+}
+
+bool plan_answers(const struct plan_backend *backend)
+{
+	return backend->usable && ((backend->udp_port && !backend->udp_dead) ||
+				   (backend->tcp_port && !backend->tcp_dead));
 }
 
 unsigned short plan_query_mtu(const struct plan_service *service)

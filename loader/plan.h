@@ -40,6 +40,8 @@ struct plan_backend {
 	unsigned int tcp_port;
 	unsigned int weight;
 	bool usable;	/* a device and a route are there */
+	bool udp_dead;	/* it does not answer; health_mark() says so, a new plan does not */
+	bool tcp_dead;
 	bool is_local;	/* enforce: goes into the host's stack */
 	unsigned int ifindex;
 	unsigned int mtu; /* of the device towards it */
@@ -62,9 +64,10 @@ struct plan_prefixes {
 struct plan_service {
 	char name[EDGE53_NAME_LEN];
 	enum edge53_service_kind kind;
-	unsigned int flags; /* enum edge53_service_flag; tables.c adds EDGE53_SERVICE_XDP */
+	unsigned int flags; /* enum edge53_service_flag; tables.c adds what depends on attachments */
 	struct plan_backend *backends;
 	size_t n_backends;
+	const struct config_health *health; /* in the config; NULL: of return */
 	unsigned int max_udp_payload; /* of queries with a PROXY header; 0: any */
 	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
 	struct plan_prefixes exempt;
@@ -133,6 +136,9 @@ void plan_free(struct plan *plan);
  */
 bool plan_serves(const struct plan_service *service, const struct plan_backend *backend,
 		 bool is_ipv6);
+
+/* Whether a backend is in reach, and answers by one of its ports at least. */
+bool plan_answers(const struct plan_backend *backend);
 
 /* IP bytes of a query that fits on the way to every usable backend, translated or not. */
 unsigned short plan_query_mtu(const struct plan_service *service);
