@@ -150,7 +150,9 @@ $(BUILD)/version.h: FORCE
 
 # Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
 # and UBSan.
-PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/findings.c loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c)
+PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/findings.c \
+	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c) \
+	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
 

@@ -93,7 +93,7 @@ static int mend_missing(struct plan *plan, const char *name)
 							     : 0;
 }
 
-static bool matches(const char *pattern, const struct host_link *link)
+bool plan_matches(const char *pattern, const struct host_link *link)
 {
 	return !(link->flags & IFF_LOOPBACK) && !fnmatch(pattern, link->name, 0);
 }
@@ -484,7 +484,7 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 
 	service = plan->n_services - 1;
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
-		if (!matches(edge->interface, &host->links[i]))
+		if (!plan_matches(edge->interface, &host->links[i]))
 			continue;
 		found++;
 		device = device_of(plan, host, &host->links[i]);
@@ -620,7 +620,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 		r = plan_resolver(plan, enforce->name, &enforce->resolver6, &routes[1],
 				  &service->backends[1]);
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
-		if (!matches(enforce->interface, &host->links[i]))
+		if (!plan_matches(enforce->interface, &host->links[i]))
 			continue;
 		found++;
 		r = plan_enforce_device(plan, enforce, host, &host->links[i], index);
@@ -628,7 +628,8 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 			r = check_bundling(plan, enforce->name, &host->links[i]);
 	}
 	if (r >= 0 && !found)
-		r = say(plan, FINDING_NOTE, FOUND_INTERFACE_MISSING,
+		r = say(plan, FINDING_NOTE,
+			is_glob(enforce->interface) ? FOUND_NO_DEVICE_YET : FOUND_INTERFACE_MISSING,
 			"%s: no device matches \"%s\" yet", enforce->name, enforce->interface);
 	return r;
 }
@@ -882,7 +883,7 @@ static struct plan_guard guard_of(const struct config *config, const struct host
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		const struct config_enforce *enforce = &config->enforces[i];
 
-		if ((link && !matches(enforce->interface, link)) ||
+		if ((link && !plan_matches(enforce->interface, link)) ||
 		    guard_policy(enforce) <= guard.policy)
 			continue;
 		guard.policy = guard_policy(enforce);

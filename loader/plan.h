@@ -130,6 +130,9 @@ int plan_questions(const struct config *config, struct host_question **ret, size
 int plan_make(const struct config *config, const struct host *host, struct plan **ret);
 void plan_free(struct plan *plan);
 
+/* Whether `interface: pattern` means this link. The loopback device is no client's and no uplink. */
+bool plan_matches(const char *pattern, const struct host_link *link);
+
 /*
  * Whether queries of clients by IPv4 or IPv6 may be sent to this backend now: an edge translates
  * between families, a resolver serves its own.
