@@ -319,6 +319,13 @@ static bool is_private(const struct edge53_addr *address)
 	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64);
 }
 
+static int wait_for_up(struct plan *plan, const char *service, const struct host_link *link)
+{
+	return say(plan, FINDING_NOTE, FOUND_TUNNEL_DOWN, "%s: waiting for %s to be up", service,
+		   link->name)
+		       ?: mend(plan, "ip link set dev %s up", link->name);
+}
+
 /* Fills in how a backend is reached. It stays unusable, with a finding, when it is not. */
 static int route_backend(struct plan *plan, const struct config_edge *edge, const struct host *host,
 			 const struct host_route *route, struct plan_backend *backend)
@@ -328,10 +335,13 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 	size_t device;
 
 	addr_format(&backend->address, text);
-	if (edge->tunnel && !host_link_by_name(host, edge->tunnel))
+	link = edge->tunnel ? host_link_by_name(host, edge->tunnel) : NULL;
+	if (edge->tunnel && !link)
 		return say(plan, FINDING_NOTE, FOUND_TUNNEL_MISSING, "%s: waiting for device %s",
 			   edge->name, edge->tunnel)
 			       ?: mend_missing(plan, edge->tunnel);
+	if (link && !(link->flags & IFF_UP))
+		return wait_for_up(plan, edge->name, link);
 	link = route->reachable ? host_link_by_index(host, route->ifindex) : NULL;
 	if (route->reachable && (route->is_local || (link && link->flags & IFF_LOOPBACK)))
 		return say(
@@ -353,9 +363,7 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 			       ?: mend(plan, "ip route add %s/%u dev TUNNEL", text,
 				       host_bits(&backend->address));
 	if (!(link->flags & IFF_UP))
-		return say(plan, FINDING_NOTE, FOUND_TUNNEL_DOWN, "%s: waiting for %s to be up",
-			   edge->name, link->name)
-			       ?: mend(plan, "ip link set dev %s up", link->name);
+		return wait_for_up(plan, edge->name, link);
 	backend->source = source_towards(edge, host, route, &backend->address);
 	if (addr_is_zero(&backend->source))
 		return say(plan, FINDING_NOTE, FOUND_ADDRESS_MISSING,
