@@ -14,6 +14,12 @@ SBINDIR ?= $(PREFIX)/sbin
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 DOCDIR ?= $(PREFIX)/share/doc/edge53
 MANDIR ?= $(PREFIX)/share/man
+# pppd looks in /etc/ppp only.
+SYSCONFDIR ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+PPPDIR ?= $(SYSCONFDIR)/ppp/ip-pre-up.d
+BASHDIR ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
+FISHDIR ?= $(PREFIX)/share/fish/vendor_completions.d
 
 BUILD ?= build
 
@@ -132,9 +138,10 @@ VERSION_OBJS := $(call objs_using,EDGE53_VERSION)
 $(VERSION_OBJS): CPPFLAGS += -include $(BUILD)/version.h
 $(VERSION_OBJS): $(BUILD)/version.h
 
+# REVISION=v1.2.3: where git cannot be asked.
 $(BUILD)/version.h: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)rev=$$(git -c safe.directory='$(CURDIR)' describe --tags --always --abbrev=7 --match 'v[0-9]*' 2>/dev/null); \
+	$(Q)rev='$(REVISION)'; [ -n "$$rev" ] || rev=$$(git -c safe.directory='$(CURDIR)' describe --tags --always --abbrev=7 --match 'v[0-9]*' 2>/dev/null); \
 	case $$rev in '') v=$(VERSION);; v*) v=$${rev#v};; *) v=$(VERSION)+g$$rev;; esac; \
 	line="#define EDGE53_VERSION \"$$v\""; \
 	[ "$$line" = "$$(cat $@ 2>/dev/null)" ] || echo "$$line" >$@
@@ -143,7 +150,9 @@ $(BUILD)/version.h: FORCE
 
 # Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
 # and UBSan.
-PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/plan*.c loader/proxy_header.c loader/reason*.c)
+PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/findings.c \
+	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c) \
+	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
 
@@ -217,7 +226,8 @@ $(filter-out %.o,$(NET_TOOLS)): $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(CFLAGS) $< -o $@
 
-.PHONY: build-host build-prog build-model build-net test test-host test-prog test-model test-net run-tests
+.PHONY: build-host build-prog build-model build-net build-package test test-host test-prog test-model test-net \
+	test-package run-tests
 build-host: $(HOST_TESTS)
 build-prog: $(if $(PROG_SRCS),$(BUILD)/tests/prog_tests)
 ifneq ($(PROG_SRCS),)
@@ -226,15 +236,16 @@ ifneq ($(PROG_SRCS),)
 endif
 build-model: $(BUILD)/tests/model_tests
 build-net: all $(NET_TOOLS) build-bench
+build-package: all
 
 run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
 
 test: ## Install what is missing and run all tests (TEST=pattern: only those)
-	$(Q)scripts/install-deps build test
+	$(Q)scripts/install-deps build test package
 	$(Q)$(MAKE) run-tests
 
-run-tests: build-host build-corpus build-prog build-model build-net
-	$(run) host corpus prog model net
+run-tests: build-host build-corpus build-prog build-model build-net build-package
+	$(run) host corpus prog model net package
 
 test-host: build-host build-corpus ## Run the host tests (no root)
 	$(run) host corpus
@@ -247,6 +258,9 @@ test-model: build-model ## Put a million random packets through every program an
 
 test-net: build-net ## Run the tests in network namespaces (root)
 	$(run) net
+
+test-package: build-package ## Run the tests of unit, man pages, completions and Debian package (root)
+	$(run) package
 
 # --- fuzzing ----------------------------------------------------------------------------------
 
@@ -349,7 +363,7 @@ verifier-baseline: ## Save what the programs cost the verifier, here and under t
 run-verifier-baseline: build-prog
 	$(subst tests/run,tests/verifier-cost save,$(run)) $(KERNEL)
 
-test-repeat: build-host build-corpus build-prog build-net ## Run all tests N=10 times, beside a second load (root)
+test-repeat: build-host build-corpus build-prog build-model build-net ## Run all tests N=10 times, beside a second load (root)
 	$(subst tests/run,tests/repeat,$(run)) $(N)
 
 # --- the benchmark ----------------------------------------------------------------------------
@@ -406,28 +420,48 @@ demo: ## Install what is missing and show the main job in namespaces (root)
 run-demo: all
 	$(Q)BUILD='$(BUILD)' scripts/demo
 
-DEPS ?= build test demo
+DEPS ?= build test package demo
 
 deps: ## Install what building, tests and demo need (Debian 12 and 13, root; DEPS=kernels: for test-kernels)
 	$(Q)scripts/install-deps $(DEPS)
 
-MAN8 := $(wildcard docs/*.8)
-MAN5 := $(wildcard docs/*.5)
+# What is installed, as mode:source:destination.
+INSTALLED := \
+	755:$(BUILD)/edge53:$(SBINDIR)/edge53 \
+	644:loader/edge53.service:$(UNITDIR)/edge53.service \
+	644:docs/edge53.8:$(MANDIR)/man8/edge53.8 \
+	644:docs/edge53.yaml.5:$(MANDIR)/man5/edge53.yaml.5 \
+	644:docs/examples/edge.yaml:$(DOCDIR)/examples/edge.yaml \
+	644:docs/examples/enforce.yaml:$(DOCDIR)/examples/enforce.yaml \
+	644:loader/edge53.yaml.example:$(DOCDIR)/examples/every-key.yaml \
+	755:scripts/ip-pre-up:$(PPPDIR)/edge53 \
+	644:completions/edge53.bash:$(BASHDIR)/edge53 \
+	644:completions/_edge53:$(ZSHDIR)/_edge53 \
+	644:completions/edge53.fish:$(FISHDIR)/edge53.fish
 
-install: all ## Install below PREFIX (and DESTDIR): binary, systemd unit, man pages, an example
-	install -D -m 755 $(BUILD)/edge53 '$(DESTDIR)$(SBINDIR)/edge53'
-	install -d -m 755 '$(DESTDIR)$(UNITDIR)'
-	sed -e 's|@SBINDIR@|$(SBINDIR)|g' -e 's|@DOCDIR@|$(DOCDIR)|g' loader/edge53.service >'$(DESTDIR)$(UNITDIR)/edge53.service'
-	chmod 644 '$(DESTDIR)$(UNITDIR)/edge53.service'
-	install -D -m 644 loader/edge53.yaml.example '$(DESTDIR)$(DOCDIR)/edge53.yaml.example'
-	$(if $(MAN8),install -D -m 644 -t '$(DESTDIR)$(MANDIR)/man8' $(MAN8))
-	$(if $(MAN5),install -D -m 644 -t '$(DESTDIR)$(MANDIR)/man5' $(MAN5))
+install: all ## Install below PREFIX (and DESTDIR): binary, unit, man pages, completions, examples, pppd's hook
+	$(Q)set -e; for i in $(INSTALLED); do \
+		mode=$${i%%:*} paths=$${i#*:}; \
+		echo "  INSTALL $${paths#*:}"; \
+		install -D -m $$mode "$${paths%%:*}" '$(DESTDIR)'"$${paths#*:}"; done
+	$(Q)sed -i 's|@SBINDIR@|$(SBINDIR)|g' '$(DESTDIR)$(UNITDIR)/edge53.service'
 
 uninstall: ## Remove what install put there; configuration and a running dataplane stay
-	rm -f '$(DESTDIR)$(SBINDIR)/edge53' '$(DESTDIR)$(UNITDIR)/edge53.service'
-	rm -f '$(DESTDIR)$(DOCDIR)/edge53.yaml.example'
-	rm -f $(MAN8:docs/%='$(DESTDIR)$(MANDIR)/man8/%') $(MAN5:docs/%='$(DESTDIR)$(MANDIR)/man5/%')
-	if [ -d '$(DESTDIR)$(DOCDIR)' ]; then rmdir --ignore-fail-on-non-empty '$(DESTDIR)$(DOCDIR)'; fi
+	$(Q)set -e; for i in $(INSTALLED); do \
+		paths=$${i#*:}; \
+		rm -f '$(DESTDIR)'"$${paths#*:}"; done
+	$(Q)for dir in '$(DESTDIR)$(DOCDIR)/examples' '$(DESTDIR)$(DOCDIR)'; do \
+		[ ! -d "$$dir" ] || rmdir --ignore-fail-on-non-empty "$$dir"; done
+
+# --- the Debian package -----------------------------------------------------------------------
+
+.PHONY: deb run-deb
+deb: ## Install what is missing and build a Debian package into build/deb
+	$(Q)scripts/install-deps build package
+	$(Q)$(MAKE) run-deb
+
+run-deb:
+	$(Q)VERSION='$(VERSION)' scripts/build-deb '$(BUILD)/deb'
 
 clean: ## Remove build/
 	$(Q)rm -rf $(BUILD)

@@ -17,6 +17,8 @@ enum answer {
 	ANSWER_TTL_EXPIRED, /* time exceeded */
 	ANSWER_TOO_BIG,	    /* fragmentation needed, packet too big */
 	ANSWER_TRUNCATED,   /* DNS, TC=1 (truncated.h) */
+	ANSWER_SERVFAIL,    /* DNS, RCODE 2 (the same) */
+	ANSWER_RESET,	    /* RST */
 };
 
 #define ANSWER_TTL 64
@@ -75,25 +77,40 @@ static __always_inline int send_back(struct __sk_buff *skb, const struct packet 
 	return bpf_redirect(skb->ifindex, 0);
 }
 
+/* The IP header of the answer to pkt, in front of payload_len bytes. */
+static __always_inline void answer_ipv4(const struct packet *pkt, __u32 payload_len, __u8 l4proto,
+					struct iphdr *ip)
+{
+	struct packet shape = { .ip_len = payload_len, .l4proto = l4proto, .ttl = ANSWER_TTL };
+	struct rewrite rw = { .saddr = pkt->daddr, .daddr = pkt->saddr };
+
+	make_ipv4(&shape, &rw, ip);
+}
+
+static __always_inline void answer_ipv6(const struct packet *pkt, __u32 payload_len, __u8 l4proto,
+					struct ipv6hdr *ip)
+{
+	struct packet shape = { .ip_len = payload_len, .l4proto = l4proto, .ttl = ANSWER_TTL };
+	struct rewrite rw = { .saddr = pkt->daddr, .daddr = pkt->saddr };
+
+	make_ipv6(&shape, &rw, ip);
+}
+
 /*
- * The IP header of the answer to pkt, in front of payload_len bytes. Returns its length, 0 when it cannot be
- * written.
+ * The same, put in front of them. Returns its length, 0 when it cannot be written.
  */
 static __always_inline __u32 store_ip(struct __sk_buff *skb, const struct packet *pkt,
 				      __u32 payload_len, __u8 l4proto)
 {
-	struct packet shape = { .l3_off = 0, .l4proto = l4proto, .ttl = ANSWER_TTL };
-	struct rewrite rw = { .saddr = pkt->daddr, .daddr = pkt->saddr };
 	struct ipv6hdr ip6;
 	struct iphdr ip4;
 
-	shape.ip_len = payload_len;
 	if (pkt->is_ipv6) {
-		make_ipv6(&shape, &rw, &ip6);
+		answer_ipv6(pkt, payload_len, l4proto, &ip6);
 		return bpf_skb_store_bytes(skb, pkt->l3_off, &ip6, sizeof(ip6), 0) ? 0
 										   : sizeof(ip6);
 	}
-	make_ipv4(&shape, &rw, &ip4);
+	answer_ipv4(pkt, payload_len, l4proto, &ip4);
 	return bpf_skb_store_bytes(skb, pkt->l3_off, &ip4, sizeof(ip4), 0) ? 0 : sizeof(ip4);
 }
 

@@ -7,6 +7,7 @@
 #include "plain_xdp.h"
 #include "proxy_xdp.h"
 #include "rewrite_xdp.h"
+#include "servfail.h"
 #include "service.h"
 #include "translate.h"
 #include "verdict.h"
@@ -25,9 +26,18 @@ static __always_inline bool may_need_checksum(const struct packet *pkt,
 	       pkt->l4proto == IPPROTO_UDP && !pkt->l4_check;
 }
 
+/* SERVFAIL, where no backend is left. */
+static __always_inline bool is_answered_by_xdp(const struct packet *pkt,
+					       const struct edge53_service *svc)
+{
+	return svc->flags & EDGE53_SERVICE_XDP_ANSWERS && pkt->l4proto == IPPROTO_UDP;
+}
+
 static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 						     const struct edge53_service *svc)
 {
+	if (is_answered_by_xdp(pkt, svc))
+		return is_plain(pkt) ? EDGE53_NO_BACKEND_SERVFAIL : EDGE53_HANDED_TO_TC;
 	return svc->flags & EDGE53_SERVICE_XDP && pkt->ttl > 1 && fits_with_header(pkt, svc) &&
 			       is_plain(pkt) && !may_need_checksum(pkt, svc)
 		       ? GO_ON
@@ -61,7 +71,17 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);
+	if (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc))
+		return OUTCOME_ANSWER;
 	return finish_xdp(pkt, why, verdict);
+}
+
+/* The answer is made when the stack of the chain is free again. */
+static __always_inline int query_in_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	int outcome = query_xdp(ctx, pkt);
+
+	return outcome < OUTCOME_ANSWER ? outcome : answer_servfail_xdp(ctx, pkt);
 }
 
 static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,
@@ -123,7 +143,7 @@ static __always_inline int any_in_xdp(struct xdp_md *ctx)
 	if (parse_xdp(ctx, &pkt))
 		return XDP_PASS;
 	if (pkt.dport == EDGE53_DNS_PORT)
-		return query_xdp(ctx, &pkt);
+		return query_in_xdp(ctx, &pkt);
 	if (is_edge_port(pkt.dport))
 		return reply_xdp(ctx, &pkt);
 	return XDP_PASS;

@@ -99,7 +99,14 @@ struct {
 	__type(value, __u32);
 } returns_by_device SEC(".maps");
 
-/* For other loaders; no program reads them. */
+/* For other loaders and for readers; no program reads them. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct edge53_health);
+} health SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -76,7 +76,8 @@ static __always_inline enum edge53_reason is_still_plain(const struct rewrite *r
 static __always_inline bool is_plain_service(const struct packet *pkt,
 					     const struct edge53_service *svc)
 {
-	return !(svc->flags & (EDGE53_SERVICE_IPV6_BACKENDS | EDGE53_SERVICE_KEEP_SOURCE)) &&
+	return !(svc->flags & (EDGE53_SERVICE_IPV6_BACKENDS | EDGE53_SERVICE_KEEP_SOURCE |
+			       EDGE53_SERVICE_UDP_DOWN)) &&
 	       fits_with_header(pkt, svc);
 }
 

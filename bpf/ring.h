@@ -67,7 +67,7 @@ ring_next(const struct packet *pkt, const struct edge53_service *svc, struct rin
 	turn->token = token;
 	/* In turn: each as often as it is in the list. Not by the token, which takes a while. */
 	turn->backend = svc->picks[pkt->is_ipv6 & 1].udp[n % EDGE53_PICKS];
-	return turn->backend ? GO_ON : no_backend(svc);
+	return turn->backend ? GO_ON : no_backend(pkt, svc);
 }
 
 /* Exactly timed is one query a tick. That of the flow is noted in it. */

@@ -216,8 +216,12 @@ static __always_inline bool keeps_source(const struct edge53_flow *flow,
 	return flow->flags & EDGE53_FLOW_KEEP_SOURCE || addr_is_zero(&backend->source);
 }
 
-static __always_inline enum edge53_reason no_backend(const struct edge53_service *svc)
+static __always_inline enum edge53_reason no_backend(const struct packet *pkt,
+						     const struct edge53_service *svc)
 {
+	if (svc->flags & EDGE53_SERVICE_DOWN_SERVFAIL)
+		return pkt->l4proto == IPPROTO_UDP ? EDGE53_NO_BACKEND_SERVFAIL
+						   : EDGE53_NO_BACKEND_RESET;
 	return svc->flags & EDGE53_SERVICE_DOWN_PASS ? EDGE53_NO_BACKEND_PASSED : EDGE53_NO_BACKEND;
 }
 

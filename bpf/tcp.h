@@ -304,7 +304,7 @@ static __always_inline enum edge53_reason tcp_open(const struct packet *pkt,
 	__builtin_memset(flow, 0, sizeof(*flow));
 	flow->backend = pick_tcp_backend(pkt, svc);
 	if (!flow->backend)
-		return no_backend(svc);
+		return no_backend(pkt, svc);
 	flow->client = pkt->saddr;
 	flow->asked = pkt->daddr;
 	flow->client_port = pkt->sport;
@@ -366,7 +366,7 @@ static __always_inline enum edge53_reason tcp_reopen(struct edge53_conn *conn,
 	}
 	flow->backend = pick_tcp_backend(pkt, svc);
 	if (!flow->backend)
-		return no_backend(svc);
+		return no_backend(pkt, svc);
 	flow->flags = 0;
 	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
 		note_flow_flags(pkt, flow);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The answer with TC=1 to a query that is too long with its PROXY header: the client comes again by TCP
- * (RFC 7766 section 5). At tc ingress only, as all of answer.h. The query becomes its own answer; the
- * question stays where it is, what follows it is cut off.
+ * DNS answers of our own: TC=1 to a query that is too long with its PROXY header, whose client comes again by
+ * TCP (RFC 7766 section 5), and SERVFAIL where no backend is left. The query becomes its own answer; the
+ * question stays where it is, what follows it is cut off. Here at tc ingress, as all of answer.h; servfail.h has
+ * the second for XDP.
  */
 #ifndef EDGE53_TRUNCATED_H
 #define EDGE53_TRUNCATED_H
@@ -29,20 +30,24 @@ struct answer_headers {
 	__be16 additionals;
 };
 
-/*
- * Bytes of the question; 0 when there is none, more than one, or one that cannot be walked. A global
- * function: the verifier goes through the labels once, alone.
- */
-__weak __noinline int question_len(struct __sk_buff *skb, const struct packet *pkt)
+/* Of a packet in either hook: each has a helper that the other's programs may not even mention. */
+static __always_inline long load_bytes(void *ctx, bool is_xdp, __u32 off, void *to, __u32 len)
+{
+	return is_xdp ? bpf_xdp_load_bytes(ctx, off, to, len)
+		      : bpf_skb_load_bytes(ctx, off, to, len);
+}
+
+/* Bytes of the question; 0 when there is none, more than one, or one that cannot be walked. */
+static __always_inline __u32 walk_question(void *ctx, bool is_xdp, const struct packet *pkt)
 {
 	__u32 off, len = 0;
 	__u8 label = 0;
 
-	if (!pkt || pkt->dns.questions != 1)
+	if (pkt->dns.questions != 1)
 		return 0;
 	off = pkt->l4_off + sizeof(struct answer_headers);
 	for (int i = 0; i < DNS_MAX_LABELS; i++) {
-		if (bpf_skb_load_bytes(skb, off + len, &label, sizeof(label)))
+		if (load_bytes(ctx, is_xdp, off + len, &label, sizeof(label)))
 			return 0;
 		len += 1 + label;
 		if (!label)
@@ -56,8 +61,15 @@ __weak __noinline int question_len(struct __sk_buff *skb, const struct packet *p
 	return DNS_HEADER_LEN + len <= pkt->payload_len ? len : 0;
 }
 
+/* A global function: the verifier goes through the labels once, alone. */
+__weak __noinline int question_len(struct __sk_buff *skb, const struct packet *pkt)
+{
+	return pkt ? walk_question(skb, false, pkt) : 0;
+}
+
+/* flags: what is set beside QR, opcode and RD. */
 static __always_inline void make_answer(const struct packet *pkt, __u32 udp_len, bool has_question,
-					struct answer_headers *answer)
+					__u16 flags, struct answer_headers *answer)
 {
 	__builtin_memset(answer, 0, sizeof(*answer));
 	answer->udp.source = bpf_htons(pkt->dport);
@@ -65,10 +77,9 @@ static __always_inline void make_answer(const struct packet *pkt, __u32 udp_len,
 	answer->udp.len = bpf_htons(udp_len);
 	answer->udp.check = csum_fold(pseudo_sum(pkt, IPPROTO_UDP, udp_len));
 	answer->id = bpf_htons(pkt->dns.id);
-	answer->flags = bpf_htons(DNS_FLAG_QR | DNS_FLAG_TC |
+	answer->flags = bpf_htons(DNS_FLAG_QR | flags |
 				  (pkt->dns.flags & (DNS_OPCODE_MASK | DNS_FLAG_RD)));
 	answer->questions = bpf_htons(has_question);
-	answer->additionals = bpf_htons(!!pkt->dns.additionals);
 }
 
 /* Who asks with EDNS is answered with EDNS (RFC 6891 section 6.1.1). */
@@ -97,25 +108,32 @@ static __always_inline bool complete_checksum(struct __sk_buff *skb, __u32 l4_of
 				    csum_fold((__u64)(__u32)sum + field), BPF_F_MARK_MANGLED_0);
 }
 
-__weak __noinline int answer_truncated(struct __sk_buff *skb, const struct packet *pkt)
+/*
+ * dns_flags: as make_answer() has them. Only TC=1 needs an OPT record, for it is no answer to a client that gave
+ * a larger size; SERVFAIL is never longer than its query.
+ */
+__weak __noinline int answer_dns(struct __sk_buff *skb, const struct packet *pkt, __u32 dns_flags)
 {
 	const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__u32 extra, l4_off, question, udp_len;
 	struct answer_headers answer;
+	bool has_opt;
 
 	if (!pkt)
 		return TC_ACT_SHOT;
+	has_opt = dns_flags & DNS_FLAG_TC && pkt->dns.additionals;
 	extra = extra_headers_len(pkt);
 	l4_off = pkt->l4_off - extra;
 	question = question_len(skb, pkt);
-	udp_len = sizeof(answer) + question + (pkt->dns.additionals ? OPT_LEN : 0);
-	make_answer(pkt, udp_len, question, &answer);
+	udp_len = sizeof(answer) + question + (has_opt ? OPT_LEN : 0);
+	make_answer(pkt, udp_len, question, dns_flags, &answer);
+	answer.additionals = bpf_htons(has_opt);
 	/* Options go, and the IP header with them: what CHECKSUM_PARTIAL points to stays the UDP header. */
 	if ((extra && bpf_skb_adjust_room(skb, -(int)extra, BPF_ADJ_ROOM_NET, flags)) ||
 	    bpf_skb_change_tail(skb, l4_off + udp_len, 0) ||
 	    !store_ip(skb, pkt, udp_len, IPPROTO_UDP) ||
 	    bpf_skb_store_bytes(skb, l4_off, &answer, sizeof(answer), 0) ||
-	    (pkt->dns.additionals && !store_opt(skb, l4_off + udp_len - OPT_LEN)) ||
+	    (has_opt && !store_opt(skb, l4_off + udp_len - OPT_LEN)) ||
 	    !complete_checksum(skb, l4_off, udp_len, answer.udp.check))
 		return TC_ACT_SHOT;
 	return send_back(skb, pkt);

@@ -42,11 +42,15 @@ static __always_inline int finish(const struct packet *pkt, enum edge53_reason w
 	}
 }
 
-/* What XDP passes meets tc next, which judges it again and counts it there; only tc can answer. */
+/*
+ * What XDP passes meets tc next, which judges it again and counts it there; only tc can answer (but SERVFAIL, for
+ * which XDP comes here only when it cannot).
+ */
 static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reason why, int sent)
 {
 	if (fate_of(why) == EDGE53_PASS || why == EDGE53_TTL_EXPIRED || why == EDGE53_TOO_BIG ||
-	    why == EDGE53_TRUNCATED)
+	    why == EDGE53_TRUNCATED || why == EDGE53_NO_BACKEND_SERVFAIL ||
+	    why == EDGE53_NO_BACKEND_RESET)
 		return XDP_PASS;
 	return finish(pkt, why, XDP_PASS, XDP_DROP, sent);
 }
@@ -76,6 +80,10 @@ static __always_inline enum answer answer_to(enum edge53_reason why)
 		return ANSWER_TOO_BIG;
 	case EDGE53_TRUNCATED:
 		return ANSWER_TRUNCATED;
+	case EDGE53_NO_BACKEND_SERVFAIL:
+		return ANSWER_SERVFAIL;
+	case EDGE53_NO_BACKEND_RESET:
+		return ANSWER_RESET;
 	default:
 		return NO_ANSWER;
 	}
@@ -107,11 +115,13 @@ static __always_inline int answer_skb(struct __sk_buff *skb, const struct packet
 {
 	enum answer answer = outcome & 0xff;
 
-	if (answer == ANSWER_TRUNCATED) /* shorter than the query, and of no use to a forger */
-		return answer_truncated(skb, pkt);
+	/* Not longer than the query, and of no use to a forger. */
+	if (answer == ANSWER_TRUNCATED || answer == ANSWER_SERVFAIL)
+		return answer_dns(skb, pkt,
+				  answer == ANSWER_SERVFAIL ? DNS_RCODE_SERVFAIL : DNS_FLAG_TC);
 	if (!is_within_budget())
 		return TC_ACT_SHOT;
-	if (answer == ANSWER_REFUSED && pkt->l4proto == IPPROTO_TCP)
+	if (answer == ANSWER_RESET || (answer == ANSWER_REFUSED && pkt->l4proto == IPPROTO_TCP))
 		return answer_rst(skb, pkt);
 	return answer_icmp(skb, pkt, answer, (outcome & ~OUTCOME_ANSWER) >> 8);
 }

@@ -14,7 +14,7 @@
 
 #include "edge53_reasons.h"
 
-#define EDGE53_LAYOUT_VERSION 5 /* also when a token or a hash of it is made otherwise */
+#define EDGE53_LAYOUT_VERSION 6 /* also when a token or a hash of it is made otherwise */
 
 #define EDGE53_DNS_PORT 53
 
@@ -56,9 +56,13 @@ struct edge53_frontend {
 	__u8 pad2[2];
 };
 
-/* Map `revision`, one entry: goes up each time the loader has made `frontends` what it should be. Never 0 then. */
+/*
+ * Map `revision`, one entry: another number each time `frontends` has changed, and 0 while it changes, also for a
+ * loader that died meanwhile. Under 0 programs note nothing that they find.
+ */
 struct edge53_revision {
 	__u32 frontends;
+	__u32 last; /* that was given; none is given twice */
 };
 
 enum edge53_service_kind {
@@ -84,6 +88,9 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_PROXY_UDP = 1 << 10,    /* queries carry a PROXY protocol header */
 	EDGE53_SERVICE_PROXY_TCP = 1 << 11,    /* connections begin with one */
 	EDGE53_SERVICE_KEEP_SOURCE = 1 << 12,  /* has entries in `keep_source` */
+	EDGE53_SERVICE_DOWN_SERVFAIL = 1 << 13, /* no backend: answer SERVFAIL, and TCP with a RST */
+	EDGE53_SERVICE_UDP_DOWN = 1 << 14,	/* there is none for UDP, and that is to be answered */
+	EDGE53_SERVICE_XDP_ANSWERS = 1 << 15,	/* then by XDP, which may send on all of its devices */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
@@ -123,6 +130,48 @@ struct edge53_backend {
 	__u8 dmac[6]; /* nexthop's hardware address; all zero: not resolved */
 	__u8 smac[6]; /* the device's own */
 	__u16 mtu;    /* of the device, bytes of IP; 65535: that or more */
+};
+
+enum edge53_probe_state {
+	EDGE53_PROBE_OFF,     /* not asked: `health: off`, or no such port, or no way there */
+	EDGE53_PROBE_WAITING, /* nothing is known yet */
+	EDGE53_PROBE_UP,
+	EDGE53_PROBE_DOWN,
+};
+
+/* What became of the last question. */
+enum edge53_probe_result {
+	EDGE53_PROBE_NONE,	     /* none was asked, or it could not be sent: says nothing of the backend */
+	EDGE53_PROBE_ANSWERED,	     /* rcode says how */
+	EDGE53_PROBE_SILENT,
+	EDGE53_PROBE_PORT_CLOSED,    /* nobody listens there */
+	EDGE53_PROBE_CLOSED,	     /* TCP: the connection was ended without an answer */
+	EDGE53_PROBE_UNREACHABLE,    /* error says why */
+	EDGE53_PROBE_HEADER_NOT_READ,
+	EDGE53_PROBE_NOT_SENT,	     /* this host could not; error says why */
+};
+
+/* A backend as one of its protocols is asked. Times are CLOCK_REALTIME; 0: never. */
+struct edge53_probe {
+	__u8 state;	  /* enum edge53_probe_state */
+	__u8 result;	  /* enum edge53_probe_result, of the last question */
+	__u8 rcode;	  /* of the last answer */
+	__u8 is_unproven; /* it has never answered, and is used all the same */
+	__u32 error;	  /* errno */
+	__u64 since_ns;	  /* of the state */
+	__u64 asked_ns;	  /* end of the last question */
+	__u64 failed;	  /* questions without a good answer */
+};
+
+/* Map `health`, index as in `backends`. Written by the loader, for readers and for the next loader. */
+struct edge53_health {
+	struct edge53_probe udp;
+	struct edge53_probe tcp;
+	/* Clients' queries by UDP, in the last whole window. */
+	__u32 queries;
+	__u32 unanswered;
+	__u8 is_unanswered; /* reported: it answers probes, but not clients */
+	__u8 pad[7];
 };
 
 enum edge53_device_flag {
@@ -421,6 +470,7 @@ struct edge53_loader {
 	__u32 pid;
 	__u32 pad;
 	__u64 started_ns; /* CLOCK_REALTIME */
+	__u64 looked_ns;  /* CLOCK_MONOTONIC: begin of the last look at the host that was applied */
 	char version[32];
 };
 
@@ -428,6 +478,7 @@ _Static_assert(sizeof(struct edge53_addr) == 16, "layout");
 _Static_assert(sizeof(struct edge53_frontend_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_frontend) == 12, "layout");
 _Static_assert(sizeof(struct edge53_seen_frontend) == 40, "layout");
+_Static_assert(sizeof(struct edge53_revision) == 8, "layout");
 _Static_assert(sizeof(struct edge53_flow) == 48, "layout");
 _Static_assert(sizeof(struct edge53_slot) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_client) == 128, "two cache lines");
@@ -438,6 +489,7 @@ _Static_assert(sizeof(struct edge53_conn) == 88, "layout");
 _Static_assert(sizeof(struct edge53_tuple) == 40, "layout");
 _Static_assert(sizeof(struct edge53_backend) == 72, "layout");
 _Static_assert(sizeof(struct edge53_device) == 32, "layout");
+_Static_assert(sizeof(struct edge53_health) == 80, "layout");
 _Static_assert(sizeof(struct edge53_service) == 304, "layout");
 _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_guard) == 4, "layout");

@@ -64,7 +64,9 @@
 	R(HEADER_NOT_READ, PASS, "reply with DNS ID 0x0d0a: a backend that does not read PROXY headers") \
 	R(RETURN_NOTED, PASS, "query that came by a tunnel of `return`, remembered")               \
 	R(RETURN_SENT, SEND, "reply sent back into the tunnel its query came by")                  \
-	R(RETURN_GONE, PASS, "reply to a client of a tunnel that is gone, sent as the host sends it")
+	R(RETURN_GONE, PASS, "reply to a client of a tunnel that is gone, sent as the host sends it") \
+	R(NO_BACKEND_SERVFAIL, DROP, "no usable backend, answered SERVFAIL (on_down: servfail)")   \
+	R(NO_BACKEND_RESET, DROP, "no usable backend, TCP answered with a RST (on_down: servfail)")
 
 enum edge53_fate {
 	EDGE53_PASS,

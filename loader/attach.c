@@ -242,7 +242,6 @@ static int make_link(const char *path, unsigned int ifindex, int program_fd,
 	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = flags);
 	_cleanup_(closep) int fd = -1;
 
-	rcu_hurry();
 	fd = bpf_link_create(program_fd, (int)ifindex, (enum bpf_attach_type)attach_type, &opts);
 	return fd < 0 ? -errno : pin_again(fd, path);
 }
@@ -401,6 +400,9 @@ static int attach_tc(struct attachments *at, struct attachment *entry, int progr
 		r = adopt_link(path, entry->ifindex, program_fd);
 		if (r != -ENOENT)
 			return r;
+		/* One that was refused and is tried again is refused again, mostly, and not for want of time. */
+		if (!entry->was_refused)
+			rcu_hurry();
 		/* First in the chain: nothing may decide about a query before it is redirected. */
 		r = make_link(path, entry->ifindex, program_fd, place->attach_type, BPF_F_BEFORE_FLAG);
 		if (r != -EINVAL)
@@ -528,14 +530,16 @@ static int remove_record(const char *hook, const char *ifname)
 	if (clsact) {
 		remove_filter(if_nametoindex(ifname), clsact);
 	} else {
+		bool is_xdp = !strcmp(hook, places[PLACE_XDP].link_pin);
+
 		fd = bpf_obj_get(path);
-		if (fd >= 0 && !strcmp(hook, places[PLACE_XDP].link_pin) &&
+		if (fd >= 0 && is_xdp &&
 		    current_xdp_mode(if_nametoindex(ifname)) == XDP_MODE_NATIVE)
 			retire_xdp(fd);
-		if (fd >= 0) {
+		if (fd >= 0 && !is_xdp && link_ifindex(fd))
 			rcu_hurry();
+		if (fd >= 0)
 			bpf_link_detach(fd);
-		}
 	}
 	return unlink(path) && errno != ENOENT ? -errno : 0;
 }
@@ -568,6 +572,34 @@ static int each_record(int (*fn)(const char *hook, const char *ifname, void *arg
 	}
 	closedir(directory);
 	return r;
+}
+
+static bool is_on_record(const struct place_facts *place, const char *ifname, unsigned int ifindex)
+{
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = bpf_obj_get(pins_link_path(place->link_pin, ifname, path));
+
+	return (fd >= 0 && link_ifindex(fd) == ifindex) ||
+	       !access(pins_link_path(place->clsact_pin, ifname, path), F_OK);
+}
+
+unsigned int attach_records(const char *ifname, unsigned int ifindex)
+{
+	static const struct {
+		enum place place;
+		enum attach_record record;
+	} of[] = {
+		{ PLACE_INGRESS, ATTACHED_INGRESS },
+		{ PLACE_EGRESS, ATTACHED_EGRESS },
+		{ PLACE_RETURN_IN, ATTACHED_RETURN_IN },
+		{ PLACE_RETURN_OUT, ATTACHED_RETURN_OUT },
+	};
+	unsigned int records = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(of); i++)
+		if (is_on_record(&places[of[i].place], ifname, ifindex))
+			records |= of[i].record;
+	return records;
 }
 
 /* --- plan → devices --------------------------------------------------------------------------- */

@@ -83,6 +83,16 @@ bool attach_enforces(const struct attachments *attachments, unsigned int ifindex
 /* Whether attach_apply() has run: before, nothing is known of what an earlier loader attached. */
 bool attach_has_applied(const struct attachments *attachments);
 
+enum attach_record {
+	ATTACHED_INGRESS = 1 << 0,
+	ATTACHED_EGRESS = 1 << 1,
+	ATTACHED_RETURN_IN = 1 << 2,
+	ATTACHED_RETURN_OUT = 1 << 3,
+};
+
+/* What is on record as attached at tc of a device, by whichever loader: enum attach_record. */
+unsigned int attach_records(const char *ifname, unsigned int ifindex);
+
 /*
  * Detaches everything that has a record, also what a dead loader left. clsact qdiscs go when we
  * made them and nobody else uses them. Returns 0, or the first error after having tried all.

@@ -13,6 +13,7 @@
 #include "dataplane.h"
 #include "log.h"
 #include "pins.h"
+#include "rcu.h"
 
 #define LOCK_TRIES 100
 #define LOCK_PAUSE_NS (50 * 1000 * 1000)
@@ -67,6 +68,7 @@ int cmd_down(int argc, char **argv)
 		log_error("cannot take over %s: %s", pins_root(), strerror(-lock_fd));
 		return EXIT_FAILED;
 	}
+	rcu_recover();
 	r = attach_remove_all();
 	error = pins_remove_all(DATAPLANE_COMMIT_RECORD);
 	if (!r)

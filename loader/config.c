@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "config_fit.h"
+#include "config_health.h"
 #include "config_prefixes.h"
 #include "config_schema.h"
 #include "config_tree.h"
@@ -244,6 +245,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	struct place keep_source = place_key(at, "keep_source");
 	struct place client_ip = place_key(at, "client_ip");
 	struct place on_down = place_key(at, "on_down");
+	struct place health = place_key(at, "health");
 	bool good;
 
 	edge->on_down = POLICY_PASS;
@@ -257,6 +259,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 			      &edge->n_keep_source);
 	good &= read_client_ip(&client_ip, edge);
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &edge->on_down);
+	good &= read_health(&health, &edge->health);
 	return good;
 }
 
@@ -351,6 +354,7 @@ static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
 	struct place exempt = place_key(at, "exempt");
 	struct place guard = place_key(at, "guard");
 	struct place on_down = place_key(at, "on_down");
+	struct place health = place_key(at, "health");
 	bool good, ipv6_good;
 
 	enforce->ipv6 = POLICY_DROP;
@@ -366,7 +370,8 @@ static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
 	good &= read_doh(&doh, &raw->doh, &enforce->doh);
 	good &= read_prefixes(&exempt, EDGE53_MAX_EXEMPT, &enforce->exempt, &enforce->n_exempt);
 	good &= read_policy(&guard, raw->guard, guard_words, &enforce->guard);
-	good &= read_policy(&on_down, raw->on_down, on_down_words, &enforce->on_down);
+	good &= read_policy(&on_down, raw->on_down, enforce_on_down_words, &enforce->on_down);
+	good &= read_health(&health, &enforce->health);
 	return good;
 }
 

@@ -10,6 +10,7 @@
 
 #include <net/if.h>
 
+#include "dns_message.h"
 #include "util.h"
 
 enum config_policy {
@@ -35,6 +36,17 @@ struct config_backend {
 	unsigned int weight;   /* from 1 */
 };
 
+/* What the servers of a service are asked, and when one counts as dead or alive. */
+struct config_health {
+	bool is_off;
+	bool is_written;   /* else these are defaults, by which nobody is dead who never answered */
+	bool has_question; /* the file's, which has an answer: SERVFAIL is none */
+	struct dns_question question;
+	unsigned int interval_ms; /* between two questions, and how long an answer may take */
+	unsigned int rise;	  /* good answers in a row, until it is alive again */
+	unsigned int fall;	  /* failures in a row, until it is dead */
+};
+
 struct config_edge {
 	char *name;
 	char *interface; /* name or glob */
@@ -48,7 +60,8 @@ struct config_edge {
 	size_t n_keep_source;
 	enum config_client_ip client_ip_udp; /* CLIENT_IP_NONE is the default */
 	enum config_client_ip client_ip_tcp;
-	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
+	enum config_policy on_down; /* POLICY_PASS, POLICY_DROP or POLICY_SERVFAIL */
+	struct config_health health;
 };
 
 /* Sorted, none twice; see config_prefixes.h. */
@@ -69,6 +82,7 @@ struct config_enforce {
 	enum config_policy dot;	    /* POLICY_PASS (default), _DROP or _REJECT */
 	enum config_policy guard;   /* POLICY_COUNT (default), _DROP or _OFF */
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
+	struct config_health health;
 	struct config_doh doh;
 	struct edge53_prefix *exempt;
 	size_t n_exempt;

@@ -47,7 +47,7 @@ static const cyaml_schema_field_t edge_fields[] = {
 	SEVERAL_FORMS("client_ip"),
 	TEXT(on_down, raw_edge),
 	NOT_YET("rate_limit"),
-	NOT_YET("health"),
+	SEVERAL_FORMS("health"),
 	CYAML_FIELD_END,
 };
 
@@ -73,6 +73,7 @@ static const cyaml_schema_field_t enforce_fields[] = {
 	SEVERAL_FORMS("exempt"),
 	TEXT(guard, raw_enforce),
 	TEXT(on_down, raw_enforce),
+	SEVERAL_FORMS("health"),
 	CYAML_FIELD_END,
 };
 
@@ -132,8 +133,8 @@ _Static_assert(ARRAY_SIZE(edge_fields) <= MAX_FIELDS, "the longest list of keys"
 
 static bool is_several_forms(const cyaml_schema_field_t *field)
 {
-	static const char *const keys[] = { "address", "addresses", "client_ip", "exempt",
-					    "keep_source", "source" };
+	static const char *const keys[] = { "address", "addresses", "client_ip",   "exempt",
+					    "health",  "keep_source", "source" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (strcmp(field->key, keys[i]) == 0)

@@ -3,8 +3,8 @@
  * Which keys there are, and where: the schema for libcyaml, and the configuration as it fills it
  * in, every value still the text that was written. NULL where a key is absent.
  *
- * `address`, `source`, `keep_source`, `exempt`, `doh.addresses` and `client_ip` are not here: they take
- * more than one form, which no libcyaml schema can say. config.c reads them from the tree.
+ * `address`, `source`, `keep_source`, `exempt`, `doh.addresses`, `client_ip` and `health` are not here: they
+ * take more than one form, which no libcyaml schema can say. config.c reads them from the tree.
  */
 #ifndef EDGE53_CONFIG_SCHEMA_H
 #define EDGE53_CONFIG_SCHEMA_H

@@ -19,55 +19,59 @@ bool is_present(const struct place *at)
 }
 
 const struct word on_down_words[] = {
-	{ "pass", POLICY_PASS, false },
-	{ "drop", POLICY_DROP, false },
-	{ "servfail", POLICY_SERVFAIL, true },
-	{ NULL, POLICY_PASS, false },
+	{ "pass", POLICY_PASS },
+	{ "drop", POLICY_DROP },
+	{ "servfail", POLICY_SERVFAIL },
+	{ NULL, POLICY_PASS },
+};
+
+/* The resolvers that a client wanted answer for themselves. */
+const struct word enforce_on_down_words[] = {
+	{ "pass", POLICY_PASS },
+	{ "drop", POLICY_DROP },
+	{ NULL, POLICY_PASS },
 };
 
 const struct word ipv6_words[] = {
-	{ "drop", POLICY_DROP, false },
-	{ "redirect", POLICY_REDIRECT, false },
-	{ "pass", POLICY_PASS, false },
-	{ NULL, POLICY_PASS, false },
+	{ "drop", POLICY_DROP },
+	{ "redirect", POLICY_REDIRECT },
+	{ "pass", POLICY_PASS },
+	{ NULL, POLICY_PASS },
 };
 
 const struct word dot_words[] = {
-	{ "reject", POLICY_REJECT, false },
-	{ "drop", POLICY_DROP, false },
-	{ "pass", POLICY_PASS, false },
-	{ NULL, POLICY_PASS, false },
+	{ "reject", POLICY_REJECT },
+	{ "drop", POLICY_DROP },
+	{ "pass", POLICY_PASS },
+	{ NULL, POLICY_PASS },
 };
 
 const struct word doh_words[] = {
-	{ "reject", POLICY_REJECT, false },
-	{ "drop", POLICY_DROP, false },
-	{ NULL, POLICY_PASS, false },
+	{ "reject", POLICY_REJECT },
+	{ "drop", POLICY_DROP },
+	{ NULL, POLICY_PASS },
 };
 
 const struct word guard_words[] = {
-	{ "count", POLICY_COUNT, false },
-	{ "drop", POLICY_DROP, false },
-	{ "off", POLICY_OFF, false },
-	{ NULL, POLICY_PASS, false },
+	{ "count", POLICY_COUNT },
+	{ "drop", POLICY_DROP },
+	{ "off", POLICY_OFF },
+	{ NULL, POLICY_PASS },
 };
 
 #define WORDS_LEN 64
 
-/* "reject, drop or pass": the words that work today; last is "or" or "and". */
-static const char *list_words(const struct word *words, const char *last, char buf[static WORDS_LEN])
+/* "reject, drop or pass" */
+static const char *list_words(const struct word *words, char buf[static WORDS_LEN])
 {
-	const char *supported[8];
 	size_t n = 0, used = 0;
 
-	for (; words->text && n < ARRAY_SIZE(supported); words++)
-		if (!words->is_not_yet)
-			supported[n++] = words->text;
+	while (words[n].text)
+		n++;
 	buf[0] = '\0';
 	for (size_t i = 0; i < n && used < WORDS_LEN; i++)
-		used += snprintf(buf + used, WORDS_LEN - used, "%s%s%s", supported[i],
-				 i + 2 == n ? " " : i + 1 == n ? "" : ", ",
-				 i + 2 == n ? last : "");
+		used += snprintf(buf + used, WORDS_LEN - used, "%s%s", words[i].text,
+				 i + 2 == n ? " or " : i + 1 == n ? "" : ", ");
 	return buf;
 }
 
@@ -82,11 +86,7 @@ bool read_policy(const struct place *at, const char *text, const struct word *wo
 	while (word->text && strcmp(word->text, text) != 0)
 		word++;
 	if (!word->text) {
-		wrong_value(at, "is not %s", list_words(words, "or ", list));
-		return false;
-	}
-	if (word->is_not_yet) {
-		wrong_value(at, "is not supported yet; %s are", list_words(words, "and ", list));
+		wrong_value(at, "is not %s", list_words(words, list));
 		return false;
 	}
 	*ret = word->policy;

@@ -19,10 +19,10 @@ bool is_present(const struct place *at);
 struct word {
 	const char *text;
 	enum config_policy policy;
-	bool is_not_yet;
 };
 
 extern const struct word on_down_words[];
+extern const struct word enforce_on_down_words[];
 extern const struct word ipv6_words[];
 extern const struct word dot_words[];
 extern const struct word doh_words[];

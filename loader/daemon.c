@@ -9,16 +9,18 @@
 #include <string.h>
 #include <sys/param.h>
 #include <sys/syscall.h>
-#include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
 #include "commands.h"
 #include "dataplane.h"
+#include "health.h"
 #include "host.h"
 #include "log.h"
+#include "notify.h"
 #include "pins.h"
 #include "plan.h"
+#include "rcu.h"
 
 #define US_PER_MS 1000ull
 #define US_PER_S (1000 * US_PER_MS)
@@ -37,6 +39,11 @@
  * unreachable" gives up, and a tunnel that is made anew is back in a second.
  */
 #define DOWN_GRACE_US (10 * US_PER_S)
+/*
+ * "Ready" means that clients are enforced, so the first answers of resolvers are waited for. Who is not there yet says
+ * so at once; a silent one shall not hold up the boot.
+ */
+#define SETTLE_US (3 * US_PER_S)
 
 /* When a service lost a backend that it cannot do without; 0: all is well. */
 struct down_clock {
@@ -51,6 +58,7 @@ struct daemon {
 	struct config *config;
 	struct dataplane *dataplane;
 	struct attachments *attachments;
+	struct health *health;
 	struct down_clock *down;
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
@@ -231,7 +239,13 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 	say_findings(d, plan);
 	if (plan->has_errors && strict)
 		return -EINVAL;
-	r = apply(d, plan, is_regular);
+	r = health_update(d->health, plan);
+	if (r >= 0)
+		r = apply(d, plan, is_regular);
+	if (r >= 0) {
+		health_write(d->health);
+		notify_serving(plan, r);
+	}
 	if (r >= 0 && is_regular)
 		probe_neighbours(plan);
 	return r;
@@ -246,7 +260,12 @@ static int look(struct daemon *d, bool strict)
 	uint64_t begin_us = now_us();
 	bool is_due = begin_us - d->regular_at_us >= LOOK_AGAIN_US, is_first = !d->host;
 	unsigned int xdp_changes = attach_xdp_changes(d->attachments);
-	int r = look_once(d, strict, is_first);
+	int r;
+
+	/* What happened before it began is in it: `edge53 attach` relies on that. */
+	if (host_watch_drain(&d->watch) < 0)
+		d->watch.changes.all = true;
+	r = look_once(d, strict, is_first);
 
 	if (r >= 0 && is_due && !is_first)
 		r = look_once(d, strict, true);
@@ -260,6 +279,8 @@ static int look(struct daemon *d, bool strict)
 		d->watch.changes.all = true;
 	else if (is_due)
 		d->regular_at_us = begin_us;
+	if (r >= 0)
+		dataplane_note_look(d->dataplane, begin_us * 1000);
 	d->looked_at_us = now_us();
 	d->look_took_us = d->looked_at_us - begin_us;
 	return r;
@@ -284,11 +305,29 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	return 0;
 }
 
+static int look_soon(struct daemon *d)
+{
+	uint64_t since_us = now_us() - d->looked_at_us;
+	uint64_t pause_us = MIN(MAX(d->look_took_us, MIN_PAUSE_US), MAX_PAUSE_US);
+
+	if (since_us < pause_us) {
+		look_in(d, pause_us - since_us);
+		return 0;
+	}
+	look(d, false);
+	look_in(d, LOOK_AGAIN_US);
+	return 0;
+}
+
+/* A server died or came back. */
+static void on_health(void *arg)
+{
+	look_in(arg, 0);
+}
+
 static int on_change(sd_event_source *source, int fd, uint32_t revents, void *arg)
 {
 	struct daemon *d = arg;
-	uint64_t since_us = now_us() - d->looked_at_us;
-	uint64_t pause_us = MIN(MAX(d->look_took_us, MIN_PAUSE_US), MAX_PAUSE_US);
 	int r = host_watch_drain(&d->watch);
 
 	(void)source;
@@ -298,15 +337,15 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 		log_error("cannot watch the host any more: %s", strerror(-r));
 		return r;
 	}
-	if (!r)
-		return 0;
-	if (since_us < pause_us) {
-		look_in(d, pause_us - since_us);
-		return 0;
-	}
-	look(d, false);
-	look_in(d, LOOK_AGAIN_US);
-	return 0;
+	return r ? look_soon(d) : 0;
+}
+
+/* `edge53 attach` waits for a look. */
+static int on_nudge(sd_event_source *source, const struct signalfd_siginfo *info, void *arg)
+{
+	(void)source;
+	(void)info;
+	return look_soon(arg);
 }
 
 /* Of those that shape the pinned state: what backends read is in `services`. */
@@ -350,17 +389,19 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 {
 	_cleanup_(config_freep) struct config *config = NULL;
 	struct daemon *d = arg;
+	bool failed;
 
 	(void)source;
 	(void)info;
-	sd_notifyf(false, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)now_us());
-	if (config_load(d->config_path, &config) < 0 || try_config(d, config) < 0) {
+	notify_reload_begin();
+	failed = config_load(d->config_path, &config) < 0 || try_config(d, config) < 0;
+	if (failed) {
 		log_error("not reloaded; what was running keeps running");
 	} else {
 		take_ptr(config);
 		log_info("reloaded %s", d->config_path);
 	}
-	sd_notify(false, "READY=1");
+	notify_reload_end(failed);
 	return 0;
 }
 
@@ -379,7 +420,7 @@ static int add_signal(struct daemon *d, int signo, sd_event_signal_handler_t han
 
 static int set_up_events(struct daemon *d)
 {
-	static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 	sigset_t mask;
 	int r;
 
@@ -394,6 +435,8 @@ static int set_up_events(struct daemon *d)
 		r = add_signal(d, SIGINT, on_stop);
 	if (r >= 0)
 		r = add_signal(d, SIGHUP, on_reload);
+	if (r >= 0)
+		r = add_signal(d, SIGUSR1, on_nudge);
 	if (r >= 0)
 		r = sd_event_add_io(d->event, NULL, d->watch.route_fd, EPOLLIN, on_change, d);
 	if (r >= 0 && d->watch.features_fd >= 0)
@@ -446,6 +489,7 @@ static int explain_lock(int error)
 
 static void daemon_free(struct daemon *d)
 {
+	health_free(d->health);
 	sd_event_source_unref(d->timer);
 	sd_event_unref(d->event);
 	attachments_free(d->attachments);
@@ -498,11 +542,29 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up the event loop: %s", strerror(-r));
 		return r;
 	}
+	r = health_new(d->event, d->dataplane, &d->config->limits, on_health, d, &d->health);
+	if (r < 0) {
+		log_error("cannot set up health checks: %s", strerror(-r));
+		return r;
+	}
 	refused = look(d, !is_loaded);
 	if (refused < 0)
 		return refused;
 	r = dataplane_commit(d->dataplane);
 	return r < 0 ? r : refused;
+}
+
+/* Serves the loop until something is known of each resolver. What follows from it is done. */
+static int settle(struct daemon *d)
+{
+	uint64_t until_us = now_us() + SETTLE_US;
+	int r = 0;
+
+	if (health_is_settled(d->health))
+		return 0;
+	while (r >= 0 && !health_is_settled(d->health) && now_us() < until_us)
+		r = sd_event_run(d->event, until_us - now_us());
+	return r < 0 ? r : look(d, false);
 }
 
 /* A start that failed leaves nothing behind, unless there was something before. */
@@ -535,15 +597,17 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 		explain_lock(lock_fd);
 		return EXIT_FAILED;
 	}
+	rcu_recover();
 	r = start(&d, is_loaded);
+	if (r >= 0)
+		settle(&d);
 	if (r < 0) {
 		if (!is_loaded)
 			undo_start();
 		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	}
-	sd_notifyf(false, "READY=1\nSTATUS=%s",
-		   r ? "running; some hooks were refused, see the log" : "running");
+	notify_ready();
 	r = sd_event_loop(d.event);
-	sd_notify(false, "STOPPING=1");
+	notify_stopping();
 	return r < 0 ? EXIT_FAILED : EXIT_FINE;
 }

@@ -39,6 +39,7 @@
 struct dataplane {
 	struct edge53_bpf *skel;
 	struct edge53_geometry geometry;
+	struct edge53_loader loader;
 	struct tables *tables;
 	int programs[PROGRAM_COUNT];
 	bool is_pinned;
@@ -356,19 +357,34 @@ static void collect_programs(struct dataplane *dp)
 	dp->programs[PROGRAM_RETURN_OUT_L3] = bpf_program__fd(skel->progs.return_out_l3);
 }
 
+static int write_loader(const struct dataplane *dp)
+{
+	__u32 zero = 0;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.loader), &zero, &dp->loader, BPF_ANY)
+		       ? -errno
+		       : 0;
+}
+
 static int write_records(struct dataplane *dp)
 {
-	struct edge53_loader loader = { .pid = (__u32)getpid() };
 	struct timespec now;
 	__u32 zero = 0;
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	loader.started_ns = (__u64)now.tv_sec * 1000 * NS_PER_MS + (__u64)now.tv_nsec;
-	snprintf(loader.version, sizeof(loader.version), "%s", EDGE53_VERSION);
-	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.geometry), &zero, &dp->geometry, BPF_ANY) ||
-	    bpf_map_update_elem(bpf_map__fd(dp->skel->maps.loader), &zero, &loader, BPF_ANY))
+	dp->loader.pid = (__u32)getpid();
+	dp->loader.started_ns = (__u64)now.tv_sec * 1000 * NS_PER_MS + (__u64)now.tv_nsec;
+	snprintf(dp->loader.version, sizeof(dp->loader.version), "%s", EDGE53_VERSION);
+	if (bpf_map_update_elem(bpf_map__fd(dp->skel->maps.geometry), &zero, &dp->geometry,
+				BPF_ANY))
 		return -errno;
-	return 0;
+	return write_loader(dp);
+}
+
+int dataplane_note_look(struct dataplane *dp, unsigned long long looked_ns)
+{
+	dp->loader.looked_ns = looked_ns;
+	return write_loader(dp);
 }
 
 /* An object with this geometry's sizes and constants, and with the pinned maps if adopt. */
@@ -523,6 +539,52 @@ static int sync_return_peers(struct dataplane *dp, bool wanted)
 	if (r < 0)
 		log_error("cannot make the tables of `return`: %s", strerror(-r));
 	return r;
+}
+
+/* --- health ----------------------------------------------------------------------------------- */
+
+unsigned int dataplane_find_backend(const struct dataplane *dp, const struct plan_service *service,
+				    const struct plan_backend *backend)
+{
+	return tables_find_backend(dp->tables, service, backend);
+}
+
+int dataplane_read_health(const struct dataplane *dp, unsigned int backend,
+			  struct edge53_health *ret)
+{
+	__u32 id = backend;
+
+	return bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.health), &id, ret) ? -errno : 0;
+}
+
+int dataplane_write_health(struct dataplane *dp, unsigned int backend,
+			   const struct edge53_health *health)
+{
+	__u32 id = backend;
+
+	return bpf_map_update_elem(bpf_map__fd(dp->skel->maps.health), &id, health, BPF_ANY) ?
+		       -errno :
+		       0;
+}
+
+/* struct edge53_traffic is nothing but __u64. */
+int dataplane_read_traffic(const struct dataplane *dp, unsigned int backend,
+			   struct edge53_traffic *ret)
+{
+	_cleanup_(freep) struct edge53_backend_counters *counters =
+		calloc(dp->geometry.n_cpus, sizeof(*counters));
+	__u64 *to = (__u64 *)ret;
+	__u32 id = backend;
+
+	if (!counters)
+		return -ENOMEM;
+	if (bpf_map_lookup_elem(bpf_map__fd(dp->skel->maps.backend_counters), &id, counters))
+		return -errno;
+	memset(ret, 0, sizeof(*ret));
+	for (unsigned int cpu = 0; cpu < dp->geometry.n_cpus; cpu++)
+		for (size_t i = 0; i < sizeof(*ret) / sizeof(*to); i++)
+			to[i] += ((const __u64 *)&counters[cpu].traffic)[i];
+	return 0;
 }
 
 int dataplane_sync(struct dataplane *dp, const struct plan *plan,

@@ -37,6 +37,9 @@ static inline void dataplane_closep(struct dataplane **dataplane)
  */
 int dataplane_commit(struct dataplane *dataplane);
 
+/* Notes, for other processes, that what the host was at this time (CLOCK_MONOTONIC) has been applied. */
+int dataplane_note_look(struct dataplane *dataplane, unsigned long long looked_ns);
+
 /* Descriptors by enum attach_program, valid until dataplane_close(). */
 const int *dataplane_programs(const struct dataplane *dataplane);
 
@@ -56,6 +59,19 @@ int dataplane_sync(struct dataplane *dataplane, const struct plan *plan,
  */
 int dataplane_sync_guard(struct dataplane *dataplane, const struct plan *plan,
 			 const struct attachments *attachments);
+
+/* The number of a backend of the last plan that was synced, or of the adopted state; 0: it has none. */
+unsigned int dataplane_find_backend(const struct dataplane *dataplane,
+				    const struct plan_service *service,
+				    const struct plan_backend *backend);
+
+/* What is known of a backend's health, by its number, and what was counted. 0 or negative errno. */
+int dataplane_read_health(const struct dataplane *dataplane, unsigned int backend,
+			  struct edge53_health *ret);
+int dataplane_write_health(struct dataplane *dataplane, unsigned int backend,
+			   const struct edge53_health *health);
+int dataplane_read_traffic(const struct dataplane *dataplane, unsigned int backend,
+			   struct edge53_traffic *ret);
 
 /* The map whose pin says that the set of pinned maps is whole: pinned last, removed first. */
 #define DATAPLANE_COMMIT_RECORD "geometry"

@@ -49,6 +49,30 @@ static void note_route(struct host_changes *changes, const struct nlmsghdr *mess
 		changes->default_routes = true;
 }
 
+/*
+ * With the last address of its kind go the routes that have it as their source, and nothing is said of them. Of
+ * one end of a point-to-point link a default route that matters goes with the link; there are thousands of those.
+ */
+static void note_lost_address(struct host_changes *changes, const struct nlmsghdr *message)
+{
+	static const struct netlink_attribute wanted[] = {
+		{ IFA_ADDRESS, MNL_TYPE_U32, 0 },
+		{ IFA_LOCAL, MNL_TYPE_U32, 0 },
+	};
+	const struct ifaddrmsg *address = mnl_nlmsg_get_payload(message);
+	const struct nlattr *found[ARRAY_SIZE(wanted)];
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*address)) {
+		changes->default_routes = true;
+		return;
+	}
+	if (address->ifa_family != AF_INET)
+		return; /* IPv6 routes stay, without the source */
+	if (netlink_attributes(message, sizeof(*address), wanted, ARRAY_SIZE(wanted), found) < 0 ||
+	    !found[0] || !found[1] || mnl_attr_get_u32(found[0]) == mnl_attr_get_u32(found[1]))
+		changes->default_routes = true;
+}
+
 static void note_features(struct host_changes *changes, const struct nlmsghdr *message)
 {
 	const struct nlattr *ifindex = host_netdev_ifindex(message);
@@ -67,13 +91,21 @@ static void note_message(struct host_changes *changes, const struct nlmsghdr *me
 	case RTM_DELLINK:
 		NOTE_DEVICE(changes, message, struct ifinfomsg, ifi_index);
 		break;
-	case RTM_NEWADDR:
 	case RTM_DELADDR:
+		note_lost_address(changes, message);
+		NOTE_DEVICE(changes, message, struct ifaddrmsg, ifa_index);
+		break;
+	case RTM_NEWADDR:
 		NOTE_DEVICE(changes, message, struct ifaddrmsg, ifa_index);
 		break;
 	case RTM_NEWROUTE:
 	case RTM_DELROUTE:
 		note_route(changes, message);
+		break;
+	case RTM_NEWNEXTHOP:
+	case RTM_DELNEXTHOP:
+		/* Its routes go with it, without a word. */
+		changes->default_routes = true;
 		break;
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
@@ -105,8 +137,8 @@ void host_note(struct host_changes *changes, bool is_generic, const void *datagr
 static int join_groups(int fd)
 {
 	static const int groups[] = {
-		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE,	 RTNLGRP_NEIGH,
+		RTNLGRP_LINK,	    RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_NEIGH,	 RTNLGRP_NEXTHOP,
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(groups); i++)

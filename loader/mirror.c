@@ -171,6 +171,13 @@ static int walk(const struct mirror *m, const char *wanted, size_t n, enum step 
 	return r < 0 || step != COUNT_NEW ? r : n_new;
 }
 
+bool mirror_holds(const struct mirror *m, void *entries, size_t *n)
+{
+	*n = sort(m, entries, *n);
+	return !m->is_doubtful && *n == m->n &&
+	       (!*n || !memcmp(entries, m->entries, *n * entry_size(m)));
+}
+
 int mirror_sync(struct mirror *m, void *entries, size_t n)
 {
 	bool has_room;
@@ -178,8 +185,7 @@ int mirror_sync(struct mirror *m, void *entries, size_t n)
 
 	if (r < 0)
 		return r;
-	n = sort(m, entries, n);
-	if (n == m->n && (!n || !memcmp(entries, m->entries, n * entry_size(m)))) {
+	if (mirror_holds(m, entries, &n)) {
 		free(entries);
 		return 0;
 	}

@@ -23,6 +23,9 @@ int mirror_open(struct mirror *mirror, int fd, size_t key_size, size_t value_siz
 		size_t max_entries);
 void mirror_clear(struct mirror *mirror);
 
+/* Whether that is what the map holds already. Sorts the entries and leaves each key once, *n of them. */
+bool mirror_holds(const struct mirror *mirror, void *entries, size_t *n);
+
 /*
  * Makes the map hold n entries, each a key and its value, in any order; of equal keys one counts.
  * Takes over *entries, which is malloc()ed, when it succeeds. What is new comes before what goes, so

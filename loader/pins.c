@@ -293,6 +293,7 @@ int pins_remove_all(const char *first)
 		return -errno;
 	unlinkat(dirfd(directory), first, 0);
 	r = unlink_maps(directory);
+	unlinkat(dirfd(directory), PINS_RCU_MARK, AT_REMOVEDIR);
 	if (unlinkat(dirfd(directory), "links", AT_REMOVEDIR) && errno != ENOENT && !r)
 		r = -errno;
 	closedir(directory);

@@ -4,6 +4,7 @@
  *
  *   /sys/fs/bpf/edge53/NAME          maps, under their plain names (clients, slots, ...)
  *   /sys/fs/bpf/edge53/links/HOOK_IF tcx and XDP links; bpffs refuses dots, so they are escaped
+ *   /sys/fs/bpf/edge53/rcu_expedited there only while links are made (rcu.h)
  *
  * The root can be moved with the global option --pins, for a second instance in another network
  * namespace.
@@ -16,6 +17,7 @@
 
 #define PINS_DEFAULT_ROOT "/sys/fs/bpf/edge53"
 #define PINS_PATH_LEN 256
+#define PINS_RCU_MARK "rcu_expedited" /* a directory (rcu.h) */
 
 /* root must stay valid. Called once, before anything else here. */
 void pins_set_root(const char *root);

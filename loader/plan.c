@@ -38,8 +38,8 @@ static void *grow(void **array, size_t *n, size_t element_size)
 
 #define GROW(array, n) ((__typeof__(array))grow((void **)&(array), &(n), sizeof(*(array))))
 
-__attribute__((format(printf, 3, 4))) static int say(struct plan *plan, enum finding_level level,
-						     const char *fmt, ...)
+__attribute__((format(printf, 4, 5))) static int say(struct plan *plan, enum finding_level level,
+						     enum finding_code code, const char *fmt, ...)
 {
 	struct finding *finding = GROW(plan->findings, plan->n_findings);
 	va_list ap;
@@ -48,6 +48,7 @@ __attribute__((format(printf, 3, 4))) static int say(struct plan *plan, enum fin
 	if (!finding)
 		return -ENOMEM;
 	finding->level = level;
+	finding->code = code;
 	if (level == FINDING_ERROR)
 		plan->has_errors = true;
 	va_start(ap, fmt);
@@ -59,12 +60,40 @@ __attribute__((format(printf, 3, 4))) static int say(struct plan *plan, enum fin
 	return -ENOMEM;
 }
 
+/* The command that mends what was said last. Returns 0 or -ENOMEM. */
+__attribute__((format(printf, 2, 3))) static int mend(struct plan *plan, const char *fmt, ...)
+{
+	char *text;
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (r < 0)
+		return -ENOMEM;
+	plan->findings[plan->n_findings - 1].mend = text;
+	return 0;
+}
+
 static bool is_glob(const char *pattern)
 {
 	return strpbrk(pattern, "*?[");
 }
 
-static bool matches(const char *pattern, const struct host_link *link)
+static unsigned int host_bits(const struct edge53_addr *address)
+{
+	return addr_is_ipv4(address) ? 32 : 128;
+}
+
+/* Who makes a device that is not there is not known, but by what its name says. */
+static int mend_missing(struct plan *plan, const char *name)
+{
+	return strncmp(name, "wg", 2) == 0 && !is_glob(name) ? mend(plan, "wg-quick up %s", name)
+							     : 0;
+}
+
+bool plan_matches(const char *pattern, const struct host_link *link)
 {
 	return !(link->flags & IFF_LOOPBACK) && !fnmatch(pattern, link->name, 0);
 }
@@ -108,9 +137,10 @@ static int want_edge_hooks(struct plan *plan, size_t device)
 	struct plan_device *d = &plan->devices[device];
 
 	if (d->enforce >= 0)
-		return say(plan, FINDING_ERROR,
-			   "%s: belongs to enforce \"%s\" and to an edge service; a device can be one of both",
-			   d->name, plan->services[d->enforce].name);
+		return say(
+			plan, FINDING_ERROR, FOUND_DEVICE_TWO_ROLES,
+			"%s: belongs to enforce \"%s\" and to an edge service; a device can be one of both",
+			d->name, plan->services[d->enforce].name);
 	d->hooks |= HOOK_UPLINK_TC;
 	if (d->is_ethernet)
 		d->hooks |= HOOK_UPLINK_XDP;
@@ -123,8 +153,8 @@ static int append_frontend(struct plan *plan, size_t device, size_t service,
 	struct plan_frontend *frontend;
 
 	if (plan->n_frontends == EDGE53_MAX_FRONTENDS)
-		return say(plan, FINDING_ERROR, "more than %d pairs of device and address",
-			   EDGE53_MAX_FRONTENDS);
+		return say(plan, FINDING_ERROR, FOUND_TOO_MANY_FRONTENDS,
+			   "more than %d pairs of device and address", EDGE53_MAX_FRONTENDS);
 	frontend = GROW(plan->frontends, plan->n_frontends);
 	if (!frontend)
 		return -ENOMEM;
@@ -149,7 +179,8 @@ static int add_frontend(struct plan *plan, size_t device, size_t service,
 			continue;
 		if (frontend->service == service)
 			return 0;
-		return say(plan, FINDING_ERROR, "%s port 53 on %s belongs to \"%s\" and to \"%s\"",
+		return say(plan, FINDING_ERROR, FOUND_FRONTEND_TWICE,
+			   "%s port 53 on %s belongs to \"%s\" and to \"%s\"",
 			   addr_format(address, text), plan->devices[device].name,
 			   plan->services[frontend->service].name, plan->services[service].name);
 	}
@@ -189,8 +220,10 @@ static int add_own_frontends(struct plan *plan, const struct host *host, size_t 
 	}
 	if (plan->n_frontends > before)
 		return 0;
-	return say(plan, FINDING_NOTE, "%s: waiting for an address on %s",
-		   plan->services[service].name, plan->devices[device].name);
+	return say(plan, FINDING_NOTE, FOUND_ADDRESS_MISSING, "%s: waiting for an address on %s",
+		   plan->services[service].name, plan->devices[device].name)
+		       ?: mend(plan, "ip address add ADDRESS/PREFIX_LENGTH dev %s",
+			       plan->devices[device].name);
 }
 
 static int add_frontends(struct plan *plan, const struct config_edge *edge,
@@ -208,16 +241,22 @@ static int add_frontends(struct plan *plan, const struct config_edge *edge,
 static int check_addresses(struct plan *plan, const struct config_edge *edge,
 			   const struct host *host)
 {
+	const char *device = is_glob(edge->interface) ? "DEVICE" : edge->interface;
 	char text[ADDR_TEXT_LEN];
 	int r = 0;
 
-	for (size_t i = 0; i < edge->n_addresses && r >= 0; i++)
-		if (!is_local_address(host, &edge->addresses[i]))
-			r = say(plan, FINDING_WARNING,
-				"%s: address %s is not on this host; nobody will answer %s for it",
-				edge->name, addr_format(&edge->addresses[i], text),
-				addr_is_ipv4(&edge->addresses[i]) ? "ARP" :
-								    "neighbour solicitations");
+	for (size_t i = 0; i < edge->n_addresses && r >= 0; i++) {
+		const struct edge53_addr *address = &edge->addresses[i];
+
+		if (is_local_address(host, address))
+			continue;
+		addr_format(address, text);
+		r = say(plan, FINDING_WARNING, FOUND_ADDRESS_NOT_LOCAL,
+			"%s: address %s is not on this host; nobody will answer %s for it",
+			edge->name, text, addr_is_ipv4(address) ? "ARP" : "neighbour solicitations")
+			    ?: mend(plan, "ip address add %s/%u dev %s", text, host_bits(address),
+				    device);
+	}
 	return r;
 }
 
@@ -280,6 +319,13 @@ static bool is_private(const struct edge53_addr *address)
 	       (ip[0] == 192 && ip[1] == 168) || (ip[0] == 100 && (ip[1] & 0xc0) == 64);
 }
 
+static int wait_for_up(struct plan *plan, const char *service, const struct host_link *link)
+{
+	return say(plan, FINDING_NOTE, FOUND_TUNNEL_DOWN, "%s: waiting for %s to be up", service,
+		   link->name)
+		       ?: mend(plan, "ip link set dev %s up", link->name);
+}
+
 /* Fills in how a backend is reached. It stays unusable, with a finding, when it is not. */
 static int route_backend(struct plan *plan, const struct config_edge *edge, const struct host *host,
 			 const struct host_route *route, struct plan_backend *backend)
@@ -289,30 +335,42 @@ static int route_backend(struct plan *plan, const struct config_edge *edge, cons
 	size_t device;
 
 	addr_format(&backend->address, text);
-	if (edge->tunnel && !host_link_by_name(host, edge->tunnel))
-		return say(plan, FINDING_NOTE, "%s: waiting for device %s", edge->name,
-			   edge->tunnel);
+	link = edge->tunnel ? host_link_by_name(host, edge->tunnel) : NULL;
+	if (edge->tunnel && !link)
+		return say(plan, FINDING_NOTE, FOUND_TUNNEL_MISSING, "%s: waiting for device %s",
+			   edge->name, edge->tunnel)
+			       ?: mend_missing(plan, edge->tunnel);
+	if (link && !(link->flags & IFF_UP))
+		return wait_for_up(plan, edge->name, link);
 	link = route->reachable ? host_link_by_index(host, route->ifindex) : NULL;
 	if (route->reachable && (route->is_local || (link && link->flags & IFF_LOOPBACK)))
-		return say(plan, FINDING_ERROR,
-			   "%s: backend %s is this host itself; a server on the edge needs no edge53, let it listen on port 53",
-			   edge->name, text);
+		return say(
+			plan, FINDING_ERROR, FOUND_BACKEND_IS_HOST,
+			"%s: backend %s is this host itself; a server on the edge needs no edge53, let it listen on port 53",
+			edge->name, text);
 	if (!link)
-		return say(plan, FINDING_NOTE, "%s: waiting for a route to backend %s%s%s",
-			   edge->name, text, edge->tunnel ? " through " : "",
-			   edge->tunnel ? edge->tunnel : "");
+		return say(plan, FINDING_NOTE, FOUND_BACKEND_NO_ROUTE,
+			   "%s: waiting for a route to backend %s%s%s", edge->name, text,
+			   edge->tunnel ? " through " : "", edge->tunnel ? edge->tunnel : "")
+			       ?: mend(plan, "ip route add %s/%u %s %s", text,
+				       host_bits(&backend->address), edge->tunnel ? "dev" : "via",
+				       edge->tunnel ? edge->tunnel : "GATEWAY");
 	/* When wg0 goes, the default route is what is left: nothing of the tunnel may go there. */
 	if (route->by_default && is_private(&backend->address))
-		return say(plan, FINDING_NOTE,
+		return say(plan, FINDING_NOTE, FOUND_BACKEND_NO_ROUTE,
 			   "%s: waiting for a route to backend %s: the default route, by %s, is not taken for a private address unless `tunnel: %s` says so",
-			   edge->name, text, link->name, link->name);
+			   edge->name, text, link->name, link->name)
+			       ?: mend(plan, "ip route add %s/%u dev TUNNEL", text,
+				       host_bits(&backend->address));
 	if (!(link->flags & IFF_UP))
-		return say(plan, FINDING_NOTE, "%s: waiting for %s to be up", edge->name,
-			   link->name);
+		return wait_for_up(plan, edge->name, link);
 	backend->source = source_towards(edge, host, route, &backend->address);
 	if (addr_is_zero(&backend->source))
-		return say(plan, FINDING_NOTE, "%s: waiting for an %s address on %s", edge->name,
-			   addr_is_ipv4(&backend->address) ? "IPv4" : "IPv6", link->name);
+		return say(plan, FINDING_NOTE, FOUND_ADDRESS_MISSING,
+			   "%s: waiting for an %s address on %s", edge->name,
+			   addr_is_ipv4(&backend->address) ? "IPv4" : "IPv6", link->name)
+			       ?: mend(plan, "ip address add ADDRESS/PREFIX_LENGTH dev %s",
+				       link->name);
 	device = device_of(plan, host, link);
 	if (device == SIZE_MAX)
 		return -ENOMEM;
@@ -354,8 +412,11 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 
 	if (!service)
 		return -ENOMEM;
+	service->health = &edge->health;
 	if (edge->on_down == POLICY_PASS)
 		service->flags |= EDGE53_SERVICE_DOWN_PASS;
+	if (edge->on_down == POLICY_SERVFAIL)
+		service->flags |= EDGE53_SERVICE_DOWN_SERVFAIL;
 	service->keep_source = (struct plan_prefixes){ edge->keep_source, edge->n_keep_source };
 	if (edge->n_keep_source)
 		service->flags |= EDGE53_SERVICE_KEEP_SOURCE;
@@ -376,6 +437,14 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 	return r;
 }
 
+static int mend_wide_backend(struct plan *plan, unsigned int ifindex, unsigned int mtu)
+{
+	for (size_t i = 0; i < plan->n_devices; i++)
+		if (plan->devices[i].ifindex == ifindex)
+			return mend(plan, "ip link set dev %s mtu %u", plan->devices[i].name, mtu);
+	return 0;
+}
+
 /* An error of the network's that shows only with long replies: clients ask in vain. */
 static int check_mtu(struct plan *plan, size_t service, const struct plan_device *device)
 {
@@ -387,9 +456,10 @@ static int check_mtu(struct plan *plan, size_t service, const struct plan_device
 			widest = &s->backends[i];
 	if (!widest || widest->mtu <= device->mtu)
 		return 0;
-	return say(plan, FINDING_WARNING,
+	return say(plan, FINDING_WARNING, FOUND_MTU_DIFFERS,
 		   "%s: replies that fit into the MTU towards the backends (%u) but not into that of %s (%u) are lost; give both the same, or keep the backends' EDNS size below",
-		   s->name, widest->mtu, device->name, device->mtu);
+		   s->name, widest->mtu, device->name, device->mtu)
+		       ?: mend_wide_backend(plan, widest->ifindex, device->mtu);
 }
 
 /* A bundle of queries has one length and many DNS headers: the dataplane refuses it. */
@@ -397,9 +467,10 @@ static int check_bundling(struct plan *plan, const char *service, const struct h
 {
 	if (!link->bundles_udp)
 		return 0;
-	return say(plan, FINDING_WARNING,
+	return say(plan, FINDING_WARNING, FOUND_UDP_BUNDLED,
 		   "%s: %s bundles UDP packets of one sender (%s), and what is bundled is dropped: ethtool -K %s %s off",
-		   service, link->name, link->bundles_udp, link->name, link->bundles_udp);
+		   service, link->name, link->bundles_udp, link->name, link->bundles_udp)
+		       ?: mend(plan, "ethtool -K %s %s off", link->name, link->bundles_udp);
 }
 
 /* Nothing here can tell what the backend's host does. */
@@ -407,9 +478,10 @@ static int check_keep_source(struct plan *plan, const struct config_edge *edge)
 {
 	if (!edge->n_keep_source)
 		return 0;
-	return say(plan, FINDING_NOTE,
-		   "%s: clients of keep_source are answered when the backend's host sends its replies to them back into the tunnel (`return` of an edge53 there), and when its end of the tunnel admits their addresses (WireGuard: AllowedIPs)",
-		   edge->name);
+	return say(
+		plan, FINDING_NOTE, FOUND_KEEP_SOURCE,
+		"%s: clients of keep_source are answered when the backend's host sends its replies to them back into the tunnel (`return` of an edge53 there), and when its end of the tunnel admits their addresses (WireGuard: AllowedIPs)",
+		edge->name);
 }
 
 static int plan_edge(struct plan *plan, const struct config_edge *edge, const struct host *host,
@@ -420,7 +492,7 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 
 	service = plan->n_services - 1;
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
-		if (!matches(edge->interface, &host->links[i]))
+		if (!plan_matches(edge->interface, &host->links[i]))
 			continue;
 		found++;
 		device = device_of(plan, host, &host->links[i]);
@@ -438,9 +510,11 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 	if (r < 0)
 		return r;
 	if (!found)
-		return say(plan, FINDING_NOTE, "%s: waiting for %s %s", edge->name,
+		return say(plan, FINDING_NOTE, FOUND_INTERFACE_MISSING, "%s: waiting for %s %s",
+			   edge->name,
 			   is_glob(edge->interface) ? "a device that matches" : "device",
-			   edge->interface);
+			   edge->interface)
+			       ?: mend_missing(plan, edge->interface);
 	r = check_addresses(plan, edge, host);
 	return r < 0 ? r : check_keep_source(plan, edge);
 }
@@ -448,6 +522,8 @@ static int plan_edge(struct plan *plan, const struct config_edge *edge, const st
 static int plan_resolver(struct plan *plan, const char *service, const struct edge53_addr *address,
 			 const struct host_route *route, struct plan_backend *backend)
 {
+	const char *sysctl =
+		addr_is_ipv4(address) ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding";
 	char text[ADDR_TEXT_LEN];
 
 	backend->address = *address;
@@ -463,15 +539,16 @@ static int plan_resolver(struct plan *plan, const char *service, const struct ed
 	backend->usable = route->reachable && !route->by_default;
 	addr_format(address, text);
 	if (!backend->usable)
-		return say(plan, FINDING_NOTE,
+		return say(plan, FINDING_NOTE, FOUND_RESOLVER_MISSING,
 			   "%s: waiting for resolver %s: no address of this host, and no route to it but the default",
-			   service, text);
+			   service, text)
+			       ?: mend(plan, "ip address add %s/%u dev lo", text,
+				       host_bits(address));
 	if (!route->is_local)
-		return say(plan, FINDING_WARNING,
+		return say(plan, FINDING_WARNING, FOUND_RESOLVER_ELSEWHERE,
 			   "%s: resolver %s is not on this host: queries are forwarded (%s)",
-			   service, text,
-			   addr_is_ipv4(address) ? "net.ipv4.ip_forward" :
-						   "net.ipv6.conf.all.forwarding");
+			   service, text, sysctl)
+			       ?: mend(plan, "sysctl -w %s=1", sysctl);
 	return 0;
 }
 
@@ -484,17 +561,19 @@ static int plan_enforce_device(struct plan *plan, const struct config_enforce *e
 	size_t device;
 
 	if (link->is_default_route)
-		return say(plan, FINDING_ERROR,
-			   "%s: interface \"%s\" matches %s, which carries the default route: the host's own way out is no client; name the clients' devices only",
-			   enforce->name, enforce->interface, link->name);
+		return say(
+			plan, FINDING_ERROR, FOUND_ENFORCE_DEFAULT_ROUTE,
+			"%s: interface \"%s\" matches %s, which carries the default route: the host's own way out is no client; name the clients' devices only",
+			enforce->name, enforce->interface, link->name);
 	device = device_of(plan, host, link);
 	if (device == SIZE_MAX)
 		return -ENOMEM;
 	d = &plan->devices[device];
 	if (d->hooks)
-		return say(plan, FINDING_ERROR,
-			   "%s: device %s already belongs to another service; a device can be one's only",
-			   enforce->name, link->name);
+		return say(
+			plan, FINDING_ERROR, FOUND_DEVICE_TWO_ROLES,
+			"%s: device %s already belongs to another service; a device can be one's only",
+			enforce->name, link->name);
 	d->is_client_side = true;
 	d->enforce = (int)service;
 	d->hooks = HOOK_ENFORCE_IN | HOOK_ENFORCE_OUT;
@@ -540,6 +619,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 	if (!service)
 		return -ENOMEM;
 	service->flags = enforce_flags(enforce);
+	service->health = &enforce->health;
 	service->exempt = (struct plan_prefixes){ enforce->exempt, enforce->n_exempt };
 	service->doh = (struct plan_prefixes){ enforce->doh.prefixes, enforce->doh.n_prefixes };
 	r = plan_resolver(plan, enforce->name, &enforce->resolver, &routes[0],
@@ -548,7 +628,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 		r = plan_resolver(plan, enforce->name, &enforce->resolver6, &routes[1],
 				  &service->backends[1]);
 	for (size_t i = 0; i < host->n_links && r >= 0; i++) {
-		if (!matches(enforce->interface, &host->links[i]))
+		if (!plan_matches(enforce->interface, &host->links[i]))
 			continue;
 		found++;
 		r = plan_enforce_device(plan, enforce, host, &host->links[i], index);
@@ -556,8 +636,9 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 			r = check_bundling(plan, enforce->name, &host->links[i]);
 	}
 	if (r >= 0 && !found)
-		r = say(plan, FINDING_NOTE, "%s: no device matches \"%s\" yet", enforce->name,
-			enforce->interface);
+		r = say(plan, FINDING_NOTE,
+			is_glob(enforce->interface) ? FOUND_NO_DEVICE_YET : FOUND_INTERFACE_MISSING,
+			"%s: no device matches \"%s\" yet", enforce->name, enforce->interface);
 	return r;
 }
 
@@ -577,9 +658,10 @@ static int refuse_tcp(struct plan *plan, size_t service)
 		if (plan->frontends[i].service != service || !device->why_no_xdp)
 			continue;
 		s->tcp_refused = true;
-		return say(plan, FINDING_WARNING,
-			   "%s: TCP is refused, UDP is served: connections are to begin with a PROXY header, which needs XDP on %s, and %s; change that, or set client_ip.tcp: none, or make %s a service of its own",
-			   s->name, device->name, device->why_no_xdp, device->name);
+		return say(
+			plan, FINDING_WARNING, FOUND_TCP_REFUSED,
+			"%s: TCP is refused, UDP is served: connections are to begin with a PROXY header, which needs XDP on %s, and %s; change that, or set client_ip.tcp: none, or make %s a service of its own",
+			s->name, device->name, device->why_no_xdp, device->name);
 	}
 	return 0;
 }
@@ -609,10 +691,9 @@ static int check_header_room(struct plan *plan, size_t service)
 
 		if (!b->usable || !b->udp_port || left >= LONGEST_USUAL_QUERY)
 			continue;
-		r = say(plan, FINDING_WARNING,
+		r = say(plan, FINDING_WARNING, FOUND_PROXY_NO_ROOM,
 			"%s: the MTU towards backend %s (%u) leaves %u bytes for a query behind its PROXY header, and queries may be %d bytes long; longer ones are answered TC=1, and come back by TCP",
-			s->name, addr_format(&b->address, text), b->mtu, left,
-			LONGEST_USUAL_QUERY);
+			s->name, addr_format(&b->address, text), b->mtu, left, LONGEST_USUAL_QUERY);
 	}
 	return r;
 }
@@ -689,9 +770,10 @@ static int check_rp_filter(struct plan *plan, const char *service, const struct 
 
 	if (rp_filter != RP_FILTER_STRICT)
 		return 0;
-	return say(plan, FINDING_WARNING,
+	return say(plan, FINDING_WARNING, FOUND_RP_FILTER,
 		   "%s: the kernel drops clients that come by %s and have their route by another device (rp_filter): sysctl -w net.ipv4.conf.%s.rp_filter=2",
-		   service, tunnel->name, tunnel->name);
+		   service, tunnel->name, tunnel->name)
+		       ?: mend(plan, "sysctl -w net.ipv4.conf.%s.rp_filter=2", tunnel->name);
 }
 
 /* Entries may have devices in common, of which all is said once. */
@@ -703,6 +785,7 @@ static void forget_repetition(struct plan *plan)
 		if (strcmp(plan->findings[i].text, last->text) != 0)
 			continue;
 		free(last->text);
+		free(last->mend);
 		plan->n_findings--;
 		return;
 	}
@@ -716,7 +799,7 @@ static int check_return_mtu(struct plan *plan, const char *service, const struct
 
 	if (!host_link_is_ethernet(tunnel) || tunnel->mtu >= uplink->mtu)
 		return 0;
-	r = say(plan, FINDING_WARNING,
+	r = say(plan, FINDING_WARNING, FOUND_MTU_DIFFERS,
 		"%s: replies that fit into the MTU of %s (%u) but not into that of %s (%u) are lost; keep the server's EDNS size below",
 		service, uplink->name, uplink->mtu, tunnel->name, tunnel->mtu);
 	if (!r)
@@ -734,8 +817,10 @@ static int find_return_device(struct plan *plan, const struct host *host, const 
 	*ret = link && link->flags & IFF_UP ? link : NULL;
 	if (*ret)
 		return 0;
-	r = say(plan, FINDING_NOTE, "%s: waiting for %s%s%s", service, link ? "" : "device ", name,
-		link ? " to be up" : "");
+	r = say(plan, FINDING_NOTE, FOUND_INTERFACE_MISSING, "%s: waiting for %s%s%s", service,
+		link ? "" : "device ", name, link ? " to be up" : "");
+	if (!r)
+		r = link ? mend(plan, "ip link set dev %s up", name) : mend_missing(plan, name);
 	if (!r)
 		forget_repetition(plan);
 	return r;
@@ -806,7 +891,7 @@ static struct plan_guard guard_of(const struct config *config, const struct host
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		const struct config_enforce *enforce = &config->enforces[i];
 
-		if ((link && !matches(enforce->interface, link)) ||
+		if ((link && !plan_matches(enforce->interface, link)) ||
 		    guard_policy(enforce) <= guard.policy)
 			continue;
 		guard.policy = guard_policy(enforce);
@@ -862,9 +947,10 @@ static int plan_guards(struct plan *plan, const struct config *config, const str
 	}
 	if (r < 0 || host->n_links < EDGE53_MAX_GUARD)
 		return r;
-	return say(plan, FINDING_WARNING,
-		   "more than %d devices: to the guard the others are clients' that are not attached",
-		   EDGE53_MAX_GUARD - 1);
+	return say(
+		plan, FINDING_WARNING, FOUND_GUARD_FULL,
+		"more than %d devices: to the guard the others are clients' that are not attached",
+		EDGE53_MAX_GUARD - 1);
 }
 
 /* --- the whole -------------------------------------------------------------------------------- */
@@ -946,6 +1032,12 @@ bool plan_serves(const struct plan_service *service, const struct plan_backend *
 				   addr_is_ipv4(&backend->address) != is_ipv6);
 }
 
+bool plan_answers(const struct plan_backend *backend)
+{
+	return backend->usable && ((backend->udp_port && !backend->udp_dead) ||
+				   (backend->tcp_port && !backend->tcp_dead));
+}
+
 unsigned short plan_query_mtu(const struct plan_service *service)
 {
 	unsigned int mtu = UINT16_MAX;
@@ -965,8 +1057,10 @@ void plan_free(struct plan *plan)
 		return;
 	for (size_t i = 0; i < plan->n_services; i++)
 		free(plan->services[i].backends);
-	for (size_t i = 0; i < plan->n_findings; i++)
+	for (size_t i = 0; i < plan->n_findings; i++) {
 		free(plan->findings[i].text);
+		free(plan->findings[i].mend);
+	}
 	free(plan->services);
 	free(plan->devices);
 	free(plan->frontends);

@@ -7,6 +7,7 @@
 #define EDGE53_PLAN_H
 
 #include "config.h"
+#include "findings.h"
 #include "host.h"
 
 /* Programs of the object, by the hook they are for; attach.c knows how. */
@@ -39,6 +40,8 @@ struct plan_backend {
 	unsigned int tcp_port;
 	unsigned int weight;
 	bool usable;	/* a device and a route are there */
+	bool udp_dead;	/* it does not answer; health_mark() says so, a new plan does not */
+	bool tcp_dead;
 	bool is_local;	/* enforce: goes into the host's stack */
 	unsigned int ifindex;
 	unsigned int mtu; /* of the device towards it */
@@ -61,9 +64,10 @@ struct plan_prefixes {
 struct plan_service {
 	char name[EDGE53_NAME_LEN];
 	enum edge53_service_kind kind;
-	unsigned int flags; /* enum edge53_service_flag; tables.c adds EDGE53_SERVICE_XDP */
+	unsigned int flags; /* enum edge53_service_flag; tables.c adds what depends on attachments */
 	struct plan_backend *backends;
 	size_t n_backends;
+	const struct config_health *health; /* in the config; NULL: of return */
 	unsigned int max_udp_payload; /* of queries with a PROXY header; 0: any */
 	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
 	struct plan_prefixes exempt;
@@ -98,17 +102,6 @@ struct plan_guard {
 	bool is_enforced; /* once its hooks are attached */
 };
 
-enum finding_level {
-	FINDING_NOTE,	 /* for information: "waiting for wg0" */
-	FINDING_WARNING, /* works, but not as the operator may think */
-	FINDING_ERROR,	 /* nothing may be attached */
-};
-
-struct finding {
-	enum finding_level level;
-	char *text;
-};
-
 struct plan {
 	struct plan_device *devices;
 	size_t n_devices;
@@ -137,12 +130,18 @@ int plan_questions(const struct config *config, struct host_question **ret, size
 int plan_make(const struct config *config, const struct host *host, struct plan **ret);
 void plan_free(struct plan *plan);
 
+/* Whether `interface: pattern` means this link. The loopback device is no client's and no uplink. */
+bool plan_matches(const char *pattern, const struct host_link *link);
+
 /*
  * Whether queries of clients by IPv4 or IPv6 may be sent to this backend now: an edge translates
  * between families, a resolver serves its own.
  */
 bool plan_serves(const struct plan_service *service, const struct plan_backend *backend,
 		 bool is_ipv6);
+
+/* Whether a backend is in reach, and answers by one of its ports at least. */
+bool plan_answers(const struct plan_backend *backend);
 
 /* IP bytes of a query that fits on the way to every usable backend, translated or not. */
 unsigned short plan_query_mtu(const struct plan_service *service);

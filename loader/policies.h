@@ -7,7 +7,9 @@
 
 static inline const char *on_down_word(__u32 flags)
 {
-	return flags & EDGE53_SERVICE_DOWN_PASS ? "pass" : "drop";
+	return flags & EDGE53_SERVICE_DOWN_SERVFAIL ? "servfail"
+	       : flags & EDGE53_SERVICE_DOWN_PASS   ? "pass"
+						    : "drop";
 }
 
 static inline const char *ipv6_word(__u32 flags)

@@ -10,8 +10,12 @@
 /*
  * Lets the kernel expedite all of them (/sys/kernel/rcu_expedited) until rcu_hurry_end(), unless it does so anyway.
  * Where that may not be written, or rcu_normal forbids it, links take their time. Can be called again and again.
+ * A directory beside the pins says so meanwhile, for whoever comes after a process that was killed.
  */
 void rcu_hurry(void);
 void rcu_hurry_end(void);
+
+/* Ends what a process left that was killed in between. Call with the lock of pins.h held. */
+void rcu_recover(void);
 
 #endif

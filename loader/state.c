@@ -41,6 +41,7 @@ enum state_map {
 	MAP_GUARD,
 	MAP_RETURNS,
 	MAP_RETURNS_BY_DEVICE,
+	MAP_HEALTH,
 	MAP_COUNT,
 };
 
@@ -67,6 +68,7 @@ static const struct map_shape {
 	[MAP_RETURNS] = { "returns", sizeof(__u32), sizeof(struct edge53_return), false },
 	[MAP_RETURNS_BY_DEVICE] = { "returns_by_device", sizeof(struct edge53_return_key),
 				    sizeof(__u32), false },
+	[MAP_HEALTH] = { "health", sizeof(__u32), sizeof(struct edge53_health), false },
 };
 
 struct map {
@@ -84,6 +86,7 @@ struct state {
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
+	struct edge53_health health[EDGE53_MAX_BACKENDS];
 };
 
 static __u64 now_ns(void)
@@ -221,6 +224,9 @@ static int read_plan(struct state *state)
 	r = read_array(&state->maps[MAP_RETURNS], state->returns, EDGE53_MAX_SERVICES);
 	if (r < 0)
 		return r;
+	r = read_array(&state->maps[MAP_HEALTH], state->health, EDGE53_MAX_BACKENDS);
+	if (r < 0)
+		return r;
 	return read_array(&state->maps[MAP_LOADER], &state->loader, 1);
 }
 
@@ -302,6 +308,11 @@ const struct edge53_backend *state_backend(struct state *state, unsigned int id)
 	if (id >= EDGE53_MAX_BACKENDS || !state->backends[id].service)
 		return NULL;
 	return &state->backends[id];
+}
+
+const struct edge53_health *state_health(const struct state *state, unsigned int backend)
+{
+	return &state->health[backend < EDGE53_MAX_BACKENDS ? backend : 0];
 }
 
 /* A device that is gone keeps its name, and its id while flows may refer to it. */

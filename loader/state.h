@@ -35,6 +35,9 @@ const struct edge53_service *state_service(struct state *state, unsigned int id)
 const struct edge53_backend *state_backend(struct state *state, unsigned int id);
 const struct edge53_device *state_device(struct state *state, unsigned int id);
 
+/* What the loader knows of a backend's health, or the last one knew. Valid until state_close(). */
+const struct edge53_health *state_health(const struct state *state, unsigned int backend);
+
 /* The ifindex of a return service's tunnel; 0: it is gone. */
 unsigned int state_tunnel(struct state *state, unsigned int service);
 

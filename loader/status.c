@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
+#include "dns_message.h"
 #include "host.h"
 #include "log.h"
 #include "pins.h"
@@ -329,6 +330,14 @@ const char *tcp_refusal_text(const struct status *status, unsigned int id,
 	return buf;
 }
 
+/* By one protocol at least; by the other it then has no port, or is dead, too. */
+static bool is_dead(const struct status *status, unsigned int id)
+{
+	const struct edge53_health *health = state_health(status->state, id);
+
+	return health->udp.state == EDGE53_PROBE_DOWN || health->tcp.state == EDGE53_PROBE_DOWN;
+}
+
 const char *why_unusable(const struct status *status, unsigned int id)
 {
 	const struct edge53_backend *backend = state_backend(status->state, id);
@@ -337,7 +346,46 @@ const char *why_unusable(const struct status *status, unsigned int id)
 		return "";
 	if (!backend->ifindex && !(backend->flags & EDGE53_BACKEND_LOCAL))
 		return "no route or no device towards it";
+	if (is_dead(status, id))
+		return "dead";
 	return "left out by the plan; `edge53 check` says why";
+}
+
+const char *probe_state_text(const struct edge53_probe *probe)
+{
+	switch (probe->state) {
+	case EDGE53_PROBE_UP:
+		return probe->is_unproven ? "unproven" : "up";
+	case EDGE53_PROBE_DOWN:
+		return "dead";
+	case EDGE53_PROBE_WAITING:
+		return "waiting";
+	default:
+		return "off";
+	}
+}
+
+const char *probe_result_text(const struct edge53_probe *probe, char buf[static PROBE_TEXT_LEN])
+{
+	switch (probe->result) {
+	case EDGE53_PROBE_NONE:
+		return "";
+	case EDGE53_PROBE_ANSWERED:
+		return dns_rcode_name(probe->rcode);
+	case EDGE53_PROBE_SILENT:
+		return "no answer";
+	case EDGE53_PROBE_PORT_CLOSED:
+		return "nobody listens there";
+	case EDGE53_PROBE_CLOSED:
+		return "connection closed without an answer";
+	case EDGE53_PROBE_HEADER_NOT_READ:
+		return "does not read PROXY headers";
+	default:
+		snprintf(buf, PROBE_TEXT_LEN, "%s%s",
+			 probe->result == EDGE53_PROBE_NOT_SENT ? "cannot be asked from here: " : "",
+			 strerror((int)probe->error));
+		return buf;
+	}
 }
 
 const char *path_text(const struct edge53_backend *backend)

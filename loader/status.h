@@ -86,6 +86,13 @@ bool is_usable_udp(const struct status *status, unsigned int backend);
 bool is_usable_tcp(const struct status *status, unsigned int backend);
 /* Empty for a backend that is usable for either. */
 const char *why_unusable(const struct status *status, unsigned int backend);
+/*
+ * A backend's health by one protocol: "up", "dead" ...; and what came of the last question, empty when none was
+ * asked. Returns buf.
+ */
+#define PROBE_TEXT_LEN 96
+const char *probe_state_text(const struct edge53_probe *probe);
+const char *probe_result_text(const struct edge53_probe *probe, char buf[static PROBE_TEXT_LEN]);
 /* How queries get to a backend. */
 const char *path_text(const struct edge53_backend *backend);
 

@@ -83,6 +83,40 @@ static json_t *device_json(const struct status *status, unsigned int ifindex)
 	return output_text(buf, sizeof(buf));
 }
 
+static json_t *time_json(__u64 ns)
+{
+	return ns ? json_real((double)ns / 1e9) : json_null();
+}
+
+static json_t *probe_json(const struct edge53_probe *probe)
+{
+	char buf[PROBE_TEXT_LEN];
+	const char *result = probe_result_text(probe, buf);
+	bool has_answer = probe->result == EDGE53_PROBE_ANSWERED;
+	json_t *o = json_object();
+
+	output_put(&o, "state", json_string(probe_state_text(probe)));
+	output_put(&o, "since", time_json(probe->since_ns));
+	output_put(&o, "asked", time_json(probe->asked_ns));
+	output_put(&o, "result", *result ? json_string(result) : json_null());
+	output_put(&o, "rcode", has_answer ? json_integer(probe->rcode) : json_null());
+	output_put(&o, "failed", json_integer((json_int_t)probe->failed));
+	return o;
+}
+
+static json_t *health_json(const struct edge53_health *health)
+{
+	json_t *o = json_object(), *window = json_object();
+
+	output_put(&window, "queries", json_integer(health->queries));
+	output_put(&window, "unanswered", json_integer(health->unanswered));
+	output_put(&o, "udp", probe_json(&health->udp));
+	output_put(&o, "tcp", probe_json(&health->tcp));
+	output_put(&o, "last_window", window);
+	output_put(&o, "clients_unanswered", json_boolean(health->is_unanswered));
+	return o;
+}
+
 static json_t *backend_json(const struct status *status, unsigned int id,
 			    struct edge53_backend_counters *sum)
 {
@@ -107,6 +141,7 @@ static json_t *backend_json(const struct status *status, unsigned int id,
 	output_put(&o, "usable_udp", json_boolean(is_usable_udp(status, id)));
 	output_put(&o, "usable_tcp", json_boolean(is_usable_tcp(status, id)));
 	output_put(&o, "why_unusable", *why ? json_string(why) : json_null());
+	output_put(&o, "health", health_json(state_health(status->state, id)));
 	output_put(&o, "traffic", output_traffic(&counters.traffic));
 	output_put(&o, "latency", latency_json(&counters));
 	return o;

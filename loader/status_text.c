@@ -294,6 +294,87 @@ static int print_backends(const struct status *status)
 	return r ?: print_section("Backends", table, 0);
 }
 
+#define AGE_TEXT_LEN 24
+
+/* "12 s", "3 min", "5 h", "20 d" */
+static const char *age_text(__u64 since_ns, char buf[static AGE_TEXT_LEN])
+{
+	struct timespec now;
+	long long age;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	age = (long long)now.tv_sec - (long long)(since_ns / 1000000000);
+	if (!since_ns || age < 0) /* or the clock was set back */
+		return "-";
+	snprintf(buf, AGE_TEXT_LEN, age < 120 ? "%lld s" : age < 7200 ? "%lld min" :
+				    age < 172800 ? "%lld h" : "%lld d",
+		 age < 120 ? age : age < 7200 ? age / 60 : age < 172800 ? age / 3600 : age / 86400);
+	return buf;
+}
+
+static int health_row(struct libscols_table *table, const struct status *status,
+		      const struct edge53_backend *b, const char *protocol,
+		      const struct edge53_probe *probe)
+{
+	char address[ADDR_TEXT_LEN], age[AGE_TEXT_LEN], result[PROBE_TEXT_LEN];
+	struct libscols_line *row;
+
+	if (probe->state == EDGE53_PROBE_OFF)
+		return 0;
+	row = scols_table_new_line(table, NULL);
+	return service_cell(status, row, b->service)
+	       ?: output_cell(row, 1, "%s", addr_format(&b->address, address))
+	       ?: output_cell(row, 2, "%s", protocol)
+	       ?: output_cell(row, 3, "%s", probe_state_text(probe))
+	       ?: output_cell(row, 4, "%s", age_text(probe->since_ns, age))
+	       ?: output_cell(row, 5, "%llu", (unsigned long long)probe->failed)
+	       ?: output_cell(row, 6, "%s", probe_result_text(probe, result));
+}
+
+static void print_unanswered(const struct status *status)
+{
+	char address[ADDR_TEXT_LEN];
+
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS; id++) {
+		const struct edge53_backend *b = state_backend(status->state, id);
+		const struct edge53_health *health = state_health(status->state, id);
+
+		if (b && health->is_unanswered)
+			printf("%s answers probes, but not clients: of their last %u queries by UDP %u have no answer\n",
+			       addr_format(&b->address, address), health->queries,
+			       health->unanswered);
+	}
+}
+
+static int print_health(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false }, { "BACKEND", false }, { "PROTOCOL", false },
+		{ "STATE", false },   { "SINCE", true },    { "FAILED", true },
+		{ "LAST-ANSWER", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++) {
+		const struct edge53_backend *b = state_backend(status->state, id);
+		const struct edge53_health *health = state_health(status->state, id);
+
+		if (b)
+			r = health_row(table, status, b, "udp", &health->udp)
+			    ?: health_row(table, status, b, "tcp", &health->tcp);
+	}
+	if (r || scols_table_is_empty(table))
+		return r;
+	r = print_section("Health", table, 0);
+	if (!r)
+		print_unanswered(status);
+	return r;
+}
+
 /* A tunnel that is gone has no ports: they are by device. */
 static int print_returns(const struct status *status)
 {
@@ -459,6 +540,7 @@ int status_print_text(const struct status *status)
 	       ?: print_services(status)
 	       ?: print_frontends(status)
 	       ?: print_backends(status)
+	       ?: print_health(status)
 	       ?: print_returns(status)
 	       ?: print_hooks(status)
 	       ?: print_traffic(status)

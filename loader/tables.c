@@ -38,6 +38,7 @@ struct tables {
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
+	struct edge53_revision revision;
 	struct mirror frontends;
 	struct mirror exempt;
 	struct mirror doh;
@@ -124,6 +125,8 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 	if (!r)
 		r = read_all(fds->returns, tables->returns, sizeof(tables->returns[0]),
 			     EDGE53_MAX_SERVICES);
+	if (!r)
+		r = read_all(fds->revision, &tables->revision, sizeof(tables->revision), 1);
 	if (!r)
 		r = open_mirrors(tables);
 	if (r < 0)
@@ -528,13 +531,47 @@ static void fill_picks(struct edge53_picks *picks, const struct plan_service *se
 
 		if (!plan_serves(service, b, is_ipv6))
 			continue;
-		udp[i] = b->udp_port ? b->weight : 0;
-		tcp[i] = b->tcp_port && !service->tcp_refused ? b->weight : 0;
+		udp[i] = b->udp_port && !b->udp_dead ? b->weight : 0;
+		tcp[i] = b->tcp_port && !b->tcp_dead && !service->tcp_refused ? b->weight : 0;
 	}
 	prefer_own_family(udp, service, is_ipv6);
 	prefer_own_family(tcp, service, is_ipv6);
 	share_out(picks->udp, ids, udp, service->n_backends);
 	share_out(picks->tcp, ids, tcp, service->n_backends);
+}
+
+/* Whether XDP may send on every device of the service, back where the client came from. */
+static bool xdp_answers(const struct plan *plan, size_t service,
+			const struct attachments *attachments)
+{
+	bool has_xdp = false;
+
+	for (size_t i = 0; i < plan->n_frontends; i++) {
+		const struct plan_device *device = &plan->devices[plan->frontends[i].device];
+
+		if (plan->frontends[i].service != service ||
+		    attach_xdp_mode(attachments, device->ifindex) == XDP_MODE_NONE)
+			continue;
+		has_xdp = true;
+		if (!may_redirect(attachments, device->ifindex, device->xdp_redirect_ok))
+			return false;
+	}
+	return has_xdp;
+}
+
+/* What is to be done with queries by UDP when no backend takes any. */
+static unsigned int flags_when_down(const struct plan *plan, size_t index,
+				    const struct edge53_picks picks[2],
+				    const struct attachments *attachments)
+{
+	unsigned int flags = EDGE53_SERVICE_UDP_DOWN;
+
+	if (!(plan->services[index].flags & EDGE53_SERVICE_DOWN_SERVFAIL) || picks[0].udp[0] ||
+	    picks[1].udp[0])
+		return 0;
+	if (xdp_answers(plan, index, attachments))
+		flags |= EDGE53_SERVICE_XDP_ANSWERS;
+	return flags;
 }
 
 static int sync_service(struct tables *t, const struct plan *plan, size_t index,
@@ -564,6 +601,7 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 		fill_picks(&wanted.picks[is_ipv6], service, is_ipv6, numbers->backends[index]);
 	if (from_xdp && has_usable)
 		wanted.flags |= EDGE53_SERVICE_XDP;
+	wanted.flags |= flags_when_down(plan, index, wanted.picks, attachments);
 	return write_service(t, numbers->services[index], &wanted);
 }
 
@@ -675,29 +713,40 @@ static int sync_mirror(struct mirror *mirror, void *entries, size_t n)
 	return r;
 }
 
-/* Programs then look into `frontends` again. */
-static int raise_revision(struct tables *t)
+static int write_revision(struct tables *t, __u32 frontends)
 {
-	struct edge53_revision revision;
+	struct edge53_revision wanted = t->revision;
 	__u32 zero = 0;
 
-	if (bpf_map_lookup_elem(t->fds.revision, &zero, &revision))
+	wanted.frontends = frontends;
+	wanted.last = frontends ?: wanted.last;
+	if (bpf_map_update_elem(t->fds.revision, &zero, &wanted, BPF_ANY))
 		return -errno;
-	revision.frontends = revision.frontends + 1 ?: 1;
-	return bpf_map_update_elem(t->fds.revision, &zero, &revision, BPF_ANY) ? -errno : 0;
+	t->revision = wanted;
+	return 0;
 }
 
 static int sync_frontends(struct tables *t, const struct plan *plan, const struct numbers *numbers)
 {
 	struct frontend_entry *entries = calloc(plan->n_frontends + 1, sizeof(*entries));
-
+	size_t n;
 	int r;
 
 	if (!entries)
 		return -ENOMEM;
-	r = sync_mirror(&t->frontends, entries, collect_frontends(plan, numbers, entries));
-	/* Also when it failed: part of it may be done. */
-	return raise_revision(t) ?: r;
+	n = collect_frontends(plan, numbers, entries);
+	if (t->revision.frontends && mirror_holds(&t->frontends, entries, &n)) {
+		free(entries);
+		return 0;
+	}
+	/* Whoever fails or dies before the new number is there leaves 0: slower, but never an old frontend. */
+	r = write_revision(t, 0);
+	if (r < 0) {
+		free(entries);
+		return r;
+	}
+	return sync_mirror(&t->frontends, entries, n)
+		       ?: write_revision(t, t->revision.last + 1 ?: 1);
 }
 
 typedef const struct plan_prefixes *(*prefixes_of_fn)(const struct plan_service *service);
@@ -836,6 +885,14 @@ int tables_sync(struct tables *t, const struct plan *plan, const struct attachme
 	if (r < 0)
 		log_error("cannot write the tables of the dataplane: %s", strerror(-r));
 	return r;
+}
+
+unsigned int tables_find_backend(const struct tables *t, const struct plan_service *service,
+				 const struct plan_backend *backend)
+{
+	unsigned int id = find_service(t, service);
+
+	return id ? find_backend(t, backend, id) : 0;
 }
 
 int tables_sync_guard(struct tables *t, const struct plan *plan,

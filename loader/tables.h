@@ -37,6 +37,10 @@ void tables_free(struct tables *tables);
 int tables_sync(struct tables *tables, const struct plan *plan,
 		const struct attachments *attachments);
 
+/* The number of a backend that is in the tables; 0: it is not. */
+unsigned int tables_find_backend(const struct tables *tables, const struct plan_service *service,
+				 const struct plan_backend *backend);
+
 /*
  * Writes what the guard does with packets of each device: nothing where the plan's hooks are
  * attached. After tables_sync() of the same plan.

@@ -130,6 +130,32 @@ static void write_doh(FILE *to, const struct config_doh *doh)
 	fprintf(to, "      action: %s\n", policy_words[doh->action]);
 }
 
+static void write_health(FILE *to, const struct config_health *health)
+{
+	static const char *const types[] = { [1] = "A",	   [2] = "NS",	[5] = "CNAME", [6] = "SOA",
+					     [12] = "PTR", [15] = "MX", [16] = "TXT",  [28] = "AAAA",
+					     [33] = "SRV", [48] = "DNSKEY", [65] = "HTTPS" };
+	const unsigned char *at = health->question.bytes;
+
+	if (!health->is_written)
+		return;
+	if (health->is_off) {
+		fprintf(to, "    health: off\n");
+		return;
+	}
+	fprintf(to, "    health:\n");
+	if (health->has_question) {
+		fprintf(to, "      name: \"");
+		for (; *at; at += *at + 1)
+			fprintf(to, "%.*s.", *at, at + 1);
+		fprintf(to, "%s\"\n", health->question.len == 5 ? "." : "");
+		fprintf(to, "      type: %s\n", types[at[2]]);
+	}
+	fprintf(to, "      interval: %ums\n", health->interval_ms);
+	fprintf(to, "      rise: %u\n", health->rise);
+	fprintf(to, "      fall: %u\n", health->fall);
+}
+
 static void write_edge(FILE *to, const struct config_edge *edge)
 {
 	char text[ADDR_TEXT_LEN];
@@ -150,6 +176,7 @@ static void write_edge(FILE *to, const struct config_edge *edge)
 	fprintf(to, "    client_ip: { udp: %s, tcp: %s }\n", client_ip_words[edge->client_ip_udp],
 		client_ip_words[edge->client_ip_tcp]);
 	fprintf(to, "    on_down: %s\n", policy_words[edge->on_down]);
+	write_health(to, &edge->health);
 }
 
 static void write_enforce(FILE *to, const struct config_enforce *enforce)
@@ -164,6 +191,7 @@ static void write_enforce(FILE *to, const struct config_enforce *enforce)
 	write_doh(to, &enforce->doh);
 	fprintf(to, "    guard: %s\n", policy_words[enforce->guard]);
 	fprintf(to, "    on_down: %s\n", policy_words[enforce->on_down]);
+	write_health(to, &enforce->health);
 	write_prefixes(to, "    exempt", enforce->exempt, enforce->n_exempt);
 }
 

@@ -77,6 +77,7 @@ static const char example[] =
 	"      - { address: 10.172.90.1, udp: 31053, tcp: 31054, weight: 1 }\n"
 	"    client_ip: { udp: proxy-v2, tcp: proxy-v2 }\n"
 	"    on_down: pass\n"
+	"    health: { name: example.com, type: SOA, interval: 2s, rise: 2, fall: 3 }\n"
 	"enforce:\n"
 	"  - name: vpn\n"
 	"    interface: \"ppp*\"\n"
@@ -458,7 +459,7 @@ static const struct {
 	    "Keys here: name, " } },
 	{ EDGE_HEAD "  wurst: 1\n" BACKENDS,
 	  { "4: edge[0].wurst: unknown key; keys here: name, interface, address, tunnel, source, "
-	    "keep_source, backends, client_ip, on_down" } },
+	    "keep_source, backends, client_ip, on_down, health" } },
 	{ EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n",
 	  { "6: edge[0].tunnel: is given twice, with the first value in line 5" } },
 	{ EDGE_HEAD BACKENDS "  address: 198.51.100.1\n  address: 198.51.100.2\n",
@@ -475,13 +476,41 @@ static const struct {
 	/* Documented, and not there yet. */
 	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  dnstap: {}\n",
 	  { "3: export.metrics: is not supported yet", "4: export.dnstap: is not supported yet" } },
-	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n  health: {}\n" BACKENDS,
-	  { "4: edge[0].rate_limit: is not supported yet",
-	    "5: edge[0].health: is not supported yet" } },
-	{ EDGE_HEAD "  on_down: servfail\n" BACKENDS,
-	  { "4: edge[0].on_down: \"servfail\" is not supported yet; pass and drop are" } },
+	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n" BACKENDS,
+	  { "4: edge[0].rate_limit: is not supported yet" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n",
 	  { "3: limits.client_prefix: is not supported yet" } },
+
+	/* Health. */
+	{ EDGE_HEAD "  on_down: nxdomain\n" BACKENDS,
+	  { "4: edge[0].on_down: \"nxdomain\" is not pass, drop or servfail" } },
+	{ ENFORCE_HEAD "  on_down: servfail\n",
+	  { "5: enforce[0].on_down: \"servfail\" is not pass or drop" } },
+	{ EDGE_HEAD "  health: on\n" BACKENDS,
+	  { "4: edge[0].health: \"on\" is not off, or a block such as { name: example.com" } },
+	{ EDGE_HEAD "  health: [off]\n" BACKENDS, { "4: edge[0].health: this is not off" } },
+	{ ENFORCE_HEAD "  health: ''\n", { "5: enforce[0].health: \"\" is not off" } },
+	{ EDGE_HEAD "  health: { nam: a, [b]: 1 }\n" BACKENDS,
+	  { "4: edge[0].health.nam: unknown key; keys here: name, type, interval, rise, fall",
+	    "4: edge[0].health: unknown key" } },
+	{ EDGE_HEAD "  health: { rise: 1, rise: 2, fall: [3] }\n" BACKENDS,
+	  { "4: edge[0].health.rise: is given twice",
+	    "4: edge[0].health.fall: a list or a block stands where a single value belongs" } },
+	{ EDGE_HEAD "  health: { name: a..b, type: SOA }\n" BACKENDS,
+	  { "4: edge[0].health.name: \"a..b\" is not a DNS name such as example.com" } },
+	{ EDGE_HEAD "  health: { name: '' }\n" BACKENDS, { "4: edge[0].health.name: \"\" is not a" } },
+	{ EDGE_HEAD "  health: { name: 'ex ample.com' }\n" BACKENDS,
+	  { "4: edge[0].health.name: \"ex ample.com\" is not a DNS name" } },
+	{ EDGE_HEAD "  health: { name: example.com, type: 6 }\n" BACKENDS,
+	  { "4: edge[0].health.type: 6 is no type that is asked for: A, AAAA, CNAME" } },
+	{ EDGE_HEAD "  health: { type: SOA }\n" BACKENDS,
+	  { "4: edge[0].health.type: is the type of no name; give name, too" } },
+	{ EDGE_HEAD "  health: { interval: 2, rise: 0, fall: 101 }\n" BACKENDS,
+	  { "4: edge[0].health.interval: 2 has no unit: 2s or 2ms?",
+	    "4: edge[0].health.rise: 0 is not a number of good answers (1-100)",
+	    "4: edge[0].health.fall: 101 is not a number of failures (1-100)" } },
+	{ EDGE_HEAD "  health: { interval: 50ms }\n" BACKENDS,
+	  { "4: edge[0].health.interval: \"50ms\" is not a duration from 100ms to 1h" } },
 
 	/* keep_source and return. */
 	{ EDGE_HEAD "  keep_source: 192.168.1.0/16\n  tunnel: wg0\n" BACKENDS,
@@ -699,7 +728,7 @@ static const struct {
 	    "4: edge[0].backends[0].tcp: \"53.0\" is not a port" } },
 
 	/* Words. */
-	{ EDGE_HEAD "  on_down: Pass\n" BACKENDS, { "4: edge[0].on_down: \"Pass\" is not pass or" } },
+	{ EDGE_HEAD "  on_down: Pass\n" BACKENDS, { "4: edge[0].on_down: \"Pass\" is not pass, drop or" } },
 	{ ENFORCE_HEAD "  ipv6: accept\n  dot: no\n  on_down: reject\n",
 	  { "5: enforce[0].ipv6: \"accept\" is not drop, redirect or pass",
 	    "6: enforce[0].dot: \"no\" is not reject, drop or pass",
@@ -791,6 +820,47 @@ static void assert_messages(const char *const expected[3])
 	}
 	if (n_messages != n)
 		fail_msg("%u messages instead of %u:\n%s", n_messages, n, messages);
+}
+
+#define OTHER_ENFORCE "enforce:\n- name: b\n  interface: ppp*\n  resolver: 10.77.0.1\n"
+
+static void health_is_asked_for_unless_it_is_off(void **state)
+{
+	_cleanup_(config_freep) struct config *none = parse_good(EDGE OTHER_ENFORCE);
+	_cleanup_(config_freep) struct config *off = parse_good(
+		EDGE_HEAD "  health: off\n" BACKENDS OTHER_ENFORCE "  health: 'off'\n");
+	_cleanup_(config_freep) struct config *given = parse_good(
+		EDGE_HEAD "  on_down: servfail\n"
+			  "  health: { name: Example.com., type: ns, interval: 500ms, rise: 1, fall: 100 }\n"
+		BACKENDS OTHER_ENFORCE "  on_down: drop\n  health: { name: ., fall: 1 }\n");
+	const struct config_health *h = &none->edges[0].health;
+
+	(void)state;
+	assert_false(h->is_off || h->is_written || h->has_question);
+	assert_memory_equal(h->question.bytes, "\11localhost\0\0\1\0\1", 15);
+	assert_int_equal(h->question.len, 15);
+	assert_int_equal(h->interval_ms, 2000);
+	assert_int_equal(h->rise, 2);
+	assert_int_equal(h->fall, 3);
+	assert_memory_equal(h, &none->enforces[0].health, sizeof(*h));
+
+	assert_true(off->edges[0].health.is_off && off->enforces[0].health.is_off);
+
+	h = &given->edges[0].health;
+	assert_true(h->is_written && h->has_question && !h->is_off);
+	assert_int_equal(h->question.len, 17);
+	assert_memory_equal(h->question.bytes, "\7Example\3com\0\0\2\0\1", 17);
+	assert_int_equal(h->interval_ms, 500);
+	assert_int_equal(h->rise, 1);
+	assert_int_equal(h->fall, 100);
+	assert_int_equal(given->edges[0].on_down, POLICY_SERVFAIL);
+
+	h = &given->enforces[0].health;
+	assert_int_equal(h->question.len, 5);
+	assert_memory_equal(h->question.bytes, "\0\0\6\0\1", 5);
+	assert_int_equal(h->interval_ms, 2000);
+	assert_int_equal(h->fall, 1);
+	assert_int_equal(given->enforces[0].on_down, POLICY_DROP);
 }
 
 static void bad_ones_are_refused_with_line_and_reason(void **state)
@@ -1269,6 +1339,7 @@ int main(void)
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),
 		cmocka_unit_test(what_backends_read_is_any_size_or_the_one_given),
 		cmocka_unit_test(clients_are_kept_where_it_is_said),
+		cmocka_unit_test(health_is_asked_for_unless_it_is_off),
 		cmocka_unit_test(a_host_may_do_nothing_but_return),
 		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
 		cmocka_unit_test(sixty_three_services_are_the_most),

@@ -561,6 +561,7 @@ lab_enforce() {
 	wait_until 60 answers host 8.8.8.8 || fail "the host does not reach the upstream"
 }
 
+# start_unbound: the resolver of the host; UNBOUND_PID.
 start_unbound() {
 	cat >"$LAB_TMP/unbound.conf" <<-CONF
 		server:
@@ -584,6 +585,7 @@ start_unbound() {
 		    control-enable: no
 	CONF
 	spawn host unbound.log unbound -d -c "$LAB_TMP/unbound.conf"
+	UNBOUND_PID=$SPAWNED
 	wait_until 60 answers host "$RESOLVER" || fail "unbound does not answer"
 }
 

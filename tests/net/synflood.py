@@ -3,9 +3,11 @@
 
 The addresses are of 100.66.0.0/16 and do not exist, so nobody acknowledges or resets what comes back.
 """
+import errno
 import socket
 import struct
 import sys
+import time
 
 device, edge_mac, server, count = sys.argv[1:]
 s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
@@ -21,10 +23,20 @@ def checksum(data):
     return ~total & 0xffff
 
 
+def send(frame):
+    while True:
+        try:
+            return s.send(frame)
+        except OSError as e:  # the other end of the cable is behind
+            if e.errno != errno.ENOBUFS:
+                raise
+            time.sleep(0.001)
+
+
 for n in range(int(count)):
     saddr = struct.pack("!I", 0x64420000 + (n & 0xffff))
     ip = struct.pack("!BBHHHBBH", 0x45, 0, 40, n & 0xffff, 0x4000, 64, 6, 0) + saddr + daddr
     ip = ip[:10] + struct.pack("!H", checksum(ip)) + ip[12:]
     tcp = struct.pack("!HHIIBBHHH", 1024 + n % 60000, 53, n * 2654435761 & 0xffffffff, 0, 0x50, 2, 65535, 0, 0)
     sum_of_tcp = checksum(saddr + daddr + struct.pack("!HH", 6, len(tcp)) + tcp)
-    s.send(ethernet + ip + tcp[:16] + struct.pack("!H", sum_of_tcp) + tcp[18:])
+    send(ethernet + ip + tcp[:16] + struct.pack("!H", sum_of_tcp) + tcp[18:])

@@ -38,9 +38,11 @@ usual() {
 	shift
 	for destination in "$@"; do
 		for size in 0 56 1400 4000 9000; do
-			expect "ping of $size bytes from $from to $destination" \
-				on "$from" ping -q -c 2 -i 0.02 -W 5 -s $size "$destination" >"$LAB_TMP/ping.log"
-			expect "no ping of $size bytes is lost from $from to $destination" grep -q ' 0% packet loss' "$LAB_TMP/ping.log"
+			# Of several, ping waits for the last for two round trips only.
+			for _ in 1 2; do
+				expect "ping of $size bytes from $from to $destination" \
+					on "$from" ping -q -c 1 -W 5 -s $size "$destination" >"$LAB_TMP/ping.log"
+			done
 		done
 	done
 }

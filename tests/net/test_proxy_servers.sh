@@ -54,6 +54,10 @@ forget_headers() {
 	BACKENDS=$LAB_TMP/plain
 }
 heard() { [ "$(reason_count edge header_not_read)" -gt 0 ]; }
+# A busy machine may make any server silent for once. What these ask for must be so in the end.
+reads_headers() { [ "$(outcome "$TUNNEL_SOURCE" "$HEADER")" = NOERROR ]; }
+outcomes_are() { got=$(outcomes); [ "$got" = "$1" ]; }
+believes_the_edge_only() { [ "$(outcome $CLIENT "$HEADER") $(outcome "$TUNNEL_SOURCE" "$HEADER")" = 'silent NOERROR' ]; }
 
 servers=()
 ! command -v unbound >/dev/null || servers+=(unbound)
@@ -71,16 +75,15 @@ for PROXY_SERVER in "${servers[@]}"; do
 	on backend ip route add $CLIENT via "$TUNNEL_SOURCE"
 	"serve_$PROXY_SERVER"
 	server=$SPAWNED
-	expect "with header from the edge, $PROXY_SERVER" equal "$(outcome "$TUNNEL_SOURCE" "$HEADER")" NOERROR
-	got=$(outcomes)
+	expect "with header from the edge, $PROXY_SERVER" wait_until 30 reads_headers
+	wait_until 30 outcomes_are "${facts[$PROXY_SERVER]% *} " || true # it is compared below
 	if [ "$PROXY_SERVER" = unbound ]; then
 		on backend nft add table inet filter
 		on backend nft add chain inet filter input '{ type filter hook input priority 0; }'
 		grep -oE 'nft add rule inet filter input .*' "$LAB_ROOT/docs/backends.md" >"$LAB_TMP/rules"
 		expect "docs/backends.md has a rule for each family" equal "$(wc -l <"$LAB_TMP/rules")" 2
 		on backend bash -e "$LAB_TMP/rules"
-		expect "behind the rules nobody but the edge is believed" equal \
-			"$(outcome $CLIENT "$HEADER") $(outcome "$TUNNEL_SOURCE" "$HEADER")" "silent NOERROR"
+		expect "behind the rules nobody but the edge is believed" wait_until 30 believes_the_edge_only
 	fi
 	on edge ip addr del $CLIENT/32 dev lo
 	end_process "$server"
@@ -92,7 +95,9 @@ for PROXY_SERVER in "${servers[@]}"; do
 	proxy_config "$BACKEND"
 	start_edge53 edge
 	expect "no answer where the header is not read, $PROXY_SERVER" fails ask client $FRONTEND www.example.com +time=1
-	if wait_until 1 heard; then got+=not_read; else got+=silent; fi
+	patience=1
+	[[ ${facts[$PROXY_SERVER]} != *not_read ]] || patience=30
+	if wait_until $patience heard; then got+=not_read; else got+=silent; fi
 	expect "what docs/backends.md says of $PROXY_SERVER" equal "$got" "${facts[$PROXY_SERVER]}"
 	lab_take_down
 done

@@ -662,6 +662,163 @@ static int truncated(const struct path *path)
 	return RUN(path, cases);
 }
 
+/* --- SERVFAIL --------------------------------------------------------------------------------- */
+
+/* As the loader has it when no backend answers; XDP answers where it may send on the uplink. */
+static void down(void)
+{
+	world_set_backends(SERVICE_EDGE, NULL, 0);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_DOWN_SERVFAIL |
+					      EDGE53_SERVICE_UDP_DOWN | EDGE53_SERVICE_XDP_ANSWERS);
+}
+
+static void down_and_xdp_may_not_send(void)
+{
+	world_set_backends(SERVICE_EDGE, NULL, 0);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_DOWN_SERVFAIL |
+					      EDGE53_SERVICE_UDP_DOWN);
+}
+
+static void down_behind_a_tunnel(void)
+{
+	world_set_backends(SERVICE_EDGE, NULL, 0);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_DOWN_SERVFAIL | EDGE53_SERVICE_UDP_DOWN |
+					      EDGE53_SERVICE_XDP_ANSWERS);
+}
+
+/* The backends are gone a moment before the flags say so. */
+static void down_since_a_moment(void)
+{
+	world_set_backends(SERVICE_EDGE, NULL, 0);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_DOWN_SERVFAIL |
+					      EDGE53_SERVICE_KEEP_SOURCE);
+}
+
+static void down_for_udp_only(void)
+{
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_DOWN_SERVFAIL |
+					      EDGE53_SERVICE_UDP_DOWN | EDGE53_SERVICE_XDP_ANSWERS);
+}
+
+#define FAILS(packet, answer)                                                                      \
+	{ { .query = packet, .why = EDGE53_NO_BACKEND_SERVFAIL, .told = answer } }, .world = down
+#define FAILS4(message, answer)                                                                    \
+	FAILS(ip4(CLIENT, FRONTEND, ASKS_UDP(message)), TO4(udp(53, 40000, answer)))
+#define FAILS6(message, answer)                                                                    \
+	FAILS(ip6(CLIENT6, FRONTEND6, ASKS_UDP(message)), TO6(udp(53, 40000, answer)))
+#define FAILS_BY_TC(packet, answer)                                                                \
+	{ {                                                                                        \
+		.query = packet, .why = EDGE53_NO_BACKEND_SERVFAIL, .told = answer, .by_tc = true  \
+	} }
+#define FAILS_SILENTLY(packet)                                                                     \
+	{ { .query = packet, .why = EDGE53_NO_BACKEND_SERVFAIL } }, .world = down,                 \
+		.paths = ETHERNET_UPLINK
+#define ITS_SERVFAIL(len) dns_with(0x8102, 1, 0, question(len))
+#define SERVFAIL_OF_NOTHING dns_with(0x8102, 0, 0, nothing())
+#define ASKS4_13 ip4(CLIENT, FRONTEND, ASKS_UDP(A_QUERY(13)))
+#define SERVFAIL4_13 TO4(udp(53, 40000, ITS_SERVFAIL(13)))
+#define SYN4 ip4(CLIENT, FRONTEND, tcp(40000, 53, "S", nothing()))
+#define RESET4 TO4(reset(53, 40000, "RA", 0, 1001))
+
+static int servfail(const struct path *path)
+{
+	const struct test_case cases[] = {
+		{ "a question", FAILS4(A_QUERY(13), ITS_SERVFAIL(13)) },
+		{ "over IPv6", FAILS6(A_QUERY(13), ITS_SERVFAIL(13)) },
+		{ "of an odd length over IPv6", FAILS6(A_QUERY(14), ITS_SERVFAIL(14)) },
+		{ "of the root", FAILS4(A_QUERY(1), ITS_SERVFAIL(1)) },
+		{ "with EDNS: the answer is header and question, and never longer",
+		  FAILS4(with_opt(A_QUERY(13)), ITS_SERVFAIL(13)) },
+		{ "a record is announced and not there",
+		  FAILS6(dns_with(0x0100, 1, 1, question(14)), ITS_SERVFAIL(14)) },
+		{ "a long one is cut", FAILS4(TOO_LONG(A_QUERY(13)), ITS_SERVFAIL(13)) },
+		{ "without RD", FAILS4(dns_with(0, 1, 0, question(13)),
+				       dns_with(0x8002, 1, 0, question(13))) },
+		{ "with every flag: of them only RD is answered",
+		  FAILS4(dns_with(0x07ff, 1, 0, question(13)),
+			 dns_with(0x8102, 1, 0, question(13))) },
+		{ "NOTIFY", FAILS4(dns_with(0x2400, 1, 0, question(13)),
+				   dns_with(0xa002, 1, 0, question(13))) },
+		{ "a cookie alone", FAILS4(dns_with(0x0100, 0, 1, nothing()), SERVFAIL_OF_NOTHING) },
+		{ "the longest name", FAILS4(A_QUERY(255), ITS_SERVFAIL(255)) },
+		{ "the longest name over IPv6", FAILS6(A_QUERY(255), ITS_SERVFAIL(255)) },
+		{ "a question of 32 bytes", FAILS4(A_QUERY(28), ITS_SERVFAIL(28)) },
+		{ "a question of 33 bytes", FAILS6(A_QUERY(29), ITS_SERVFAIL(29)) },
+		{ "a name too long by one", FAILS4(A_QUERY(256), SERVFAIL_OF_NOTHING) },
+		{ "the most labels: 127",
+		  FAILS4(dns_with(0x0100, 1, 0, labels_of_one(127)),
+			 dns_with(0x8102, 1, 0, labels_of_one(127))) },
+		{ "a pointer", FAILS4(STRANGE("\300\14\0\1\0\1"), SERVFAIL_OF_NOTHING) },
+		{ "its class is cut off", FAILS4(without_its_last(1, A_QUERY(80)), SERVFAIL_OF_NOTHING) },
+		{ "its name is cut off in a label",
+		  FAILS6(without_its_last(9, A_QUERY(80)), SERVFAIL_OF_NOTHING) },
+		{ "what the UDP length leaves out does not count",
+		  FAILS(ip4(CLIENT, FRONTEND, length_off_by(-1, ASKS_UDP(A_QUERY(80)))),
+			TO4(udp(53, 40000, SERVFAIL_OF_NOTHING))) },
+		{ "padding is cut off", FAILS(padded(9, ASKS4_13), SERVFAIL4_13) },
+		{ "without checksum: the answer has one",
+		  FAILS(ip4(CLIENT, FRONTEND, zero_checksum(ASKS_UDP(A_QUERY(13)))), SERVFAIL4_13) },
+		{ "with a wrong one: the answer has a right one",
+		  FAILS(ip4(CLIENT, FRONTEND, bad_checksum(ASKS_UDP(A_QUERY(13)))), SERVFAIL4_13) },
+		{ "TTL 1 suffices", FAILS(ttl(1, tos(0xb8, dont_fragment(ASKS4_13))), SERVFAIL4_13) },
+		{ "with what a partial checksum looks like",
+		  FAILS_BY_TC(ip4(CLIENT, FRONTEND, partial_checksum(ASKS_UDP(A_QUERY(13)))),
+			      SERVFAIL4_13),
+		  .world = down },
+		{ "options are dropped", FAILS_BY_TC(options(3, ASKS4_13), SERVFAIL4_13),
+		  .world = down, .paths = ETHERNET_UPLINK },
+		{ "extension headers are dropped",
+		  FAILS_BY_TC(ip6(CLIENT6, FRONTEND6, ip6_ext(60, ASKS_UDP(A_QUERY(13)))),
+			      TO6(udp(53, 40000, ITS_SERVFAIL(13)))),
+		  .world = down, .paths = ETHERNET_UPLINK },
+		{ "where XDP may not send, tc does", FAILS_BY_TC(ASKS4_13, SERVFAIL4_13),
+		  .world = down_and_xdp_may_not_send },
+		{ "XDP answers although it does not translate",
+		  { { .query = ASKS4_13, .why = EDGE53_NO_BACKEND_SERVFAIL, .told = SERVFAIL4_13 } },
+		  .world = down_behind_a_tunnel },
+		{ "before the flags say so", FAILS_BY_TC(ASKS4_13, SERVFAIL4_13),
+		  .world = down_since_a_moment },
+		{ "from nobody", FAILS_SILENTLY(ip4("0.0.0.0", FRONTEND, ASKS_UDP(A_QUERY(13)))) },
+		{ "from a group over IPv6",
+		  FAILS_SILENTLY(ip6("ff02::1", FRONTEND6, ASKS_UDP(A_QUERY(13)))) },
+		{ "what is no query is refused as ever",
+		  { { .query = ip4(CLIENT, FRONTEND,
+				   ASKS_UDP(dns_with(0x8100, 1, 0, question(13)))),
+		      .why = EDGE53_NOT_A_QUERY } },
+		  .world = down },
+		{ "a SYN is answered with a RST",
+		  { { .query = SYN4, .why = EDGE53_NO_BACKEND_RESET, .told = RESET4, .by_tc = true } },
+		  .world = down },
+		{ "a SYN over IPv6",
+		  { { .query = ip6(CLIENT6, FRONTEND6, tcp(40000, 53, "S", nothing())),
+		      .why = EDGE53_NO_BACKEND_RESET,
+		      .told = TO6(reset(53, 40000, "RA", 0, 1001)),
+		      .by_tc = true } },
+		  .world = down },
+		{ "a SYN goes on while only UDP is down",
+		  { { .query = SYN4,
+		      .becomes = forwarded(
+			      ip4(EDGE, BACKEND, tcp(conn_port(0), BACKEND_TCP, "S", nothing()))),
+		      .why = EDGE53_TCP_OPENED,
+		      .state = EDGE53_CONN_HALF_OPEN } },
+		  .world = down_for_udp_only },
+		{ "a connection lives on",
+		  { { .query = SYN4,
+		      .becomes = forwarded(
+			      ip4(EDGE, BACKEND, tcp(conn_port(0), BACKEND_TCP, "S", nothing()))),
+		      .why = EDGE53_TCP_OPENED,
+		      .state = EDGE53_CONN_HALF_OPEN },
+		    { .query = ip4(CLIENT, FRONTEND, tcp(40000, 53, "A", nothing())),
+		      .becomes = forwarded(
+			      ip4(EDGE, BACKEND, tcp(conn_port(0), BACKEND_TCP, "A", nothing()))),
+		      .why = EDGE53_TCP_QUERY_SENT,
+		      .state = EDGE53_CONN_HALF_OPEN,
+		      .before = down } } },
+	};
+
+	return RUN(path, cases);
+}
+
 /* --- how many --------------------------------------------------------------------------------- */
 
 static unsigned told_of(const struct path *path, struct layer_of *query, unsigned n)
@@ -734,6 +891,7 @@ const struct table answer_tables[] = {
 	{ "answers: RST", resets, ENFORCE_PATHS },
 	{ "answers: prohibited", prohibited, ENFORCE_L2 },
 	{ "answers: TC=1", truncated, EDGE_PATHS },
+	{ "answers: SERVFAIL", servfail, EDGE_PATHS },
 	{ "answers: TC=1 without limit", truncated_without_limit,
 	  TC_L2 | TC_L2_CHECKED | TC_L2_L3 | TC_L3 | TC_L3_L2 },
 	{ "answers: a thousand a second", thousand_a_second, ENFORCE_PATHS },

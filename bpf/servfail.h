@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SERVFAIL in XDP (on_down: servfail): the query becomes its own answer, as in truncated.h, and goes back where it
+ * came from. Needs a packet that is_plain() in edge_xdp.h, and a device that XDP may send on. The answer is never
+ * longer than the query.
+ */
+#ifndef EDGE53_SERVFAIL_H
+#define EDGE53_SERVFAIL_H
+
+#include "count.h"
+#include "truncated.h"
+
+/* Global functions of their own, for the verifier and the stack. */
+__weak __noinline int question_len_xdp(struct xdp_md *ctx, const struct packet *pkt)
+{
+	return pkt ? walk_question(ctx, true, pkt) : 0;
+}
+
+#define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN) / SUM_CHUNK + 1)
+
+/* Ones' complement sum of a question, folded; -1 when it cannot be read. */
+__weak __noinline int sum_of_question_xdp(struct xdp_md *ctx, __u32 off, __u32 len)
+{
+	__u32 chunk[SUM_CHUNK / 4], n;
+	__s64 sum = 0;
+
+	for (int i = 0; i < QUESTION_MAX_CHUNKS && len; i++) {
+		n = len < SUM_CHUNK ? len : SUM_CHUNK;
+		__builtin_memset(chunk, 0, sizeof(chunk));
+		if (bpf_xdp_load_bytes(ctx, off, chunk, ((n - 1) & (SUM_CHUNK - 1)) + 1))
+			return -1;
+		sum = bpf_csum_diff(NULL, 0, chunk, SUM_CHUNK, sum);
+		off += n;
+		len -= n;
+	}
+	return csum_fold((__u32)sum);
+}
+
+/* Ethernet and IP header of the answer. */
+static __always_inline bool store_headers_xdp(struct xdp_md *ctx, const struct packet *pkt,
+					      __u32 udp_len)
+{
+	struct ipv6hdr ip6;
+	struct iphdr ip4;
+	__u8 macs[2 * ETH_ALEN];
+
+	mac_copy(macs, pkt->eth_src);
+	mac_copy(macs + ETH_ALEN, pkt->eth_dst);
+	if (bpf_xdp_store_bytes(ctx, 0, macs, sizeof(macs)))
+		return false;
+	if (pkt->is_ipv6) {
+		answer_ipv6(pkt, udp_len, IPPROTO_UDP, &ip6);
+		return !bpf_xdp_store_bytes(ctx, ETH_HLEN, &ip6, sizeof(ip6));
+	}
+	answer_ipv4(pkt, udp_len, IPPROTO_UDP, &ip4);
+	return !bpf_xdp_store_bytes(ctx, ETH_HLEN, &ip4, sizeof(ip4));
+}
+
+/* Cuts the frame to len bytes. */
+static __always_inline bool shorten_xdp(struct xdp_md *ctx, __u32 len)
+{
+	__u32 now = ctx->data_end - ctx->data;
+
+	return now >= len && (now == len || !bpf_xdp_adjust_tail(ctx, (int)(len - now)));
+}
+
+/* Returns the verdict. What cannot be answered here is left to tc as long as it is as it was. */
+__weak __noinline int answer_servfail_xdp(struct xdp_md *ctx, const struct packet *pkt)
+{
+	struct answer_headers answer;
+	__u32 l4_off, question, udp_len;
+	int sum;
+
+	if (!pkt)
+		return XDP_PASS;
+	l4_off = ETH_HLEN + (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
+	question = question_len_xdp(ctx, pkt);
+	sum = sum_of_question_xdp(ctx, l4_off + sizeof(answer), question);
+	if (sum < 0)
+		return XDP_PASS;
+	count_reason(pkt->service, EDGE53_NO_BACKEND_SERVFAIL);
+	udp_len = sizeof(answer) + question;
+	if (!may_be_answered(pkt) || !shorten_xdp(ctx, l4_off + udp_len) ||
+	    !store_headers_xdp(ctx, pkt, udp_len))
+		return XDP_DROP;
+	make_answer(pkt, udp_len, question, DNS_RCODE_SERVFAIL, &answer);
+	/* The field holds the sum of the pseudo header; a computed 0 is sent as all ones (RFC 768). */
+	answer.udp.check =
+		(__u16)~csum_fold((__u64)(__u32)sum + sum_of_words(&answer, sizeof(answer) / 4))
+			?: 0xffff;
+	return bpf_xdp_store_bytes(ctx, l4_off, &answer, sizeof(answer)) ? XDP_DROP : XDP_TX;
+}
+
+#endif
