@@ -89,8 +89,8 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_PROXY_TCP = 1 << 11,    /* connections begin with one */
 	EDGE53_SERVICE_KEEP_SOURCE = 1 << 12,  /* has entries in `keep_source` */
 	EDGE53_SERVICE_DOWN_SERVFAIL = 1 << 13, /* no backend: answer SERVFAIL, and TCP with a RST */
-	EDGE53_SERVICE_UDP_DOWN = 1 << 14,	/* there is none for UDP, and that is to be answered */
-	EDGE53_SERVICE_XDP_ANSWERS = 1 << 15,	/* then by XDP, which may send on all of its devices */
+	EDGE53_SERVICE_UDP_DOWN = 1 << 14,	/* a family has none for UDP, and that is to be answered */
+	EDGE53_SERVICE_XDP_ANSWERS = 1 << 15,	/* neither has, and XDP may send on all of the devices */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */

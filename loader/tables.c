@@ -559,17 +559,17 @@ static bool xdp_answers(const struct plan *plan, size_t service,
 	return has_xdp;
 }
 
-/* What is to be done with queries by UDP when no backend takes any. */
+/* What is to be done with queries by UDP when no backend takes those of a family, or any. */
 static unsigned int flags_when_down(const struct plan *plan, size_t index,
 				    const struct edge53_picks picks[2],
 				    const struct attachments *attachments)
 {
 	unsigned int flags = EDGE53_SERVICE_UDP_DOWN;
 
-	if (!(plan->services[index].flags & EDGE53_SERVICE_DOWN_SERVFAIL) || picks[0].udp[0] ||
-	    picks[1].udp[0])
+	if (!(plan->services[index].flags & EDGE53_SERVICE_DOWN_SERVFAIL) ||
+	    (picks[0].udp[0] && picks[1].udp[0]))
 		return 0;
-	if (xdp_answers(plan, index, attachments))
+	if (!picks[0].udp[0] && !picks[1].udp[0] && xdp_answers(plan, index, attachments))
 		flags |= EDGE53_SERVICE_XDP_ANSWERS;
 	return flags;
 }

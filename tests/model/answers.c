@@ -176,7 +176,7 @@ void end_with_error(struct turn *t, enum edge53_reason why, unsigned service, un
 		write_error(t, &error);
 }
 
-/* --- TC=1 ------------------------------------------------------------------------------------- */
+/* --- TC=1 and SERVFAIL ------------------------------------------------------------------------------------- */
 
 enum { DNS_HEADER = 12, MAX_NAME = 255, OPT_LEN = 11 };
 
@@ -198,37 +198,40 @@ static unsigned question_len(const unsigned char *dns, unsigned len)
 	return at + 4 <= len ? at + 4 - DNS_HEADER : 0;
 }
 
-static unsigned write_truncated(const unsigned char *query, unsigned len, unsigned char *dns)
+static unsigned write_message(const unsigned char *query, unsigned len, bool is_servfail,
+			      unsigned char *dns)
 {
 	static const unsigned char opt[OPT_LEN] = { 0, 0, 41, 1232 >> 8, 1232 & 0xff };
 	unsigned question = question_len(query, len), at = DNS_HEADER + question;
 
 	memset(dns, 0, DNS_HEADER);
 	memcpy(dns, query, 2);
-	dns[2] = 0x80 | 0x02 | (query[2] & 0x79);
+	dns[2] = 0x80 | (is_servfail ? 0 : 0x02) | (query[2] & 0x79);
+	dns[3] = is_servfail ? 2 : 0;
 	put16(dns + 4, !!question);
 	memcpy(dns + DNS_HEADER, query + DNS_HEADER, question);
-	if (!get16(query + 10))
+	if (is_servfail || !get16(query + 10))
 		return at;
 	put16(dns + 10, 1);
 	memcpy(dns + at, opt, sizeof(opt));
 	return at + sizeof(opt);
 }
 
-void end_truncated(struct turn *t, unsigned service)
+static void end_with_message(struct turn *t, enum edge53_reason why, unsigned service)
 {
 	const unsigned char *query = t->ip + t->seen.l4;
 	unsigned header = ip_header_len(t), len, sum;
 	unsigned char *ip, *udp;
 
-	end(t, EDGE53_TRUNCATED, service);
+	end(t, why, service);
 	if (is_nobody(&t->seen.saddr) || is_nobody(&t->seen.daddr))
 		return;
 	t->result->is_told = true;
 	t->result->is_open = t->hook->is_l3;
 	ip = begin_answer(t);
 	udp = ip + header;
-	len = 8 + write_truncated(query + 8, get16(query + 4) - 8, udp + 8);
+	len = 8 + write_message(query + 8, get16(query + 4) - 8,
+				why == EDGE53_NO_BACKEND_SERVFAIL, udp + 8);
 	put_ip_header(t, ip, PROTO_UDP, len);
 	put16(udp, t->seen.dport);
 	put16(udp + 2, t->seen.sport);
@@ -238,6 +241,16 @@ void end_truncated(struct turn *t, unsigned service)
 	put_checksum(udp + 6, true, 0, sum16(udp, len, sum));
 	check_hops(t);
 	t->result->out.len += header + len;
+}
+
+void end_truncated(struct turn *t, unsigned service)
+{
+	end_with_message(t, EDGE53_TRUNCATED, service);
+}
+
+void end_servfail(struct turn *t, unsigned service)
+{
+	end_with_message(t, EDGE53_NO_BACKEND_SERVFAIL, service);
 }
 
 /* A partial checksum must stay where it is, and a RST has neither options nor extensions. */

@@ -343,9 +343,17 @@ static unsigned backend_of(const struct turn *t, unsigned service)
 
 static void end_without_backend(struct turn *t, unsigned service)
 {
-	bool passes = t->setup->services[service].flags & EDGE53_SERVICE_DOWN_PASS;
+	unsigned flags = t->setup->services[service].flags;
 
-	end(t, passes ? EDGE53_NO_BACKEND_PASSED : EDGE53_NO_BACKEND, service);
+	if (!(flags & EDGE53_SERVICE_DOWN_SERVFAIL))
+		end(t, flags & EDGE53_SERVICE_DOWN_PASS ? EDGE53_NO_BACKEND_PASSED : EDGE53_NO_BACKEND,
+		    service);
+	else if (t->hook->is_xdp)
+		end(t, EDGE53_HANDED_TO_TC, service);
+	else if (t->seen.protocol == PROTO_UDP)
+		end_servfail(t, service);
+	else
+		end_with_refusal(t, EDGE53_NO_BACKEND_RESET, service);
 }
 
 /* What XDP checks and counts, but does not translate. */
@@ -370,6 +378,18 @@ static bool xdp_leaves_query(const struct turn *t, unsigned service)
 	       is_longer_than_read(t, service);
 }
 
+/* Whether XDP answers SERVFAIL itself, or leaves it to tc. */
+static bool xdp_answers(struct turn *t, unsigned service)
+{
+	if (!t->hook->is_xdp || !(t->setup->services[service].flags & EDGE53_SERVICE_XDP_ANSWERS))
+		return false;
+	if (t->seen.l4 > (t->seen.family == 4 ? 20 : 40) || has_partial_checksum(t->ip, &t->seen))
+		end(t, EDGE53_HANDED_TO_TC, service);
+	else
+		end_servfail(t, service);
+	return true;
+}
+
 static bool is_stopped_query(struct turn *t, const struct edge53_flow *flow, unsigned header_len)
 {
 	const struct edge53_backend *backend = &t->setup->backends[flow->backend];
@@ -390,6 +410,8 @@ static void udp_query(struct turn *t, unsigned device, unsigned service)
 	const struct edge53_slot *slot;
 	unsigned at;
 
+	if (xdp_answers(t, service))
+		return;
 	if (xdp_leaves_query(t, service)) {
 		end(t, EDGE53_HANDED_TO_TC, service);
 		return;

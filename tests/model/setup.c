@@ -103,6 +103,20 @@ static void set_picks(__u8 *picks, unsigned first)
 		picks[i] = which == 0 ? 0 : which < 8 ? first : first + i % 2;
 }
 
+/* on_down: servfail, with a backend for both families, one or none; as the loader flags it. */
+static void set_servfail(struct edge53_service *service)
+{
+	bool is_down = one_in(3);
+
+	for (unsigned family = 0; family < 2 && is_down; family++)
+		memset(service->picks[family].udp, 0, EDGE53_PICKS);
+	service->flags |= EDGE53_SERVICE_DOWN_SERVFAIL;
+	if (!service->picks[0].udp[0] || !service->picks[1].udp[0])
+		service->flags |= EDGE53_SERVICE_UDP_DOWN;
+	if (!service->picks[0].udp[0] && !service->picks[1].udp[0] && one_in(2))
+		service->flags |= EDGE53_SERVICE_XDP_ANSWERS;
+}
+
 static void set_service(struct setup *setup, enum test_service id, const char *name, unsigned flags,
 			const unsigned first[2])
 {
@@ -121,6 +135,8 @@ static void set_service(struct setup *setup, enum test_service id, const char *n
 		set_picks(service->picks[family].udp, first[family]);
 		set_picks(service->picks[family].tcp, first[family]);
 	}
+	if (id == SERVICE_EDGE && one_in(3))
+		set_servfail(service);
 }
 
 static unsigned random_policy(void)

@@ -26,6 +26,7 @@ void end(struct turn *t, enum edge53_reason why, unsigned service);
 /* Drops the packet and writes what its sender is told: an ICMP error or a RST. */
 void end_with_error(struct turn *t, enum edge53_reason why, unsigned service, unsigned mtu);
 void end_truncated(struct turn *t, unsigned service);
+void end_servfail(struct turn *t, unsigned service);
 void end_with_refusal(struct turn *t, enum edge53_reason why, unsigned service);
 
 /* The link header of a packet that goes to the client's device, and the packet behind it. */
