@@ -56,7 +56,7 @@ _edge53()
 		case $verb in
 		'') words="$commands --pins --verbose $always" ;;
 		run) words="--config --attach $always" ;;
-		check) words="--config --no-probe $always" ;;
+		check) words="--config --json --no-probe $always" ;;
 		status) words="--all --json $always" ;;
 		clients) words="--json --top --sort $always" ;;
 		flows) words="--json $always" ;;

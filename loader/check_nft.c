@@ -25,7 +25,7 @@ int nft_ruleset_open(const json_t *document, struct nft_ruleset *ret)
 
 	if (!json_is_array(list))
 		return -EBADMSG;
-	*ret = (struct nft_ruleset){ .list = list };
+	*ret = (struct nft_ruleset){ .list = list, .max_steps = NFT_MAX_STEPS };
 	return 0;
 }
 
@@ -250,7 +250,7 @@ static enum nft_tri walk_rules(struct walk *walk, const struct nft_place *chain,
 static enum nft_tri walk_chain(struct walk *walk, const struct nft_place *chain, enum nft_tri here)
 {
 	walk->ruleset->steps += json_array_size(walk->ruleset->list) + 1;
-	if (walk->depth == NFT_MAX_DEPTH || walk->ruleset->steps >= NFT_MAX_STEPS) {
+	if (walk->depth == NFT_MAX_DEPTH || walk->ruleset->steps >= walk->ruleset->max_steps) {
 		walk->result->gave_up = true;
 		return NFT_MAYBE;
 	}
@@ -298,6 +298,6 @@ void nft_run(struct nft_ruleset *ruleset, const char *hook, const struct nft_pac
 		if (!strcmp(family, "inet") || !strcmp(family, packet->is_ipv6 ? "ip6" : "ip"))
 			walk_base(ruleset, chain, packet, ret);
 	}
-	if (ruleset->steps >= NFT_MAX_STEPS)
+	if (ruleset->steps >= ruleset->max_steps)
 		ret->gave_up = true;
 }

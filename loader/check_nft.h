@@ -46,12 +46,13 @@ struct nft_place {
 	json_int_t handle;
 };
 
-#define NFT_MAX_STEPS 20000000ul /* a second */
+#define NFT_MAX_STEPS 20000000ul /* a second or two */
 #define NFT_MAX_DEPTH 16	 /* NFT_JUMP_STACK_SIZE of the kernel */
 
 struct nft_ruleset {
 	const json_t *list;
 	unsigned long steps; /* rules and elements looked at */
+	unsigned long max_steps;
 	unsigned int depth;
 };
 

@@ -430,7 +430,7 @@ enum nft_tri nft_compare(struct nft_ruleset *ruleset, const struct nft_place *at
 	enum nft_tri result;
 
 	/* Sets are not nested; what claims to be would take us round and round. */
-	if (ruleset->depth == NFT_MAX_DEPTH || ruleset->steps >= NFT_MAX_STEPS)
+	if (ruleset->depth == NFT_MAX_DEPTH || ruleset->steps >= ruleset->max_steps)
 		return NFT_MAYBE;
 	ruleset->steps++;
 	ruleset->depth++;

@@ -15,8 +15,7 @@
 #include "policies.h"
 #include "probe.h"
 
-/* Keys of options without a letter. */
-enum { KEY_NO_PROBE = 0x100, KEY_JSON };
+#define KEY_NO_PROBE 0x100 /* no letter */
 
 struct options {
 	const char *config_path;
@@ -28,7 +27,7 @@ static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (" DEFAULT_CONFIG_PATH ")", 0 },
 	{ "no-probe", KEY_NO_PROBE, NULL, 0, "Do not ask backends whether they read PROXY headers",
 	  0 },
-	{ "json", KEY_JSON, NULL, 0, "One JSON object: the plan in short, and the findings", 0 },
+	{ "json", 'j', NULL, 0, "One JSON object: the plan in short, and the findings", 0 },
 	{ 0 },
 };
 
@@ -43,7 +42,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 	case KEY_NO_PROBE:
 		options->no_probe = true;
 		return 0;
-	case KEY_JSON:
+	case 'j':
 		options->json = true;
 		return 0;
 	case ARGP_KEY_ARG:

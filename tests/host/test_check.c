@@ -57,10 +57,11 @@ static json_t *ruleset_of(const char *text)
 }
 
 #define TABLE "'family':'inet','table':'filter'"
-#define BASE(hook, policy) \
-	"{'chain':{" TABLE ",'name':'" hook "','type':'filter','hook':'" hook "','prio':0,'policy':'" policy "'}}"
+#define BASE(hook, policy)                                                                         \
+	"{'chain':{" TABLE ",'name':'" hook "','type':'filter','hook':'" hook                      \
+	"','prio':0,'policy':'" policy "'}}"
 #define CHAIN(name) "{'chain':{" TABLE ",'name':'" name "'}}"
-#define RULE(chain, handle, expr) \
+#define RULE(chain, handle, expr)                                                                  \
 	",{'rule':{" TABLE ",'chain':'" chain "','handle':" #handle ",'expr':[" expr "]}}"
 #define MATCH(left, right) "{'match':{'op':'==','left':" left ",'right':" right "}}"
 #define MATCH_NOT(left, right) "{'match':{'op':'!=','left':" left ",'right':" right "}}"
@@ -87,8 +88,12 @@ struct expected {
 static enum nft_tri drops(const char *text, bool is_tcp, const char *iif, struct nft_result *result)
 {
 	struct edge53_addr resolver;
-	struct nft_packet packet = { .is_tcp = is_tcp, .iif = iif, .daddr = &resolver,
-				     .sport = NFT_ANY_PORT, .dport = 53, .is_for_host = true };
+	struct nft_packet packet = { .is_tcp = is_tcp,
+				     .iif = iif,
+				     .daddr = &resolver,
+				     .sport = NFT_ANY_PORT,
+				     .dport = 53,
+				     .is_for_host = true };
 	json_t *document = ruleset_of(text);
 	struct nft_ruleset ruleset;
 
@@ -108,7 +113,8 @@ static void input_chains_are_followed(void **state)
 		{ "policy drop", RULESET(BASE("input", "drop")), NFT_YES, NFT_YES },
 		{ "policy accept", RULESET(BASE("input", "accept")), NFT_NO, NFT_NO },
 		{ "UDP alone is admitted",
-		  RULESET(BASE("input", "drop") RULE("input", 3, MATCH(UDP_DPORT, "53") "," ACCEPT)),
+		  RULESET(BASE("input", "drop")
+				  RULE("input", 3, MATCH(UDP_DPORT, "53") "," ACCEPT)),
 		  NFT_NO, NFT_YES },
 		{ "both are admitted",
 		  RULESET(BASE("input", "drop") RULE(
@@ -135,32 +141,37 @@ static void input_chains_are_followed(void **state)
 				  RULE("input", 3, MATCH(SADDR, "'10.77.0.11'") "," ACCEPT)),
 		  NFT_MAYBE, NFT_MAYBE },
 		{ "after a doubt, what is certain is certain",
-		  RULESET(BASE("input", "drop") RULE("input", 3, MATCH(SADDR, "'10.77.0.11'") "," ACCEPT)
-				  RULE("input", 4, MATCH(IIF, "'ppp*'") "," ACCEPT)),
+		  RULESET(BASE("input", "drop")
+				  RULE("input", 3, MATCH(SADDR, "'10.77.0.11'") "," ACCEPT)
+					  RULE("input", 4, MATCH(IIF, "'ppp*'") "," ACCEPT)),
 		  NFT_NO, NFT_NO },
 		{ "some marks are dropped",
 		  RULESET(BASE("input", "accept") RULE("input", 3, MATCH(MARK, "1") "," DROP)),
 		  NFT_MAYBE, NFT_MAYBE },
 		{ "a first query is new",
-		  RULESET(BASE("input", "drop") RULE(
-			  "input", 3,
-			  "{'match':{'op':'in','left':" STATE ",'right':['established','related']}}," ACCEPT)),
+		  RULESET(BASE("input", "drop")
+				  RULE("input", 3,
+				       "{'match':{'op':'in','left':" STATE
+				       ",'right':['established','related']}}," ACCEPT)),
 		  NFT_YES, NFT_YES },
 		{ "the state by a verdict map",
 		  RULESET(BASE("input", "drop") RULE(
 			  "input", 3,
-			  "{'vmap':{'key':" STATE
-			  ",'data':{'set':[['established'," ACCEPT "],['new',{'jump':{'target':'more'}}]]}}}")
-				  "," CHAIN("more") RULE("more", 4, MATCH(TH_DPORT, "{'set':[22,53]}") "," ACCEPT)),
+			  "{'vmap':{'key':" STATE ",'data':{'set':[['established'," ACCEPT
+			  "],['new',{'jump':{'target':'more'}}]]}}}") "," CHAIN("more")
+				  RULE("more", 4, MATCH(TH_DPORT, "{'set':[22,53]}") "," ACCEPT)),
 		  NFT_NO, NFT_NO },
 		{ "a named verdict map",
-		  RULESET(BASE("input", "drop")
-				  RULE("input", 3, "{'vmap':{'key':" TH_DPORT ",'data':'@ports'}}") ",{'map':{'family':'inet','table':'filter','name':'ports','elem':[[53," ACCEPT
-			  "]]}}"),
+		  RULESET(BASE("input", "drop") RULE(
+			  "input", 3,
+			  "{'vmap':{'key':" TH_DPORT
+			  ",'data':'@ports'}}") ",{'map':{'family':'inet','table':'filter','name':'ports','elem':[[53," ACCEPT
+						"]]}}"),
 		  NFT_NO, NFT_NO },
 		{ "a chain that comes back",
-		  RULESET(BASE("input", "drop") RULE("input", 3, "{'jump':{'target':'more'}}") RULE(
-			  "input", 5, ACCEPT) "," CHAIN("more") RULE("more", 4, MATCH(TH_DPORT, "22") "," DROP)),
+		  RULESET(BASE("input", "drop") RULE("input", 3, "{'jump':{'target':'more'}}")
+				  RULE("input", 5, ACCEPT) "," CHAIN("more")
+					  RULE("more", 4, MATCH(TH_DPORT, "22") "," DROP)),
 		  NFT_NO, NFT_NO },
 		{ "goto does not come back",
 		  RULESET(BASE("input", "drop") RULE("input", 3, "{'goto':{'target':'more'}}")
@@ -171,11 +182,17 @@ static void input_chains_are_followed(void **state)
 				  RULE("input", 3, MATCH_NOT(UDP_DPORT, "53") "," DROP)),
 		  NFT_NO, NFT_NO }, /* of TCP the rule says nothing */
 		{ "ports of a range, and a set with a name",
-		  RULESET(BASE("input", "drop") RULE("input", 3, MATCH(UDP_DPORT, "{'range':[50,60]}") "," ACCEPT)
-				  RULE("input", 4, MATCH(TCP_DPORT, "'@open'") "," ACCEPT) ",{'set':{'family':'inet','table':'filter','name':'open','elem':[22,{'range':[53,54]}]}}"),
+		  RULESET(BASE("input", "drop") RULE(
+			  "input", 3, MATCH(UDP_DPORT, "{'range':[50,60]}") "," ACCEPT)
+				  RULE("input", 4,
+				       MATCH(TCP_DPORT,
+					     "'@open'") "," ACCEPT) ",{'set':{'family':'inet','table':'filter','name':'open','elem':[22,{'range':[53,54]}]}}"),
 		  NFT_NO, NFT_NO },
 		{ "a set whose elements come and go",
-		  RULESET(BASE("input", "drop") RULE("input", 3, MATCH(TCP_DPORT, "'@open'") "," ACCEPT) ",{'set':{'family':'inet','table':'filter','name':'open','flags':['dynamic'],'elem':[]}}"),
+		  RULESET(BASE("input", "drop") RULE(
+			  "input", 3,
+			  MATCH(TCP_DPORT,
+				"'@open'") "," ACCEPT) ",{'set':{'family':'inet','table':'filter','name':'open','flags':['dynamic'],'elem':[]}}"),
 		  NFT_YES, NFT_MAYBE },
 		{ "a concatenation",
 		  RULESET(BASE("input", "drop") RULE(
@@ -183,29 +200,38 @@ static void input_chains_are_followed(void **state)
 			  MATCH("{'concat':[" L4 "," TH_DPORT "]}",
 				"{'set':[{'concat':['tcp',53]},{'concat':['udp',5353]}]}") "," ACCEPT)),
 		  NFT_YES, NFT_NO },
-		{ "a limit", RULESET(BASE("input", "accept") RULE("input", 3, "{'limit':{'rate':10}}," DROP)),
+		{ "a limit",
+		  RULESET(BASE("input", "accept") RULE("input", 3, "{'limit':{'rate':10}}," DROP)),
 		  NFT_MAYBE, NFT_MAYBE },
 		{ "counters do nothing",
-		  RULESET(BASE("input", "accept") RULE("input", 3, "{'counter':{'packets':0}}," DROP)),
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3, "{'counter':{'packets':0}}," DROP)),
 		  NFT_YES, NFT_YES },
 		{ "an extension of iptables",
 		  RULESET(BASE("input", "accept") RULE("input", 3, "{'xt':null}," DROP)), NFT_MAYBE,
 		  NFT_MAYBE },
-		{ "rejected", RULESET(BASE("input", "accept") RULE("input", 3, "{'reject':{'type':'icmpx'}}")),
+		{ "rejected",
+		  RULESET(BASE("input", "accept") RULE("input", 3, "{'reject':{'type':'icmpx'}}")),
 		  NFT_YES, NFT_YES },
 		{ "only IPv6",
 		  RULESET("{'chain':{'family':'ip6','table':'filter','name':'input','hook':'input','policy':'drop'}}"),
 		  NFT_NO, NFT_NO },
 		{ "for this host",
-		  RULESET(BASE("input", "drop") RULE(
-			  "input", 3, MATCH("{'fib':{'result':'type','flags':'daddr'}}", "'local'") "," ACCEPT)),
+		  RULESET(BASE("input", "drop")
+				  RULE("input", 3,
+				       MATCH("{'fib':{'result':'type','flags':'daddr'}}",
+					     "'local'") "," ACCEPT)),
 		  NFT_NO, NFT_NO },
 		{ "no way back",
-		  RULESET(BASE("input", "accept") RULE(
-			  "input", 3, MATCH("{'fib':{'result':'oif','flags':['saddr','iif']}}", "false") "," DROP)),
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3,
+				       MATCH("{'fib':{'result':'oif','flags':['saddr','iif']}}",
+					     "false") "," DROP)),
 		  NFT_NO, NFT_NO },
 		{ "a second chain drops what the first accepts",
-		  RULESET(BASE("input", "accept") ",{'chain':{'family':'ip','table':'x','name':'y','hook':'input','policy':'drop'}}"),
+		  RULESET(BASE(
+			  "input",
+			  "accept") ",{'chain':{'family':'ip','table':'x','name':'y','hook':'input','policy':'drop'}}"),
 		  NFT_YES, NFT_YES },
 	};
 	struct nft_result result;
@@ -225,12 +251,18 @@ static void devices_are_compared_as_nft_does(void **state)
 		const char *device, *rule;
 		enum nft_tri drops;
 	} rows[] = {
-		{ "ppp*", "'ppp*'", NFT_YES },	   { "ppp*", "'ppp0'", NFT_MAYBE },
-		{ "ppp*", "'pp*'", NFT_YES },	   { "pp*", "'ppp*'", NFT_MAYBE },
-		{ "ppp*", "'eth0'", NFT_NO },	   { "ppp*", "'eth*'", NFT_NO },
-		{ "ppp0", "'ppp*'", NFT_YES },	   { "ppp0", "'ppp1'", NFT_NO },
-		{ "ppp0", "'ppp0x*'", NFT_NO },	   { "ppp[01]", "'ppp1'", NFT_MAYBE },
-		{ "ppp[01]", "'ppp2'", NFT_NO },   { "*", "'eth0'", NFT_MAYBE },
+		{ "ppp*", "'ppp*'", NFT_YES },
+		{ "ppp*", "'ppp0'", NFT_MAYBE },
+		{ "ppp*", "'pp*'", NFT_YES },
+		{ "pp*", "'ppp*'", NFT_MAYBE },
+		{ "ppp*", "'eth0'", NFT_NO },
+		{ "ppp*", "'eth*'", NFT_NO },
+		{ "ppp0", "'ppp*'", NFT_YES },
+		{ "ppp0", "'ppp1'", NFT_NO },
+		{ "ppp0", "'ppp0x*'", NFT_NO },
+		{ "ppp[01]", "'ppp1'", NFT_MAYBE },
+		{ "ppp[01]", "'ppp2'", NFT_NO },
+		{ "*", "'eth0'", NFT_MAYBE },
 		{ "ppp0", "{'set':['eth0','ppp0']}", NFT_YES },
 	};
 	struct nft_result result;
@@ -238,11 +270,14 @@ static void devices_are_compared_as_nft_does(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		snprintf(text, sizeof(text),
-			 "{'nftables':[" BASE("input", "accept") ",{'rule':{" TABLE
-			 ",'chain':'input','handle':9,'expr':[{'match':{'op':'==','left':" IIF ",'right':%s}}," DROP
-			 "]}}]}",
-			 rows[i].rule);
+		snprintf(
+			text, sizeof(text),
+			"{'nftables':[" BASE(
+				"input",
+				"accept") ",{'rule':{" TABLE
+					  ",'chain':'input','handle':9,'expr':[{'match':{'op':'==','left':" IIF
+					  ",'right':%s}}," DROP "]}}]}",
+			rows[i].rule);
 		if (drops(text, false, rows[i].device, &result) != rows[i].drops)
 			fail_msg("%s and %s: got %d", rows[i].device, rows[i].rule, result.drops);
 		if (rows[i].drops != NFT_NO)
@@ -262,12 +297,16 @@ static void redirections_are_found(void **state)
 		{ MATCH(UDP_DPORT, "54") ",{'redirect':null}", NFT_NO },
 		{ MATCH(TCP_DPORT, "53") ",{'dnat':{'addr':'10.0.0.1'}}", NFT_NO },
 		{ MATCH(SADDR, "'10.77.0.11'") ",{'tproxy':{'port':1}}", NFT_MAYBE },
-		{ MATCH(UDP_DPORT, "53") "," MATCH(DADDR, "'8.8.8.8'") ",{'dnat':{'addr':'10.0.0.1'}}", NFT_NO },
+		{ MATCH(UDP_DPORT, "53") "," MATCH(DADDR,
+						   "'8.8.8.8'") ",{'dnat':{'addr':'10.0.0.1'}}",
+		  NFT_NO },
 		{ MATCH(UDP_DPORT, "53") ",{'xt':{'type':'target','name':'DNAT'}}", NFT_MAYBE },
 		{ MATCH(UDP_DPORT, "53") ",{'masquerade':null}", NFT_NO },
 	};
 	struct edge53_addr resolver;
-	struct nft_packet packet = { .iif = "ppp0", .daddr = &resolver, .sport = NFT_ANY_PORT, .dport = 53 };
+	struct nft_packet packet = {
+		.iif = "ppp0", .daddr = &resolver, .sport = NFT_ANY_PORT, .dport = 53
+	};
 
 	(void)state;
 	addr_parse("10.77.0.1", &resolver);
@@ -278,8 +317,10 @@ static void redirections_are_found(void **state)
 		json_t *document;
 
 		snprintf(text, sizeof(text),
-			 "{'nftables':[" BASE("prerouting", "accept") ",{'rule':{" TABLE
-			 ",'chain':'prerouting','handle':7,'expr':[%s]}}]}",
+			 "{'nftables':[" BASE(
+				 "prerouting",
+				 "accept") ",{'rule':{" TABLE
+					   ",'chain':'prerouting','handle':7,'expr':[%s]}}]}",
 			 rows[i].expr);
 		document = ruleset_of(text);
 		assert_int_equal(nft_ruleset_open(document, &ruleset), 0);
@@ -296,9 +337,12 @@ static void redirections_are_found(void **state)
 static void circles_end(void **state)
 {
 	static const char *const rows[] = {
-		RULESET(BASE("input", "accept") RULE("input", 1, "{'jump':{'target':'input'}}") RULE(
-			"input", 2, "{'jump':{'target':'input'}}")),
-		RULESET(BASE("input", "accept") RULE("input", 1, MATCH(SADDR, "'@s'") "," DROP) ",{'set':{'family':'inet','table':'filter','name':'s','elem':['@s','@s','@s','@s']}}"),
+		RULESET(BASE("input", "accept") RULE("input", 1, "{'jump':{'target':'input'}}")
+				RULE("input", 2, "{'jump':{'target':'input'}}")),
+		RULESET(BASE("input", "accept") RULE(
+			"input", 1,
+			MATCH(SADDR,
+			      "'@s'") "," DROP) ",{'set':{'family':'inet','table':'filter','name':'s','elem':['@s','@s','@s','@s']}}"),
 	};
 	struct nft_result result;
 
@@ -309,13 +353,16 @@ static void circles_end(void **state)
 
 static void what_is_no_ruleset_is_refused_or_empty(void **state)
 {
-	static const char *const no_rulesets[] = { "{}", "[]", "{'nftables':{}}", "{'nftables':null}" };
+	static const char *const no_rulesets[] = { "{}", "[]", "{'nftables':{}}",
+						   "{'nftables':null}" };
 	static const char *const odd[] = {
 		RULESET("1,null,'chain',[[]],{'chain':7},{'rule':null}"),
 		RULESET(BASE("input", "accept") ",{'rule':{" TABLE ",'chain':'input','expr':7}}"),
-		RULESET(BASE("input", "accept") RULE("input", 1, "7,[],{},{'match':7},{'match':{'op':9}},{'vmap':[]}")),
+		RULESET(BASE("input", "accept") RULE(
+			"input", 1, "7,[],{},{'match':7},{'match':{'op':9}},{'vmap':[]}")),
 		RULESET(BASE("input", "accept") RULE("input", 1, MATCH("7", "[[[[1]]]]"))),
-		RULESET(BASE("input", "accept") RULE("input", 1, MATCH(DADDR, "{'prefix':{'addr':7,'len':-9000}}") "," DROP)),
+		RULESET(BASE("input", "accept") RULE(
+			"input", 1, MATCH(DADDR, "{'prefix':{'addr':7,'len':-9000}}") "," DROP)),
 		RULESET(BASE("input", "accept") RULE("input", 1, "{'jump':{'target':7}}")),
 	};
 	struct nft_ruleset ruleset;
@@ -346,12 +393,13 @@ static int parse_answer(const char *text, struct wg_device *device)
 
 static void an_answer_is_read(void **state)
 {
-	static const char text[] = "private_key=" KEY "\nlisten_port=51820\nfwmark=51820\n"
-				   "public_key=" KEY "\nendpoint=192.0.2.2:51821\n"
-				   "last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=5\n"
-				   "allowed_ip=10.172.90.1/32\nallowed_ip=10.172.0.0/16\nallowed_ip=fd00::/64\n"
-				   "public_key=00c4b6a1de4d3bd9d8ab3a4dc4c1f7a05af4dcb4e1b9c87c34cbf6b4b3a2917e\n"
-				   "endpoint=[2001:db8::1]:7\nallowed_ip=0.0.0.0/0\nerrno=0\n\n";
+	static const char text[] =
+		"private_key=" KEY "\nlisten_port=51820\nfwmark=51820\n"
+		"public_key=" KEY "\nendpoint=192.0.2.2:51821\n"
+		"last_handshake_time_sec=1700000000\nlast_handshake_time_nsec=5\n"
+		"allowed_ip=10.172.90.1/32\nallowed_ip=10.172.0.0/16\nallowed_ip=fd00::/64\n"
+		"public_key=00c4b6a1de4d3bd9d8ab3a4dc4c1f7a05af4dcb4e1b9c87c34cbf6b4b3a2917e\n"
+		"endpoint=[2001:db8::1]:7\nallowed_ip=0.0.0.0/0\nerrno=0\n\n";
 	struct edge53_addr address;
 	struct wg_device device;
 	char key[WG_KEY_TEXT_LEN], *allowed;
@@ -409,13 +457,14 @@ static void bad_answers_are_refused(void **state)
 
 static void endpoints_that_are_names_are_found(void **state)
 {
-	static const char text[] = "# a comment\n[Interface]\nPrivateKey = x\n"
-				   "[Peer]\nEndpoint = vpn.example.com:51820 # where\nPublicKey=" KEY_TEXT "\n"
-				   "[peer]\n publickey = " KEY_TEXT "\n endpoint=192.0.2.1:1\n"
-				   "[Peer]\nPublicKey = " KEY_TEXT "\nEndpoint = [2001:db8::1]:1\n"
-				   "[Peer]\nEndpoint = no-key.example.com:1\n"
-				   "[Peer]\nPublicKey = " KEY_TEXT "\n#Endpoint = not.example.com:1\n"
-				   "[Peer]\nPublicKey = " KEY_TEXT "\nEndpoint = [fe80::1%eth0]:1";
+	static const char text[] =
+		"# a comment\n[Interface]\nPrivateKey = x\n"
+		"[Peer]\nEndpoint = vpn.example.com:51820 # where\nPublicKey=" KEY_TEXT "\n"
+		"[peer]\n publickey = " KEY_TEXT "\n endpoint=192.0.2.1:1\n"
+		"[Peer]\nPublicKey = " KEY_TEXT "\nEndpoint = [2001:db8::1]:1\n"
+		"[Peer]\nEndpoint = no-key.example.com:1\n"
+		"[Peer]\nPublicKey = " KEY_TEXT "\n#Endpoint = not.example.com:1\n"
+		"[Peer]\nPublicKey = " KEY_TEXT "\nEndpoint = [fe80::1%eth0]:1";
 	struct wg_names names = { 0 };
 	char key[WG_KEY_TEXT_LEN];
 
@@ -449,12 +498,14 @@ static void reserved_ports_are_counted(void **state)
 
 static void nameservers_are_read(void **state)
 {
-	static const char text[] = "# nameserver 1.1.1.1\nsearch example.com\nnameserver 9.9.9.9\n"
-				   "nameserver\t2620:fe::fe # q\nnameserver fe80::1%eth0\nnameserverx 8.8.8.8\n"
-				   "nameserver not-an-address\nnameserver 127.0.0.53";
-	static const char many[] = "nameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\n"
-				   "nameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\n"
-				   "nameserver 1.1.1.1\n";
+	static const char text[] =
+		"# nameserver 1.1.1.1\nsearch example.com\nnameserver 9.9.9.9\n"
+		"nameserver\t2620:fe::fe # q\nnameserver fe80::1%eth0\nnameserverx 8.8.8.8\n"
+		"nameserver not-an-address\nnameserver 127.0.0.53";
+	static const char many[] =
+		"nameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\n"
+		"nameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\nnameserver 1.1.1.1\n"
+		"nameserver 1.1.1.1\n";
 	struct edge53_addr found[CHECK_MAX_NAMESERVERS];
 	char address[ADDR_TEXT_LEN];
 
