@@ -14,7 +14,7 @@ offered() {
 		shift
 		COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
 		_edge53
-		printf "%s\n" "${COMPREPLY[@]}" | sort | xargs' offered "$LAB_ROOT/completions/edge53.bash" "$@"
+		printf "%s\n" "${COMPREPLY[@]}" | sort | paste -sd " "' offered "$LAB_ROOT/completions/edge53.bash" "$@"
 }
 
 offers() { # WANTED WORD...
@@ -46,12 +46,24 @@ offers "$LAB_TMP/one.yaml" edge53 run -c "$LAB_TMP/one"
 offers "$LAB_TMP/one.yaml" edge53 check --config = "$LAB_TMP/one"
 offers '' edge53 nonsense --j
 
+# Every option of every command, as --help has them.
+commands=$("$EDGE53" --help | sed -n '/^Commands/,/^$/s/^  \([a-z]*\) .*/\1/p')
+options_of() { "$EDGE53" help "$1" | grep -v 'Not supported yet' | sed -nE 's/^ +(-., )?(--[a-z0-9-]+).*/\2/p'; }
+n_options=0
+for command in $commands; do
+	for option in $(options_of "$command"); do
+		expect "bash: $option of $command" contains "$(offered edge53 "$command" "$option")" "$option"
+		n_options=$((n_options + 1))
+	done
+done
+[ $n_options -gt 25 ] || fail "only $n_options options in --help: it is not read as it should be"
+
 # --- fish ----------------------------------------------------------------------------------------
 
 fish_offers() { # WANTED LINE
 	# shellcheck disable=SC2016
 	expect "fish: $2" equal "$(HOME=$LAB_TMP fish --no-config -c 'source $argv[1]; complete -C $argv[2]' \
-		"$LAB_ROOT/completions/edge53.fish" "$2" | cut -f 1 | sort | xargs)" "$1"
+		"$LAB_ROOT/completions/edge53.fish" "$2" | cut -f 1 | sort | paste -sd ' ')" "$1"
 }
 
 if command -v fish >/dev/null; then
@@ -64,6 +76,9 @@ if command -v fish >/dev/null; then
 	fish_offers 'auto clsact' 'edge53 run --attach '
 	fish_offers 'lo' 'edge53 attach lo'
 	fish_offers "$LAB_TMP/one.yaml" "edge53 run -c $LAB_TMP/one"
+	for command in $commands; do
+		fish_offers "$(options_of "$command" | sort | paste -sd ' ')" "edge53 $command --"
+	done
 fi
 
 # --- zsh -----------------------------------------------------------------------------------------
