@@ -31,10 +31,14 @@ void exchange_end(struct exchange *exchange)
 	exchange->fd = -1;
 }
 
+static bool is_over(const struct exchange *exchange)
+{
+	return exchange->result != EDGE53_PROBE_NONE;
+}
+
 static void finish(struct exchange *exchange, enum edge53_probe_result result)
 {
 	exchange->result = result;
-	exchange_end(exchange);
 }
 
 static void fail(struct exchange *exchange, enum edge53_probe_result result, int error)
@@ -218,7 +222,7 @@ void exchange_begin(struct exchange *exchange, const struct exchange_target *tar
 
 void exchange_send_again(struct exchange *exchange)
 {
-	if (exchange->fd >= 0 && !exchange->target.is_tcp)
+	if (!is_over(exchange) && !exchange->target.is_tcp)
 		send_message(exchange);
 }
 
@@ -269,7 +273,7 @@ static size_t wanted_len(const struct exchange *exchange)
 
 static void read_stream(struct exchange *exchange)
 {
-	while (exchange->fd >= 0) {
+	while (!is_over(exchange)) {
 		size_t wanted = wanted_len(exchange) - exchange->reply_len;
 		ssize_t len = wanted ? recv(exchange->fd, exchange->reply + exchange->reply_len,
 					    wanted, 0)
@@ -286,7 +290,7 @@ static void read_stream(struct exchange *exchange)
 			judge_reply(exchange, exchange->reply + TCP_LENGTH_LEN,
 				    exchange->reply_len - TCP_LENGTH_LEN);
 		/* At the end, or after what is no answer. */
-		if (exchange->fd >= 0)
+		if (!is_over(exchange))
 			finish(exchange, EDGE53_PROBE_CLOSED);
 	}
 }
@@ -308,7 +312,7 @@ static void end_connect(struct exchange *exchange)
 
 void exchange_on_event(struct exchange *exchange)
 {
-	if (exchange->fd < 0)
+	if (is_over(exchange))
 		return;
 	if (!exchange->target.is_tcp)
 		read_datagram(exchange);
@@ -320,6 +324,6 @@ void exchange_on_event(struct exchange *exchange)
 
 void exchange_expire(struct exchange *exchange)
 {
-	if (exchange->fd >= 0)
+	if (!is_over(exchange))
 		finish(exchange, EDGE53_PROBE_SILENT);
 }

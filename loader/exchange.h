@@ -25,7 +25,7 @@ struct exchange_target {
 
 struct exchange {
 	struct exchange_target target;
-	int fd;				 /* -1: it is over */
+	int fd;				 /* the owner's to wait for; open until exchange_end() */
 	enum edge53_probe_result result; /* EDGE53_PROBE_NONE: not over yet */
 	int error;			 /* errno, of UNREACHABLE and NOT_SENT */
 	unsigned int rcode;		 /* of ANSWERED */
@@ -56,7 +56,7 @@ void exchange_send_again(struct exchange *exchange);
 /* Time is up: SILENT, unless it was over. */
 void exchange_expire(struct exchange *exchange);
 
-/* Closes the descriptor. */
+/* Closes the descriptor, if there is one. What came of it stays. */
 void exchange_end(struct exchange *exchange);
 
 #endif

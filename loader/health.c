@@ -538,6 +538,9 @@ static void adopt(struct health_target *target, const struct plan_service *servi
 		return;
 	adopt_side(&target->sides[UDP], &known.udp);
 	adopt_side(&target->sides[TCP], &known.tcp);
+	target->window.queries = known.queries;
+	target->window.unanswered = known.unanswered;
+	target->window.is_reported = known.is_unanswered;
 }
 
 static struct health_target *add_target(struct health *health, const struct plan_service *service,

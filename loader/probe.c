@@ -40,11 +40,13 @@ static size_t fill_polls(const struct exchange *exchanges, size_t n, struct poll
 	size_t n_open = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		bool is_over = exchanges[i].result != EDGE53_PROBE_NONE;
+
 		polls[i] = (struct pollfd){
-			.fd = exchanges[i].fd,
+			.fd = is_over ? -1 : exchanges[i].fd,
 			.events = exchange_wants_to_write(&exchanges[i]) ? POLLOUT : POLLIN,
 		};
-		n_open += exchanges[i].fd >= 0;
+		n_open += !is_over;
 	}
 	return n_open;
 }
@@ -104,6 +106,7 @@ int probe_all(struct probe *probes, size_t n, const struct config_limits *limits
 	wait_for(exchanges, n, polls);
 	for (size_t i = 0; i < n; i++) {
 		exchange_expire(&exchanges[i]);
+		exchange_end(&exchanges[i]);
 		probes[i].result = result_of(&exchanges[i]);
 		probes[i].error = exchanges[i].error;
 	}
