@@ -75,12 +75,17 @@ static const struct map_needs {
 	{ "loader", KEEP_ALL },
 };
 
-static bool is_kept(const struct bpf_map *map, unsigned int kept)
+static unsigned int needs_of(const struct bpf_map *map)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(map_needs); i++)
 		if (!strcmp(map_needs[i].name, bpf_map__name(map)))
-			return (map_needs[i].keep & ~kept) == 0;
-	return kept & KEEP_TABLES;
+			return map_needs[i].keep;
+	return KEEP_TABLES;
+}
+
+static bool is_kept(const struct bpf_map *map, unsigned int kept)
+{
+	return !(needs_of(map) & ~kept);
 }
 
 /* --- geometry: what shapes the state ---------------------------------------------------------- */
@@ -347,7 +352,10 @@ static bool is_pinned_kind(const struct bpf_map *map)
 	return !bpf_map__is_internal(map);
 }
 
-/* Lets the object use pinned maps. -ENOENT or -EPROTO: one is missing, or of another shape. */
+/*
+ * Lets the object use pinned maps. -ENOENT or -EPROTO: one is missing, or of another shape. A table that is missing is
+ * one that an older version of the same layout did not have.
+ */
 static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 {
 	struct bpf_map *map;
@@ -360,6 +368,8 @@ static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 			continue;
 		fd = open_pinned(bpf_map__name(map), bpf_map__value_size(map),
 				 bpf_map__max_entries(map));
+		if (fd == -ENOENT && needs_of(map) == KEEP_TABLES)
+			continue;
 		if (fd < 0)
 			return fd;
 		r = bpf_map__reuse_fd(map, fd);
@@ -369,17 +379,43 @@ static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 	return 0;
 }
 
-static int pin_map(const struct bpf_map *map)
+static int pin_map(const struct bpf_map *map, const char *path)
 {
-	char path[PINS_PATH_LEN];
 	int r;
 
-	pins_new_map_path(bpf_map__name(map), path);
 	unlink(path);
 	if (!bpf_obj_pin(bpf_map__fd(map), path))
 		return 0;
 	r = -errno;
 	log_error("cannot pin %s: %s", path, strerror(-r));
+	return r;
+}
+
+static int pin_new_map(const struct bpf_map *map)
+{
+	char path[PINS_PATH_LEN];
+
+	return pin_map(map, pins_new_map_path(bpf_map__name(map), path));
+}
+
+static bool is_pinned(const struct bpf_map *map)
+{
+	char path[PINS_PATH_LEN];
+
+	return !access(pins_map_path(bpf_map__name(map), path), F_OK);
+}
+
+/* Tables that an older version did not have. Each is valid by itself. */
+static int pin_added(const struct dataplane *dp)
+{
+	char path[PINS_PATH_LEN];
+	struct bpf_map *map;
+	int r = 0;
+
+	bpf_object__for_each_map(map, dp->skel->obj) {
+		if (!r && is_pinned_kind(map) && !is_pinned(map))
+			r = pin_map(map, pins_map_path(bpf_map__name(map), path));
+	}
 	return r;
 }
 
@@ -395,13 +431,14 @@ static bool is_map_of(const char *name, const void *arg)
 static int pin_all(const struct dataplane *dp)
 {
 	struct edge53_bpf *skel = dp->skel;
-	int r = pin_map(skel->maps.geometry);
+	int r = pin_new_map(skel->maps.geometry);
 	struct bpf_map *map;
 
 	bpf_object__for_each_map(map, skel->obj) {
-		if (!r && is_pinned_kind(map) && !is_kept(map, dp->kept) &&
-		    map != skel->maps.geometry)
-			r = pin_map(map);
+		bool is_there = is_kept(map, dp->kept) && is_pinned(map);
+
+		if (!r && is_pinned_kind(map) && !is_there && map != skel->maps.geometry)
+			r = pin_new_map(map);
 	}
 	if (!r)
 		r = pins_commit(DATAPLANE_COMMIT_RECORD);
@@ -518,7 +555,7 @@ static int load(struct dataplane *dp, const struct config_limits *limits)
 
 int dataplane_commit(struct dataplane *dp)
 {
-	int r = dp->kept == KEEP_ALL ? 0 : pin_all(dp);
+	int r = dp->kept == KEEP_ALL ? pin_added(dp) : pin_all(dp);
 
 	if (!r)
 		dp->kept = KEEP_ALL;

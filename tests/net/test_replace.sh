@@ -73,6 +73,10 @@ one_round() {
 	replaced "other programs" "$TOOLS/edge53-programs" 65536 1024 16384 no
 	expect "other programs: they are attached" differs "$(tags)" "$before"
 	replaced "and back" "$THIS" 65536 1024 16384 no
+	rm "$LAB_PINS/fragments" # as if the version before had no such table
+	replaced "a table more" "$THIS" 65536 1024 16384 no
+	expect "a table more: it is there" test -e "$LAB_PINS/fragments"
+	expect "that is no reason to begin anew" fails grep -q 'not whole' "$LAB_TMP/edge53.log"
 	replaced "another number of slots" "$THIS" 32768 1024 16384 yes
 	replaced "of clients" "$THIS" 32768 2048 16384 yes
 	replaced "another layout" "$TOOLS/edge53-layout" 32768 2048 16384 yes
