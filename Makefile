@@ -226,6 +226,41 @@ $(filter-out %.o,$(NET_TOOLS)): $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(CFLAGS) $< -o $@
 
+# Loaders that take the place of build/edge53 in a test: one with other programs, which another optimization makes
+# of the same source, and two of other layouts, which have the same, but do not trust what they find.
+NEXT_LOADERS := $(addprefix $(BUILD)/tests/edge53-,programs layout tcp-layout)
+NEXT_DIRS := $(NEXT_LOADERS:$(BUILD)/tests/edge53-%=$(BUILD)/next/%)
+NEXT_SRCS := loader/dataplane.c loader/state.c
+next_flags_programs := -I$(BUILD)/next/programs
+next_flags_layout := -DEDGE53_LAYOUT_VERSION=1000000
+next_flags_tcp-layout := -DEDGE53_LAYOUT_VERSION=1000001 -DEDGE53_TCP_LAYOUT_VERSION=1000001
+
+$(BUILD)/next/programs/edge53.bpf.o: bpf/edge53.bpf.c Makefile | $(BUILD)/.tools
+	$(say) BPF $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -Os -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/next/programs/edge53.skel.h: $(BUILD)/next/programs/edge53.bpf.o
+	$(say) SKEL $(patsubst $(BUILD)/%,%,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name edge53_bpf >$@.tmp && mv $@.tmp $@
+
+$(NEXT_DIRS:%=%/dataplane.o): | $(BUILD)/edge53.skel.h $(BUILD)/next/programs/edge53.skel.h
+
+define next_loader
+$(BUILD)/next/$1/%.o: loader/%.c Makefile | $(BUILD)/.tools
+	$$(say) CC $$(patsubst $(BUILD)/%,%,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(next_flags_$1) -DEDGE53_VERSION='"next"' $$(C_COMMON) $$(HARDENING) $$(pkg_cflags) $$(CFLAGS) -MMD -MP -c $$< -o $$@
+
+$(BUILD)/tests/edge53-$1: $(filter-out $(NEXT_SRCS:%.c=$(BUILD)/%.o),$(LOADER_OBJS)) $(NEXT_SRCS:loader/%.c=$(BUILD)/next/$1/%.o)
+	$$(say) LINK $$(patsubst $(BUILD)/%,%,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(HARDENING_LD) $$(CFLAGS) $$(LDFLAGS) $$^ $$(pkg_libs) -o $$@
+
+endef
+$(eval $(foreach n,$(NEXT_LOADERS:$(BUILD)/tests/edge53-%=%),$(call next_loader,$n)))
+
 .PHONY: build-host build-prog build-model build-net build-package test test-host test-prog test-model test-net \
 	test-package run-tests
 build-host: $(HOST_TESTS)
@@ -235,7 +270,7 @@ ifneq ($(PROG_SRCS),)
 		$(MAKE) $(if $(Q),-s) BUILD=$(BUILD)/$$c CLANG=$$c $(BUILD)/$$c/tests/prog_tests; done
 endif
 build-model: $(BUILD)/tests/model_tests
-build-net: all $(NET_TOOLS) build-bench
+build-net: all $(NET_TOOLS) $(NEXT_LOADERS) build-bench
 build-package: all
 
 run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
@@ -495,4 +530,4 @@ $(BUILD)/.tools-fuzz: | $(BUILD)/.tools
 	$(call need,$(FUZZ_CLANG) $(AR),,fuzz)
 
 -include $(wildcard $(BUILD)/*.d $(BUILD)/loader/*.d $(BUILD)/tests/prog/*.d $(BUILD)/tests/model/*.d $(BUILD)/tests/bench/*.d \
-	$(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/*/*.d $(BUILD)/fuzz/loader/*.d $(BUILD)/fuzz/tests/*/*.d)
+	$(BUILD)/next/*/*.d $(BUILD)/asan/loader/*.d $(BUILD)/asan/tests/*/*.d $(BUILD)/fuzz/loader/*.d $(BUILD)/fuzz/tests/*/*.d)

@@ -14,6 +14,7 @@
 
 struct edge53_knobs {
 	__u64 token_keys[4];
+	__u64 slot_keys[2];
 	__u32 slots_per_cpu; /* power of two, */
 	__u32 lap_shift;     /* and this is its logarithm */
 	__u32 slot_bits;     /* log2(n_cpus * slots_per_cpu), rounded up */

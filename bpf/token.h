@@ -29,7 +29,7 @@ static inline __u32 token_mix(__u32 half, __u64 key)
 	return (__u32)(product >> 15) ^ (__u32)(product >> 32);
 }
 
-static inline __u32 token_permute(const volatile __u64 keys[4], __u32 bits, __u32 value)
+static inline __u32 token_permute(const volatile __u64 keys[2], __u32 bits, __u32 value)
 {
 	__u32 low_bits = bits / 2, low_mask = (1u << low_bits) - 1;
 	__u32 high_mask = (1u << (bits - low_bits)) - 1;
@@ -40,7 +40,7 @@ static inline __u32 token_permute(const volatile __u64 keys[4], __u32 bits, __u3
 	return high << low_bits | low;
 }
 
-static inline __u32 token_unpermute(const volatile __u64 keys[4], __u32 bits, __u32 value)
+static inline __u32 token_unpermute(const volatile __u64 keys[2], __u32 bits, __u32 value)
 {
 	__u32 low_bits = bits / 2, low_mask = (1u << low_bits) - 1;
 	__u32 high_mask = (1u << (bits - low_bits)) - 1;
@@ -56,12 +56,12 @@ static inline __u32 token_unpermute(const volatile __u64 keys[4], __u32 bits, __
  */
 static inline __u32 token_encode(const volatile struct edge53_knobs *knobs, __u32 plain)
 {
-	return token_permute(knobs->token_keys, knobs->port_bits + TOKEN_ID_BITS, plain);
+	return token_permute(knobs->slot_keys, knobs->port_bits + TOKEN_ID_BITS, plain);
 }
 
 static inline __u32 token_decode(const volatile struct edge53_knobs *knobs, __u32 token)
 {
-	return token_unpermute(knobs->token_keys, knobs->port_bits + TOKEN_ID_BITS, token);
+	return token_unpermute(knobs->slot_keys, knobs->port_bits + TOKEN_ID_BITS, token);
 }
 
 /* TCP: entry of `conns` → offset in the port range, and back. */

@@ -14,7 +14,17 @@
 
 #include "edge53_reasons.h"
 
+#ifndef EDGE53_LAYOUT_VERSION /* a test builds a loader of the next one */
 #define EDGE53_LAYOUT_VERSION 6 /* also when a token or a hash of it is made otherwise */
+#endif
+/*
+ * Goes up, too, when it is about what TCP connections need: `conns`, `conn_by_tuple`, `tcp_pool`, the ports made of
+ * their numbers, and `services`, `backends` and `devices`, whose numbers they bear. Else connections outlive a change
+ * of the layout.
+ */
+#ifndef EDGE53_TCP_LAYOUT_VERSION
+#define EDGE53_TCP_LAYOUT_VERSION 1
+#endif
 
 #define EDGE53_DNS_PORT 53
 
@@ -450,10 +460,11 @@ struct edge53_seen_frontend {
 
 /*
  * Map `geometry`, one entry, written once when the state is made: what a later loader must keep to
- * understand the slots and connections it finds.
+ * understand the slots and connections it finds. Of a size that it does not know it keeps nothing.
  */
 struct edge53_geometry {
 	__u32 layout_version;
+	__u32 tcp_layout_version;
 	__u32 n_cpus;	     /* possible CPUs, each with its own part of `slots` */
 	__u32 slots_per_cpu; /* power of two */
 	__u32 tcp_connections;
@@ -461,7 +472,9 @@ struct edge53_geometry {
 	__u16 port_base;
 	__u8 port_bits; /* the edge's source ports are port_base .. port_base + 2^port_bits - 1 */
 	__u8 client_bucket_bits;
-	__u64 token_keys[4]; /* secret */
+	__u32 pad;
+	__u64 token_keys[4]; /* secret: ports of TCP connections, and the hash of clients */
+	__u64 slot_keys[2];  /* secret: ports and IDs of UDP queries; another ring has others */
 	__u64 netns_cookie;
 };
 
@@ -499,7 +512,7 @@ _Static_assert(sizeof(struct edge53_return) == 12, "layout");
 _Static_assert(sizeof(struct edge53_return_key) == 8, "layout");
 _Static_assert(sizeof(struct edge53_return_peer_key) == 40, "layout");
 _Static_assert(sizeof(struct edge53_return_peer) == 16, "layout");
-_Static_assert(sizeof(struct edge53_geometry) == 64, "layout");
+_Static_assert(sizeof(struct edge53_geometry) == 88, "layout");
 _Static_assert(EDGE53_REASON_COUNT <= EDGE53_REASONS_PER_SERVICE, "reasons fit");
 
 #endif

@@ -30,6 +30,7 @@
 #define CLSACT_HANDLE 0xe53
 #define CLSACT_HANDLE_RETURN 0xe54
 #define CLSACT_PRIORITY 53
+#define CLSACT_PRIORITY_OLD 54
 
 /* `return` has its own, as a device may be an edge's or be guarded, too. */
 enum place {
@@ -41,23 +42,31 @@ enum place {
 	PLACE_COUNT,
 };
 
+/*
+ * Where replies come by, what an earlier loader attached can be kept behind ours, for the flows that only it knows
+ * (attach_keep_old()): it has the pins old_*. What ours does not know passes to it.
+ */
 static const struct place_facts {
 	const char *link_pin;	/* tcx or XDP link */
 	const char *clsact_pin; /* record of a clsact filter */
+	const char *old_link_pin;
+	const char *old_clsact_pin;
 	unsigned int attach_type;
 	enum bpf_tc_attach_point clsact;
 	unsigned int clsact_handle;
 	const char *words;
 } places[PLACE_COUNT] = {
-	[PLACE_XDP] = { "xdp", NULL, BPF_XDP, 0, 0, "XDP" },
-	[PLACE_INGRESS] = { "tcx_ingress", "clsact_ingress", BPF_TCX_INGRESS_TYPE, BPF_TC_INGRESS,
+	[PLACE_XDP] = { "xdp", NULL, NULL, NULL, BPF_XDP, 0, 0, "XDP" },
+	[PLACE_INGRESS] = { "tcx_ingress", "clsact_ingress", "old_tcx_ingress",
+			    "old_clsact_ingress", BPF_TCX_INGRESS_TYPE, BPF_TC_INGRESS,
 			    CLSACT_HANDLE, "tc ingress" },
-	[PLACE_EGRESS] = { "tcx_egress", "clsact_egress", BPF_TCX_EGRESS_TYPE, BPF_TC_EGRESS,
-			   CLSACT_HANDLE, "tc egress" },
-	[PLACE_RETURN_IN] = { "tcx_return_in", "clsact_return_in", BPF_TCX_INGRESS_TYPE,
+	[PLACE_EGRESS] = { "tcx_egress", "clsact_egress", "old_tcx_egress", "old_clsact_egress",
+			   BPF_TCX_EGRESS_TYPE, BPF_TC_EGRESS, CLSACT_HANDLE, "tc egress" },
+	[PLACE_RETURN_IN] = { "tcx_return_in", "clsact_return_in", NULL, NULL, BPF_TCX_INGRESS_TYPE,
 			      BPF_TC_INGRESS, CLSACT_HANDLE_RETURN, "tc ingress (return)" },
-	[PLACE_RETURN_OUT] = { "tcx_return_out", "clsact_return_out", BPF_TCX_EGRESS_TYPE,
-			       BPF_TC_EGRESS, CLSACT_HANDLE_RETURN, "tc egress (return)" },
+	[PLACE_RETURN_OUT] = { "tcx_return_out", "clsact_return_out", NULL, NULL,
+			       BPF_TCX_EGRESS_TYPE, BPF_TC_EGRESS, CLSACT_HANDLE_RETURN,
+			       "tc egress (return)" },
 };
 
 /* The record that a clsact qdisc was made by us. */
@@ -79,6 +88,7 @@ struct attachments {
 	enum attach_tc tc;
 	bool tcx_missing;
 	bool has_applied;
+	bool keeps_old;
 	bool retry;
 	unsigned int xdp_changes;
 	unsigned int generation;
@@ -365,7 +375,93 @@ static void record(const char *pin, const char *ifname, int program_fd)
 		log_warning("%s: cannot pin %s: %s", ifname, path, strerror(-r));
 }
 
-static int attach_clsact(struct attachment *entry, int program_fd)
+/* The kernel keeps 15 bytes of a program's name. */
+static int program_name(int program_fd, char name[static BPF_OBJ_NAME_LEN])
+{
+	struct bpf_prog_info info = {};
+	__u32 len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program_fd, &info, &len))
+		return -errno;
+	memcpy(name, info.name, BPF_OBJ_NAME_LEN);
+	return 0;
+}
+
+/*
+ * Whether a program may run behind its successor. Only what passes on nothing that it has handled: a query that
+ * enforce_in has rewritten and let pass would be another query to the next enforce_in.
+ */
+static bool may_stay_behind(int old_fd, int new_fd)
+{
+	static const char *const kinds[] = { "edge_tc_", "enforce_out_" };
+	char old_name[BPF_OBJ_NAME_LEN], new_name[BPF_OBJ_NAME_LEN];
+
+	if (old_fd < 0 || program_name(old_fd, old_name) || program_name(new_fd, new_name))
+		return false;
+	for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
+		size_t len = strlen(kinds[i]);
+
+		if (!strncmp(old_name, kinds[i], len) && !strncmp(new_name, kinds[i], len))
+			return true;
+	}
+	return false;
+}
+
+static int link_program(int link_fd)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+
+	if (link_fd < 0 || bpf_obj_get_info_by_fd(link_fd, &info, &len))
+		return -1;
+	return bpf_prog_get_fd_by_id(info.prog_id);
+}
+
+static int remove_record(const char *hook, const char *ifname);
+
+/*
+ * Sets the link on record aside, so that another is made in front of it: at no moment is there none. Whether that
+ * was done.
+ */
+static bool set_link_aside(const struct attachment *entry, int program_fd)
+{
+	const struct place_facts *place = &places[entry->place];
+	char path[PINS_PATH_LEN], old_path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = bpf_obj_get(pins_link_path(place->link_pin, entry->name, path));
+	_cleanup_(closep) int old_fd = link_program(fd);
+
+	if (fd < 0 || link_ifindex(fd) != entry->ifindex || !may_stay_behind(old_fd, program_fd))
+		return false;
+	remove_record(place->old_link_pin, entry->name);
+	return !rename(path, pins_link_path(place->old_link_pin, entry->name, old_path));
+}
+
+static void put_link_back(const struct attachment *entry)
+{
+	const struct place_facts *place = &places[entry->place];
+	char path[PINS_PATH_LEN], old_path[PINS_PATH_LEN];
+
+	pins_link_path(place->link_pin, entry->name, path);
+	rename(pins_link_path(place->old_link_pin, entry->name, old_path), path);
+}
+
+/* The same for a filter: it is there twice until ours takes the place of the first. */
+static void double_filter(const struct attachment *entry, int program_fd)
+{
+	const struct place_facts *place = &places[entry->place];
+	char path[PINS_PATH_LEN];
+	_cleanup_(closep) int fd = bpf_obj_get(pins_link_path(place->clsact_pin, entry->name, path));
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)entry->ifindex, .attach_point = place->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle,
+		    .priority = CLSACT_PRIORITY_OLD, .prog_fd = fd, .flags = BPF_TC_F_REPLACE);
+
+	if (!may_stay_behind(fd, program_fd))
+		return;
+	record(place->old_clsact_pin, entry->name, fd);
+	bpf_tc_attach(&hook, &opts);
+}
+
+static int attach_clsact(struct attachment *entry, int program_fd, bool keeps_old)
 {
 	const struct place_facts *place = &places[entry->place];
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)entry->ifindex, .attach_point = place->clsact);
@@ -377,6 +473,8 @@ static int attach_clsact(struct attachment *entry, int program_fd)
 		record(QDISC_PIN, entry->name, program_fd);
 	else if (r != -EEXIST)
 		return r;
+	if (keeps_old)
+		double_filter(entry, program_fd);
 	/*
 	 * The record first: a record without filter does no harm, a filter without record stays for
 	 * ever.
@@ -392,10 +490,12 @@ static int attach_clsact(struct attachment *entry, int program_fd)
 static int attach_tc(struct attachments *at, struct attachment *entry, int program_fd)
 {
 	const struct place_facts *place = &places[entry->place];
+	bool keeps_old = at->keeps_old && place->old_link_pin && entry->program < 0;
 	char path[PINS_PATH_LEN];
 	int r;
 
 	if (at->tc == ATTACH_TC_AUTO && !at->tcx_missing) {
+		keeps_old = keeps_old && set_link_aside(entry, program_fd);
 		pins_link_path(place->link_pin, entry->name, path);
 		r = adopt_link(path, entry->ifindex, program_fd);
 		if (r != -ENOENT)
@@ -405,12 +505,16 @@ static int attach_tc(struct attachments *at, struct attachment *entry, int progr
 			rcu_hurry();
 		/* First in the chain: nothing may decide about a query before it is redirected. */
 		r = make_link(path, entry->ifindex, program_fd, place->attach_type, BPF_F_BEFORE_FLAG);
+		if (r && keeps_old) {
+			put_link_back(entry);
+			return adopt_link(path, entry->ifindex, program_fd);
+		}
 		if (r != -EINVAL)
 			return r;
 		at->tcx_missing = true;
 		log_info("this kernel has no tcx (before 6.6): using clsact");
 	}
-	return attach_clsact(entry, program_fd);
+	return attach_clsact(entry, program_fd, keeps_old);
 }
 
 /* --- taking away ------------------------------------------------------------------------------ */
@@ -455,10 +559,11 @@ static bool has_filters(unsigned int ifindex)
 	return count.n > 0;
 }
 
-static void remove_filter(unsigned int ifindex, const struct place_facts *place)
+static void remove_filter(unsigned int ifindex, const struct place_facts *place,
+			  unsigned int priority)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = place->clsact);
-	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = CLSACT_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = priority);
 
 	if (ifindex)
 		bpf_tc_detach(&hook, &opts); /* not there any more is as good */
@@ -503,11 +608,25 @@ static void retire_xdp(int link_fd)
 	syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
 }
 
+static bool is_pin(const char *hook, const char *pin)
+{
+	return pin && !strcmp(hook, pin);
+}
+
+/* Of something from before that is kept behind ours. */
+static bool is_old(const char *hook)
+{
+	for (int i = 0; i < PLACE_COUNT; i++)
+		if (is_pin(hook, places[i].old_link_pin) || is_pin(hook, places[i].old_clsact_pin))
+			return true;
+	return false;
+}
+
 /* The place that a clsact record is of, or NULL. */
 static const struct place_facts *place_of_clsact(const char *hook)
 {
 	for (int i = 0; i < PLACE_COUNT; i++)
-		if (places[i].clsact_pin && !strcmp(hook, places[i].clsact_pin))
+		if (is_pin(hook, places[i].clsact_pin) || is_pin(hook, places[i].old_clsact_pin))
 			return &places[i];
 	return NULL;
 }
@@ -528,7 +647,8 @@ static int remove_record(const char *hook, const char *ifname)
 		return 0;
 	}
 	if (clsact) {
-		remove_filter(if_nametoindex(ifname), clsact);
+		remove_filter(if_nametoindex(ifname), clsact,
+			      is_old(hook) ? CLSACT_PRIORITY_OLD : CLSACT_PRIORITY);
 	} else {
 		bool is_xdp = !strcmp(hook, places[PLACE_XDP].link_pin);
 
@@ -547,6 +667,13 @@ static int remove_record(const char *hook, const char *ifname)
 static const char *pin_of(const struct attachment *entry)
 {
 	return entry->is_clsact ? places[entry->place].clsact_pin : places[entry->place].link_pin;
+}
+
+/* NULL where nothing is kept. */
+static const char *old_pin_of(const struct attachment *entry)
+{
+	return entry->is_clsact ? places[entry->place].old_clsact_pin :
+				  places[entry->place].old_link_pin;
 }
 
 /* Calls fn for each record; a record made by nobody we know is left alone. */
@@ -747,9 +874,12 @@ static void remove_attachment(const struct attachments *at, const struct attachm
 		return;
 	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
 	if (entry->is_clsact)
-		remove_filter(entry->ifindex, &places[entry->place]);
-	if (!has_successor(at, entry, true))
+		remove_filter(entry->ifindex, &places[entry->place], CLSACT_PRIORITY);
+	if (!has_successor(at, entry, true)) {
 		remove_record(pin_of(entry), entry->name);
+		if (old_pin_of(entry))
+			remove_record(old_pin_of(entry), entry->name);
+	}
 	if (entry->is_clsact && !has_successor(at, entry, false))
 		remove_qdisc(entry->ifindex, entry->name);
 }
@@ -785,6 +915,8 @@ static void rename_entry(struct attachment *entry, const char *to)
 	if (entry->program < 0)
 		return;
 	move_record(pin_of(entry), entry->name, to);
+	if (old_pin_of(entry))
+		move_record(old_pin_of(entry), entry->name, to);
 	if (entry->is_clsact)
 		move_record(QDISC_PIN, entry->name, to);
 }
@@ -813,8 +945,22 @@ static int realign_record(const char *hook, const char *ifname, void *arg)
 	return 0;
 }
 
+/* A loader that died before it had made its link in front of one that it had set aside. */
+static int put_back_record(const char *hook, const char *ifname, void *arg)
+{
+	char path[PINS_PATH_LEN], old_path[PINS_PATH_LEN];
+
+	(void)arg;
+	for (int i = 0; i < PLACE_COUNT; i++)
+		if (is_pin(hook, places[i].old_link_pin) &&
+		    access(pins_link_path(places[i].link_pin, ifname, path), F_OK))
+			rename(pins_link_path(hook, ifname, old_path), path);
+	return 0;
+}
+
 static void realign_records(void)
 {
+	each_record(put_back_record, NULL);
 	for (int step = 0; step < 2; step++)
 		each_record(realign_record, &step);
 }
@@ -863,6 +1009,8 @@ static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
 	const struct attachments *at = arg;
 	unsigned int ifindex = if_nametoindex(ifname);
 
+	if (is_old(hook))
+		return 0; /* until attach_end_old() */
 	for (int place = 0; place < PLACE_COUNT; place++) {
 		const struct attachment *entry = find(at, ifindex, place);
 
@@ -913,6 +1061,31 @@ int attach_apply(struct attachments *attachments, const struct plan *plan,
 	r = apply(attachments, plan, programs);
 	rcu_hurry_end();
 	return r;
+}
+
+void attach_keep_old(struct attachments *attachments)
+{
+	attachments->keeps_old = true;
+}
+
+static int remove_if_old(const char *hook, const char *ifname, void *arg)
+{
+	bool *any = arg;
+
+	if (!is_old(hook))
+		return 0;
+	*any = true;
+	return remove_record(hook, ifname);
+}
+
+bool attach_end_old(struct attachments *attachments)
+{
+	bool any = false;
+
+	attachments->keeps_old = false;
+	each_record(remove_if_old, &any);
+	rcu_hurry_end();
+	return any;
 }
 
 static int remove_but_qdiscs(const char *hook, const char *ifname, void *arg)

@@ -83,6 +83,15 @@ bool attach_enforces(const struct attachments *attachments, unsigned int ifindex
 /* Whether attach_apply() has run: before, nothing is known of what an earlier loader attached. */
 bool attach_has_applied(const struct attachments *attachments);
 
+/*
+ * From now on what an earlier loader attached stays behind ours where replies come by, for the flows that only it
+ * knows; called before attach_apply(). Not XDP: what it does not know it passes to tc.
+ */
+void attach_keep_old(struct attachments *attachments);
+
+/* Takes that away, also what another loader has kept so. Returns whether there was any. */
+bool attach_end_old(struct attachments *attachments);
+
 enum attach_record {
 	ATTACHED_INGRESS = 1 << 0,
 	ATTACHED_EGRESS = 1 << 1,

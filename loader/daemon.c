@@ -69,6 +69,7 @@ struct daemon {
 	uint64_t regular_at_us; /* the last regular one */
 	sd_event *event;
 	sd_event_source *timer;
+	sd_event_source *old_timer;
 };
 
 static uint64_t now_us(void)
@@ -348,6 +349,18 @@ static int on_nudge(sd_event_source *source, const struct signalfd_siginfo *info
 	return look_soon(arg);
 }
 
+/* The queries that were under way when we came have been answered, or it is too late. */
+static int on_old_end(sd_event_source *source, uint64_t usec, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)source;
+	(void)usec;
+	if (attach_end_old(d->attachments))
+		log_info("the programs from before are gone");
+	return 0;
+}
+
 /* Of those that shape the pinned state: what backends read is in `services`. */
 static bool same_limits(const struct config_limits *a, const struct config_limits *b)
 {
@@ -380,7 +393,7 @@ static int try_config(struct daemon *d, struct config *config)
 		return r;
 	}
 	if (!same_limits(&config->limits, &old->limits))
-		log_warning("limits have changed: they take effect at the next start");
+		log_warning("limits have changed: they take effect at the next start (`systemctl restart edge53`; queries under way are answered all the same)");
 	config_free(old);
 	return 0;
 }
@@ -491,6 +504,7 @@ static void daemon_free(struct daemon *d)
 {
 	health_free(d->health);
 	sd_event_source_unref(d->timer);
+	sd_event_source_unref(d->old_timer);
 	sd_event_unref(d->event);
 	attachments_free(d->attachments);
 	dataplane_close(d->dataplane);
@@ -547,10 +561,17 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up health checks: %s", strerror(-r));
 		return r;
 	}
+	if (dataplane_replaces_flows(d->dataplane))
+		attach_keep_old(d->attachments);
 	refused = look(d, !is_loaded);
 	if (refused < 0)
 		return refused;
 	r = dataplane_commit(d->dataplane);
+	/* Also for what a loader before kept, which did not live as long. */
+	if (!r)
+		r = sd_event_add_time_relative(d->event, &d->old_timer, CLOCK_MONOTONIC,
+					       d->config->limits.udp_timeout_ms * US_PER_MS + US_PER_S,
+					       1000, on_old_end, d);
 	return r < 0 ? r : refused;
 }
 

@@ -42,8 +42,51 @@ struct dataplane {
 	struct edge53_loader loader;
 	struct tables *tables;
 	int programs[PROGRAM_COUNT];
-	bool is_pinned;
+	unsigned int kept; /* enum keep: of pinned state that was there */
+	bool replaces_flows;
 };
+
+/* What of the pinned state is used as it is. */
+enum keep {
+	KEEP_NUMBERS = 1 << 0, /* of services, backends and devices, which connections bear */
+	KEEP_CONNS = 1 << 1,
+	KEEP_TABLES = 1 << 2,  /* whatever no limit shapes */
+	KEEP_CLIENTS = 1 << 3, /* and the cursors of the rings */
+	KEEP_SLOTS = 1 << 4,
+	KEEP_ALL = (1 << 5) - 1,
+};
+
+/* What must be kept for a map to be. Of one that is not named here: KEEP_TABLES. */
+static const struct map_needs {
+	const char *name;
+	unsigned int keep;
+} map_needs[] = {
+	{ "services", KEEP_NUMBERS },
+	{ "backends", KEEP_NUMBERS },
+	{ "devices", KEEP_NUMBERS },
+	{ "tcp_pool", KEEP_NUMBERS }, /* so that the oldest ports are given first in another pool, too */
+	{ "conns", KEEP_CONNS },
+	{ "conn_by_tuple", KEEP_CONNS },
+	{ "clients", KEEP_CLIENTS },
+	{ "client_index", KEEP_CLIENTS },
+	{ "cpu_state", KEEP_CLIENTS },
+	{ "slots", KEEP_SLOTS },
+	{ "geometry", KEEP_ALL },
+	{ "loader", KEEP_ALL },
+};
+
+static unsigned int needs_of(const struct bpf_map *map)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(map_needs); i++)
+		if (!strcmp(map_needs[i].name, bpf_map__name(map)))
+			return map_needs[i].keep;
+	return KEEP_TABLES;
+}
+
+static bool is_kept(const struct bpf_map *map, unsigned int kept)
+{
+	return !(needs_of(map) & ~kept);
+}
 
 /* --- geometry: what shapes the state ---------------------------------------------------------- */
 
@@ -93,6 +136,11 @@ static void fit_memory(struct edge53_geometry *g)
 			    clients, g->n_cpus, g->clients);
 }
 
+static int make_slot_keys(struct edge53_geometry *g)
+{
+	return getrandom(g->slot_keys, sizeof(g->slot_keys), 0) == sizeof(g->slot_keys) ? 0 : -EIO;
+}
+
 /* The geometry a fresh start with these limits has; keys are random. */
 static int make_geometry(const struct config_limits *limits, struct edge53_geometry *ret)
 {
@@ -104,6 +152,7 @@ static int make_geometry(const struct config_limits *limits, struct edge53_geome
 		return n_cpus < 0 ? n_cpus : r;
 	*ret = (struct edge53_geometry){
 		.layout_version = EDGE53_LAYOUT_VERSION,
+		.tcp_layout_version = EDGE53_TCP_LAYOUT_VERSION,
 		.n_cpus = (unsigned int)n_cpus,
 		.slots_per_cpu = limits->udp_slots,
 		.tcp_connections = limits->tcp_connections,
@@ -111,7 +160,8 @@ static int make_geometry(const struct config_limits *limits, struct edge53_geome
 		.port_bits = (__u8)floor_log2(limits->port_last - limits->port_first + 1),
 		.netns_cookie = netns_cookie,
 	};
-	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys))
+	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys) ||
+	    make_slot_keys(ret) < 0)
 		return -EIO;
 	set_clients(ret, limits->clients);
 	fit_memory(ret);
@@ -155,7 +205,7 @@ static int open_pinned(const char *name, unsigned int value_size, unsigned int m
 	return take_fd(&fd);
 }
 
-/* Reads the geometry of pinned state. -ENOENT: there is none. -EPROTO: of another layout. */
+/* Reads the geometry of pinned state, of whatever layout. -ENOENT: there is none. -EPROTO: of an unknown size. */
 static int read_geometry(struct edge53_geometry *ret)
 {
 	_cleanup_(closep) int fd = open_pinned(DATAPLANE_COMMIT_RECORD, sizeof(*ret), 1);
@@ -163,11 +213,7 @@ static int read_geometry(struct edge53_geometry *ret)
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_lookup_elem(fd, &zero, ret))
-		return -errno;
-	if (ret->layout_version != EDGE53_LAYOUT_VERSION)
-		return -EPROTO;
-	return 0;
+	return bpf_map_lookup_elem(fd, &zero, ret) ? -errno : 0;
 }
 
 bool dataplane_is_pinned(void)
@@ -177,44 +223,83 @@ bool dataplane_is_pinned(void)
 	return read_geometry(&geometry) != -ENOENT;
 }
 
-/*
- * Whether state of this geometry serves these limits. Keys may differ: those of the state are used.
- */
-static bool same_limits(const struct edge53_geometry *a, const struct edge53_geometry *b)
+/* What state of one geometry is good for with another: enum keep. */
+static unsigned int what_to_keep(const struct edge53_geometry *found,
+				 const struct edge53_geometry *wanted)
 {
-	return a->n_cpus == b->n_cpus && a->slots_per_cpu == b->slots_per_cpu &&
-	       a->tcp_connections == b->tcp_connections && a->clients == b->clients &&
-	       a->port_base == b->port_base && a->port_bits == b->port_bits;
+	bool same_ports = found->port_base == wanted->port_base &&
+			  found->port_bits == wanted->port_bits;
+	unsigned int keep = 0;
+
+	if (found->tcp_layout_version != wanted->tcp_layout_version)
+		return 0;
+	keep |= KEEP_NUMBERS;
+	if (same_ports && found->tcp_connections == wanted->tcp_connections)
+		keep |= KEEP_CONNS;
+	if (found->layout_version != wanted->layout_version)
+		return keep;
+	keep |= KEEP_TABLES;
+	if (found->n_cpus != wanted->n_cpus || found->clients != wanted->clients ||
+	    found->client_bucket_bits != wanted->client_bucket_bits)
+		return keep;
+	keep |= KEEP_CLIENTS;
+	/* A ring goes on only with its cursors. */
+	if (same_ports && found->slots_per_cpu == wanted->slots_per_cpu)
+		keep |= KEEP_SLOTS;
+	return keep;
 }
 
-/* Decides between adopting and replacing. On true *geometry is that of the pinned state. */
-static bool may_adopt(struct edge53_geometry *geometry)
+static void say_kept(const struct edge53_geometry *found, unsigned int keep)
+{
+	const char *why = "limits have changed";
+	char layouts[96];
+
+	if (found->layout_version != EDGE53_LAYOUT_VERSION) {
+		snprintf(layouts, sizeof(layouts), "the pinned state has layout %u, this version %u",
+			 found->layout_version, EDGE53_LAYOUT_VERSION);
+		why = layouts;
+	}
+	log_warning("%s: %s, %s; queries under way are still answered by the programs from before",
+		    why,
+		    keep & KEEP_CONNS ? "TCP connections are kept" :
+					"TCP connections are cut once those go",
+		    keep & KEEP_CLIENTS ? "counters of clients are kept" :
+					  "counters of clients begin anew");
+}
+
+/*
+ * Decides what of the pinned state is kept, which *geometry then describes. Keys stay, but for those of a ring that
+ * is made anew: what an older ring handed out must not mean anything in it.
+ */
+static unsigned int adopt(struct edge53_geometry *geometry, bool *is_replaced)
 {
 	struct edge53_geometry found;
+	unsigned int keep;
 	int r = read_geometry(&found);
 
+	*is_replaced = r != -ENOENT;
 	if (r == -ENOENT)
-		return false;
-	if (r == -EPROTO) {
-		log_warning("the pinned state has another layout than that of this version (%u): starting anew, queries under way and TCP connections are lost",
-			    EDGE53_LAYOUT_VERSION);
-		return false;
-	}
+		return 0;
 	if (r < 0) {
-		log_warning("cannot read the pinned state (%s): starting anew", strerror(-r));
-		return false;
+		log_warning("cannot read the pinned state (%s): starting anew; what is under way is still answered by the programs from before, and then cut",
+			    r == -EPROTO ? "it is of another version" : strerror(-r));
+		return 0;
 	}
 	if (found.netns_cookie != geometry->netns_cookie) {
 		log_warning("the pinned state belongs to another network namespace: starting anew");
 		attach_remove_all();
-		return false;
+		*is_replaced = false;
+		return 0;
 	}
-	if (!same_limits(&found, geometry)) {
-		log_warning("limits have changed: starting anew, queries under way and TCP connections are lost");
-		return false;
-	}
-	*geometry = found;
-	return true;
+	keep = what_to_keep(&found, geometry);
+	if (keep != KEEP_ALL)
+		say_kept(&found, keep);
+	if (keep)
+		memcpy(geometry->token_keys, found.token_keys, sizeof(geometry->token_keys));
+	if (keep & KEEP_SLOTS)
+		memcpy(geometry->slot_keys, found.slot_keys, sizeof(geometry->slot_keys));
+	*is_replaced = !(keep & KEEP_SLOTS) || !(keep & KEEP_CONNS);
+	return keep;
 }
 
 /* --- loading ---------------------------------------------------------------------------------- */
@@ -267,8 +352,11 @@ static bool is_pinned_kind(const struct bpf_map *map)
 	return !bpf_map__is_internal(map);
 }
 
-/* Lets the object use the pinned maps. -ENOENT or -EPROTO: one is missing, or of another shape. */
-static int reuse_pinned(struct edge53_bpf *skel)
+/*
+ * Lets the object use pinned maps. -ENOENT or -EPROTO: one is missing, or of another shape. A table that is missing is
+ * one that an older version of the same layout did not have.
+ */
+static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 {
 	struct bpf_map *map;
 	int r;
@@ -276,10 +364,12 @@ static int reuse_pinned(struct edge53_bpf *skel)
 	bpf_object__for_each_map(map, skel->obj) {
 		_cleanup_(closep) int fd = -1;
 
-		if (!is_pinned_kind(map))
+		if (!is_pinned_kind(map) || !is_kept(map, keep))
 			continue;
 		fd = open_pinned(bpf_map__name(map), bpf_map__value_size(map),
 				 bpf_map__max_entries(map));
+		if (fd == -ENOENT && needs_of(map) == KEEP_TABLES)
+			continue;
 		if (fd < 0)
 			return fd;
 		r = bpf_map__reuse_fd(map, fd);
@@ -289,12 +379,10 @@ static int reuse_pinned(struct edge53_bpf *skel)
 	return 0;
 }
 
-static int pin_map(const struct bpf_map *map)
+static int pin_map(const struct bpf_map *map, const char *path)
 {
-	char path[PINS_PATH_LEN];
 	int r;
 
-	pins_map_path(bpf_map__name(map), path);
 	unlink(path);
 	if (!bpf_obj_pin(bpf_map__fd(map), path))
 		return 0;
@@ -303,24 +391,63 @@ static int pin_map(const struct bpf_map *map)
 	return r;
 }
 
-/*
- * `geometry` is the record that the set of maps is whole: it goes first and comes last, so that a
- * loader that dies in the middle leaves nothing that the next one would adopt.
- */
-static int pin_all(struct edge53_bpf *skel)
+static int pin_new_map(const struct bpf_map *map)
+{
+	char path[PINS_PATH_LEN];
+
+	return pin_map(map, pins_new_map_path(bpf_map__name(map), path));
+}
+
+static bool is_pinned(const struct bpf_map *map)
+{
+	char path[PINS_PATH_LEN];
+
+	return !access(pins_map_path(bpf_map__name(map), path), F_OK);
+}
+
+/* Tables that an older version did not have. Each is valid by itself. */
+static int pin_added(const struct dataplane *dp)
 {
 	char path[PINS_PATH_LEN];
 	struct bpf_map *map;
 	int r = 0;
 
-	unlink(pins_map_path(DATAPLANE_COMMIT_RECORD, path));
-	bpf_object__for_each_map(map, skel->obj) {
-		if (is_pinned_kind(map) && map != skel->maps.geometry)
-			r = pin_map(map);
-		if (r < 0)
-			return r;
+	bpf_object__for_each_map(map, dp->skel->obj) {
+		if (!r && is_pinned_kind(map) && !is_pinned(map))
+			r = pin_map(map, pins_map_path(bpf_map__name(map), path));
 	}
-	return pin_map(skel->maps.geometry);
+	return r;
+}
+
+static bool is_map_of(const char *name, const void *arg)
+{
+	return bpf_object__find_map_by_name(arg, name);
+}
+
+/*
+ * Pins what was not there yet. `geometry` is the record that makes a set of maps valid (pins_commit()): a loader that
+ * dies in the middle leaves the maps from before, or these.
+ */
+static int pin_all(const struct dataplane *dp)
+{
+	struct edge53_bpf *skel = dp->skel;
+	int r = pin_new_map(skel->maps.geometry);
+	struct bpf_map *map;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		bool is_there = is_kept(map, dp->kept) && is_pinned(map);
+
+		if (!r && is_pinned_kind(map) && !is_there && map != skel->maps.geometry)
+			r = pin_new_map(map);
+	}
+	if (!r)
+		r = pins_commit(DATAPLANE_COMMIT_RECORD);
+	/* What another version had besides. */
+	if (!r && !(dp->kept & KEEP_TABLES))
+		r = pins_remove_others(is_map_of, skel->obj);
+	if (r < 0)
+		log_error("cannot pin the maps below %s: %s", pins_root(), strerror(-r));
+	return r;
 }
 
 static int explain_load_failure(int error)
@@ -387,8 +514,8 @@ int dataplane_note_look(struct dataplane *dp, unsigned long long looked_ns)
 	return write_loader(dp);
 }
 
-/* An object with this geometry's sizes and constants, and with the pinned maps if adopt. */
-static int open_object(struct dataplane *dp, const struct config_limits *limits, bool adopt)
+/* An object with this geometry's sizes and constants, and with the pinned maps that are kept. */
+static int open_object(struct dataplane *dp, const struct config_limits *limits)
 {
 	int r;
 
@@ -398,37 +525,46 @@ static int open_object(struct dataplane *dp, const struct config_limits *limits,
 		return -errno;
 	set_knobs(dp->skel, &dp->geometry, limits);
 	r = set_sizes(dp->skel, &dp->geometry);
-	return r || !adopt ? r : reuse_pinned(dp->skel);
+	return r ?: reuse_pinned(dp->skel, dp->kept);
 }
 
 static int load(struct dataplane *dp, const struct config_limits *limits)
 {
-	bool adopt = may_adopt(&dp->geometry);
-	int r = open_object(dp, limits, adopt);
+	int r;
 
-	if (r < 0 && adopt) {
+	pins_recover(DATAPLANE_COMMIT_RECORD);
+	dp->kept = adopt(&dp->geometry, &dp->replaces_flows);
+	r = open_object(dp, limits);
+	if (r < 0 && dp->kept) {
 		log_warning("the pinned maps are not whole (%s): starting anew", strerror(-r));
-		adopt = false;
-		r = open_object(dp, limits, adopt);
+		dp->kept = 0;
+		dp->replaces_flows = true;
+		r = make_slot_keys(&dp->geometry) ?: open_object(dp, limits);
 	}
 	if (!r)
 		r = edge53_bpf__load(dp->skel);
 	if (r < 0)
 		return explain_load_failure(r);
 	collect_programs(dp);
-	dp->is_pinned = adopt;
 	r = write_records(dp);
 	if (!r)
-		log_info(adopt ? "adopted the running dataplane" : "loaded a new dataplane");
+		log_info(dp->kept == KEEP_ALL ? "adopted the running dataplane" :
+						"loaded a new dataplane");
 	return r;
 }
 
 int dataplane_commit(struct dataplane *dp)
 {
-	int r = dp->is_pinned ? 0 : pin_all(dp->skel);
+	int r = dp->kept == KEEP_ALL ? pin_added(dp) : pin_all(dp);
 
-	dp->is_pinned = !r;
+	if (!r)
+		dp->kept = KEEP_ALL;
 	return r;
+}
+
+bool dataplane_replaces_flows(const struct dataplane *dp)
+{
+	return dp->replaces_flows;
 }
 
 static struct tables_fds table_fds(const struct edge53_bpf *skel)

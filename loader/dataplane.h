@@ -13,9 +13,9 @@ struct dataplane;
 
 /*
  * Loads the programs. State that an earlier loader left pinned is adopted when it was made with the
- * same limits, in this network namespace, and by a version with the same layout; else it is
- * replaced, and the log says why. Call with the lock of pins.h held. On failure the sentence has
- * been logged.
+ * same limits, in this network namespace, and by a version with the same layout; else as much of it as is not
+ * concerned, the rest is replaced, and the log says why. Call with the lock of pins.h held. On failure the sentence
+ * has been logged.
  */
 int dataplane_open(const struct config_limits *limits, struct dataplane **ret);
 
@@ -39,6 +39,9 @@ int dataplane_commit(struct dataplane *dataplane);
 
 /* Notes, for other processes, that what the host was at this time (CLOCK_MONOTONIC) has been applied. */
 int dataplane_note_look(struct dataplane *dataplane, unsigned long long looked_ns);
+
+/* Whether queries or connections of an earlier loader's are known to its programs only. */
+bool dataplane_replaces_flows(const struct dataplane *dataplane);
 
 /* Descriptors by enum attach_program, valid until dataplane_close(). */
 const int *dataplane_programs(const struct dataplane *dataplane);
@@ -73,7 +76,7 @@ int dataplane_write_health(struct dataplane *dataplane, unsigned int backend,
 int dataplane_read_traffic(const struct dataplane *dataplane, unsigned int backend,
 			   struct edge53_traffic *ret);
 
-/* The map whose pin says that the set of pinned maps is whole: pinned last, removed first. */
+/* The map whose pin says that the set of pinned maps is whole (pins_commit()); removed first. */
 #define DATAPLANE_COMMIT_RECORD "geometry"
 
 #endif

@@ -21,6 +21,7 @@ static inline void geometry_fill_knobs(const struct edge53_geometry *geometry,
 				       struct edge53_knobs *knobs)
 {
 	memcpy(knobs->token_keys, geometry->token_keys, sizeof(knobs->token_keys));
+	memcpy(knobs->slot_keys, geometry->slot_keys, sizeof(knobs->slot_keys));
 	knobs->slots_per_cpu = geometry->slots_per_cpu;
 	knobs->lap_shift = log2_rounded_up(geometry->slots_per_cpu);
 	knobs->slot_bits = log2_rounded_up((__u64)geometry->n_cpus * geometry->slots_per_cpu);

@@ -19,6 +19,7 @@
 
 #define BPFFS "/sys/fs/bpf"
 #define MAX_ROOT_LEN (PINS_PATH_LEN - 72) /* "/links/", the longest hook, an escaped name */
+#define NEW_PREFIX "new_"
 #define LOCK_TRIES 5
 #define LOCK_PAUSE_NS (10 * 1000 * 1000)
 
@@ -37,6 +38,12 @@ const char *pins_root(void)
 const char *pins_map_path(const char *map, char buf[static PINS_PATH_LEN])
 {
 	snprintf(buf, PINS_PATH_LEN, "%s/%s", root, map);
+	return buf;
+}
+
+const char *pins_new_map_path(const char *map, char buf[static PINS_PATH_LEN])
+{
+	snprintf(buf, PINS_PATH_LEN, "%s/" NEW_PREFIX "%s", root, map);
 	return buf;
 }
 
@@ -88,7 +95,8 @@ bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static
 		"xdp",		  "tcx_ingress",      "tcx_egress",
 		"clsact_ingress", "clsact_egress",    "tcx_return_in",
 		"tcx_return_out", "clsact_return_in", "clsact_return_out",
-		"qdisc",
+		"qdisc",	  "old_tcx_ingress",  "old_tcx_egress",
+		"old_clsact_ingress", "old_clsact_egress",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(hooks); i++) {
@@ -268,6 +276,89 @@ int pins_lock_holder(void)
 		pid = holder_in_line(line, &root_stat);
 	fclose(locks);
 	return pid;
+}
+
+/* --- a set of maps takes the place of another ------------------------------------------------- */
+
+static bool is_new(const char *name)
+{
+	return !strncmp(name, NEW_PREFIX, strlen(NEW_PREFIX));
+}
+
+static int take_place(int directory_fd, const char *new_name)
+{
+	return renameat(directory_fd, new_name, directory_fd, new_name + strlen(NEW_PREFIX)) ? -errno
+											      : 0;
+}
+
+/* Calls take_place() for each pin of a new set, or removes it. */
+static int settle(DIR *directory, bool is_valid, const char *but_not)
+{
+	struct dirent *entry;
+	int r = 0;
+
+	/* From the beginning after each: what is renamed may come again, or something else not at all. */
+	do {
+		rewinddir(directory);
+		while ((entry = readdir(directory)))
+			if (is_new(entry->d_name) && strcmp(entry->d_name, but_not))
+				break;
+		if (entry && is_valid)
+			r = take_place(dirfd(directory), entry->d_name);
+		else if (entry)
+			r = unlinkat(dirfd(directory), entry->d_name, 0) ? -errno : 0;
+	} while (entry && !r);
+	return r;
+}
+
+int pins_commit(const char *record)
+{
+	DIR *directory = opendir(root);
+	char name[PINS_PATH_LEN];
+	int r;
+
+	if (!directory)
+		return -errno;
+	snprintf(name, sizeof(name), NEW_PREFIX "%s", record);
+	r = take_place(dirfd(directory), name);
+	if (!r)
+		r = settle(directory, true, "");
+	closedir(directory);
+	return r;
+}
+
+int pins_recover(const char *record)
+{
+	DIR *directory = opendir(root);
+	char name[PINS_PATH_LEN];
+	bool is_valid;
+	int r;
+
+	if (!directory)
+		return -errno;
+	snprintf(name, sizeof(name), NEW_PREFIX "%s", record);
+	is_valid = faccessat(dirfd(directory), name, F_OK, 0) && errno == ENOENT;
+	r = settle(directory, is_valid, name);
+	if (!r && !is_valid && unlinkat(dirfd(directory), name, 0))
+		r = -errno;
+	closedir(directory);
+	return r;
+}
+
+int pins_remove_others(pins_is_wanted_fn is_wanted, const void *arg)
+{
+	DIR *directory = opendir(root);
+	struct dirent *entry;
+	int r = 0;
+
+	if (!directory)
+		return -errno;
+	while ((entry = readdir(directory)))
+		if (entry->d_type != DT_DIR && !is_wanted(entry->d_name, arg) &&
+		    unlinkat(dirfd(directory), entry->d_name, 0))
+			r = r ?: -errno;
+	closedir(directory);
+	return r;
 }
 
 static int unlink_maps(DIR *directory)

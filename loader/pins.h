@@ -26,6 +26,9 @@ const char *pins_root(void);
 /* Path of a pinned map. Returns buf. */
 const char *pins_map_path(const char *map, char buf[static PINS_PATH_LEN]);
 
+/* Where a map of a new set is pinned until pins_commit(). Returns buf. */
+const char *pins_new_map_path(const char *map, char buf[static PINS_PATH_LEN]);
+
 /* Path of a pinned link: hook is "xdp", "tcx_ingress" and so on (attach.c). Returns buf. */
 const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN]);
 
@@ -47,6 +50,19 @@ int pins_lock(void);
  * namespace, or negative errno.
  */
 int pins_lock_holder(void);
+
+/*
+ * A set of maps takes the place of another at once: the map `record` is pinned first at its new path, the others
+ * after it, and pins_commit() moves it to its place, which makes the new set valid, and then the others.
+ * pins_recover(), called with the lock held before anything is read, brings to an end what was interrupted: the new
+ * set is valid, or gone. Both return 0 or negative errno.
+ */
+int pins_commit(const char *record);
+int pins_recover(const char *record);
+
+/* Removes every pinned map that nobody wants. Returns 0 or the first error. */
+typedef bool (*pins_is_wanted_fn)(const char *name, const void *arg);
+int pins_remove_others(pins_is_wanted_fn is_wanted, const void *arg);
 
 /*
  * Removes every pinned map, `first` before the others, and the directories. Call with the lock held

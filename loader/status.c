@@ -152,7 +152,7 @@ static int read_hook(const struct status *status, const char *pin, struct hook *
 	fd = bpf_obj_get(path);
 	if (fd < 0)
 		return -errno;
-	if (strncmp(ret->name, "clsact_", strlen("clsact_")))
+	if (!strstr(ret->name, "clsact_"))
 		return read_link(status, fd, ret);
 	if (status->same_netns) {
 		ret->ifindex = if_nametoindex(ret->device);

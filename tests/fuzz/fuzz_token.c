@@ -42,6 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	__u32 a, b, bits;
 
 	input_take(&in, knobs.token_keys, sizeof(knobs.token_keys));
+	memcpy(knobs.slot_keys, knobs.token_keys, sizeof(knobs.slot_keys));
 	bits = 1 + input_u8(&in) % 32;
 	a = input_u32(&in);
 	b = input_u32(&in);

@@ -25,6 +25,7 @@ static struct edge53_knobs knobs_of(unsigned key_set, unsigned port_bits, unsign
 	struct edge53_knobs knobs = { .port_bits = port_bits, .slot_bits = slot_bits };
 
 	memcpy(knobs.token_keys, key_sets[key_set], sizeof(knobs.token_keys));
+	memcpy(knobs.slot_keys, key_sets[key_set], sizeof(knobs.slot_keys));
 	return knobs;
 }
 

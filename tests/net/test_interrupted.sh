@@ -136,6 +136,9 @@ for at in $(some_of "$n"); do
 	kill_edge53
 done
 
+removed "what other limits left"
+start_edge53 edge
+kill_edge53
 n=$(changes_of down)
 expect "down makes changes" test "${n:-0}" -gt 5
 for at in $(some_of "$n"); do

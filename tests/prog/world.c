@@ -53,6 +53,7 @@ static void set_knobs(struct edge53_knobs *knobs)
 				       0x082efa98ec4e6c89 };
 
 	memcpy(knobs->token_keys, keys, sizeof(keys));
+	memcpy(knobs->slot_keys, keys + 2, sizeof(knobs->slot_keys));
 	knobs->slots_per_cpu = SLOTS_PER_CPU;
 	knobs->lap_shift = log2_rounded_up(SLOTS_PER_CPU);
 	for (knobs->slot_bits = 0; 1u << knobs->slot_bits < world_n_slots();)
