@@ -101,7 +101,7 @@ bpf-clang-matrix: $(BUILD)/edge53.skel.h ## Compile the BPF object with every cl
 
 # --- the loader -------------------------------------------------------------------------------
 
-LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd
+LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd ncursesw
 
 LOADER_SRCS := $(wildcard loader/*.c)
 LOADER_OBJS := $(LOADER_SRCS:%.c=$(BUILD)/%.o)
