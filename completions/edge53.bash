@@ -31,7 +31,7 @@ _edge53()
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb words
 	local commands='run check status clients flows attach down help'
 	local always='--help --usage --version'
-	local fields='client queries replies bytes-in bytes-out tcp trunc noerror nxdomain servfail refused other first last'
+	local fields='client queries/s queries replies bytes-in bytes-out tcp trunc noerror nxdomain servfail refused other first last'
 
 	# "--config=FILE" is three words to bash.
 	[ "$cur" != = ] || cur=
@@ -58,7 +58,7 @@ _edge53()
 		run) words="--config --attach $always" ;;
 		check) words="--config --json --no-probe $always" ;;
 		status) words="--all --json $always" ;;
-		clients) words="--json --top --sort $always" ;;
+		clients) words="--json --top --sort --watch $always" ;;
 		flows) words="--json $always" ;;
 		attach)
 			words="--wait $always"

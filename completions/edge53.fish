@@ -3,7 +3,7 @@
 
 set -l commands run check status clients flows attach down help
 set -l none "not __fish_seen_subcommand_from $commands"
-set -l fields client queries replies bytes-in bytes-out tcp trunc noerror nxdomain servfail refused other first last
+set -l fields client queries/s queries replies bytes-in bytes-out tcp trunc noerror nxdomain servfail refused other first last
 
 function __fish_edge53_devices
     path basename /sys/class/net/* 2>/dev/null; or command ls /sys/class/net
@@ -32,6 +32,7 @@ complete -c edge53 -n '__fish_seen_subcommand_from check status clients flows' -
 complete -c edge53 -n '__fish_seen_subcommand_from status' -s a -l all -d 'Also reasons that never occurred, and long lists in full'
 complete -c edge53 -n '__fish_seen_subcommand_from clients' -s n -l top -x -d 'Only the first ones'
 complete -c edge53 -n '__fish_seen_subcommand_from clients' -s s -l sort -x -a "$fields" -d 'Largest of this column first'
+complete -c edge53 -n '__fish_seen_subcommand_from clients' -s w -l watch -d 'Again every second'
 complete -c edge53 -n '__fish_seen_subcommand_from attach' -s w -l wait -x -d 'How many seconds at most'
 complete -c edge53 -n '__fish_seen_subcommand_from attach' -a '(__fish_edge53_devices)' -d Device
 complete -c edge53 -n '__fish_seen_subcommand_from help' -a "$commands"

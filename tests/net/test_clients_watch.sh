@@ -25,6 +25,7 @@ asked_53() { [ "$(tac "$LAB_TMP/plain.log" | sed '/^CLIENT/q' | tac | column QUE
 expect "a later list has what was asked meanwhile" wait_until 30 asked_53
 expect "the first list has no rates" lacks "$(grep -m 1 '^CLIENT' "$LAB_TMP/plain.log")" QUERIES/S
 # Each list's rate is of its own interval: one or two of them have all of the 50.
+# shellcheck disable=SC2016 # awk's
 expect "rates are of the time since the list before" \
 	awk '/^198\.55\.102\.1/ { sum += $2 } END { exit !(sum > 10 && sum < 300) }' \
 	<(sed '1,/^$/d' "$LAB_TMP/plain.log")
