@@ -11,7 +11,7 @@
 #include "config.h"
 
 #define PROBE_MAX 128 /* at a time: descriptors are limited */
-#define PROBE_TIMEOUT_MS 1500
+#define PROBE_TIMEOUT_MS 3000
 
 enum probe_result {
 	PROBE_ANSWERED,
