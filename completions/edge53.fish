@@ -27,7 +27,7 @@ complete -c edge53 -n $none -a help -d 'Say what a command does'
 
 complete -c edge53 -n '__fish_seen_subcommand_from run check' -s c -l config -r -F -d 'Configuration'
 complete -c edge53 -n '__fish_seen_subcommand_from run' -l attach -x -a 'auto clsact' -d 'How tc programs are attached'
-complete -c edge53 -n '__fish_seen_subcommand_from check' -l no-probe -d 'Do not ask backends whether they read PROXY headers'
+complete -c edge53 -n '__fish_seen_subcommand_from check' -l no-probe -d 'Do not ask backends and resolvers'
 complete -c edge53 -n '__fish_seen_subcommand_from check status clients flows' -s j -l json -d 'Print JSON'
 complete -c edge53 -n '__fish_seen_subcommand_from status' -s a -l all -d 'Also reasons that never occurred, and long lists in full'
 complete -c edge53 -n '__fish_seen_subcommand_from clients' -s n -l top -x -d 'Only the first ones'

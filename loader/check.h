@@ -135,6 +135,13 @@ bool check_ports_reserved(const char *list, unsigned int first, unsigned int las
 /* Whether an address is one of this host. */
 bool check_is_local(const struct check *check, const struct edge53_addr *address);
 
+/*
+ * check_read_answers.c: asks backends and resolvers, and says what came of it. Takes as long as the slowest of them.
+ * Returns 0 or -ENOMEM.
+ */
+int check_read_answers(const struct plan *plan, const struct config_limits *limits,
+		       struct findings *findings);
+
 /* check_read_nft.c: the ruleset, or why there is none. Returns 0 or -ENOMEM. */
 int check_read_nft(struct check_facts *facts);
 

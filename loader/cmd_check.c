@@ -13,7 +13,6 @@
 #include "output.h"
 #include "plan.h"
 #include "policies.h"
-#include "probe.h"
 
 #define KEY_NO_PROBE 0x100 /* no letter */
 
@@ -25,7 +24,7 @@ struct options {
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (" DEFAULT_CONFIG_PATH ")", 0 },
-	{ "no-probe", KEY_NO_PROBE, NULL, 0, "Do not ask backends whether they read PROXY headers",
+	{ "no-probe", KEY_NO_PROBE, NULL, 0, "Do not ask backends and resolvers",
 	  0 },
 	{ "json", 'j', NULL, 0, "One JSON object: the plan in short, and the findings", 0 },
 	{ 0 },
@@ -195,142 +194,6 @@ static void print_plan(const struct plan *plan)
 		       guard_word(plan->guards[0].policy));
 }
 
-/* --- do the backends read PROXY headers? ------------------------------------------------------ */
-
-/* Appends what is to be asked of the backends of a service. Returns how many there are now. */
-static size_t collect_probes(const struct plan_service *service, struct probe *probes, size_t n)
-{
-	for (size_t i = 0; i < service->n_backends; i++) {
-		const struct plan_backend *b = &service->backends[i];
-		struct probe probe = { .backend = b->address,
-				       .source = b->source,
-				       .ifindex = b->ifindex };
-
-		if (b->usable && b->udp_port && service->flags & EDGE53_SERVICE_PROXY_UDP &&
-		    n < PROBE_MAX) {
-			probe.port = b->udp_port;
-			probes[n++] = probe;
-		}
-		if (b->usable && b->tcp_port && service->flags & EDGE53_SERVICE_PROXY_TCP &&
-		    n < PROBE_MAX) {
-			probe.port = b->tcp_port;
-			probe.is_tcp = true;
-			probes[n++] = probe;
-		}
-	}
-	return n;
-}
-
-struct probed {
-	struct probe probes[PROBE_MAX];
-	size_t service_of[PROBE_MAX];
-	size_t n;
-};
-
-static int say_probe(struct findings *findings, const char *service, const struct probe *probe)
-{
-	static const struct {
-		enum finding_level level;
-		enum finding_code code;
-		bool needs_advice;
-	} kinds[] = {
-		[PROBE_ANSWERED] = { FINDING_NOTE, FOUND_PROXY_READ, false },
-		[PROBE_HEADER_NOT_READ] = { FINDING_WARNING, FOUND_PROXY_NOT_READ, true },
-		[PROBE_SILENT] = { FINDING_WARNING, FOUND_PROXY_SILENT, true },
-		[PROBE_CLOSED] = { FINDING_WARNING, FOUND_PROXY_CLOSED, true },
-		[PROBE_REFUSED] = { FINDING_WARNING, FOUND_BACKEND_REFUSED, false },
-		[PROBE_FAILED] = { FINDING_WARNING, FOUND_BACKEND_NOT_ASKED, false },
-	};
-	char address[ADDR_TEXT_LEN], source[ADDR_TEXT_LEN], what[192], advice[160] = "";
-	const char *key = probe->is_tcp ? "tcp" : "udp";
-
-	switch (probe->result) {
-	case PROBE_ANSWERED:
-		snprintf(what, sizeof(what), "answers a query with a PROXY header");
-		break;
-	case PROBE_HEADER_NOT_READ:
-		snprintf(
-			what, sizeof(what),
-			"does not read PROXY headers, but takes them for a query (its answer has DNS ID 0x0d0a)");
-		break;
-	case PROBE_SILENT:
-		snprintf(what, sizeof(what),
-			 "does not answer a query with a PROXY header in %.1f s",
-			 PROBE_TIMEOUT_MS / 1000.0);
-		break;
-	case PROBE_CLOSED:
-		snprintf(what, sizeof(what), "closes a connection that begins with a PROXY header");
-		break;
-	case PROBE_REFUSED:
-		snprintf(what, sizeof(what), "nobody listens there");
-		break;
-	case PROBE_FAILED:
-		snprintf(what, sizeof(what), "cannot be asked from here: %s",
-			 strerror(probe->error));
-		break;
-	}
-	if (kinds[probe->result].needs_advice)
-		snprintf(advice, sizeof(advice),
-			 "; is it set up to read them from %s? Else set client_ip.%s: none",
-			 addr_format(&probe->source, source), key);
-	return findings_add(findings, kinds[probe->result].level, kinds[probe->result].code,
-			    "%s: backend %s, %s port %u: %s%s", service,
-			    addr_format(&probe->backend, address), probe->is_tcp ? "TCP" : "UDP",
-			    probe->port, what, advice);
-}
-
-/* One backend that does not answer is a loss; when none does, no client is served. */
-static int say_no_answer(struct findings *findings, const struct plan *plan,
-			 const struct probed *probed, size_t service, bool is_tcp)
-{
-	bool was_asked = false;
-
-	for (size_t i = 0; i < probed->n; i++) {
-		const struct probe *probe = &probed->probes[i];
-
-		if (probed->service_of[i] != service || probe->is_tcp != is_tcp)
-			continue;
-		if (probe->result == PROBE_ANSWERED || probe->result == PROBE_FAILED)
-			return 0;
-		was_asked = true;
-	}
-	if (!was_asked || probed->n == PROBE_MAX)
-		return 0;
-	return findings_add(findings, FINDING_ERROR, FOUND_NO_ANSWER,
-			    "%s: no backend answers a query with a PROXY header by %s",
-			    plan->services[service].name, is_tcp ? "TCP" : "UDP");
-}
-
-/* Not part of the plan, which is made again at every event: backends are asked here only. */
-static int probe_backends(const struct plan *plan, const struct config *config,
-			  struct findings *findings)
-{
-	struct probed probed = { .n = 0 };
-	int r = 0;
-
-	for (size_t i = 0; i < plan->n_services; i++) {
-		size_t before = probed.n;
-
-		probed.n = collect_probes(&plan->services[i], probed.probes, probed.n);
-		for (; before < probed.n; before++)
-			probed.service_of[before] = i;
-	}
-	if (!probed.n)
-		return 0;
-	r = probe_all(probed.probes, probed.n, &config->limits);
-	for (size_t i = 0; i < probed.n && !r; i++)
-		r = say_probe(findings, plan->services[probed.service_of[i]].name,
-			      &probed.probes[i]);
-	for (size_t i = 0; i < plan->n_services && !r; i++)
-		r = say_no_answer(findings, plan, &probed, i, false)
-			    ?: say_no_answer(findings, plan, &probed, i, true);
-	if (!r && probed.n == PROBE_MAX)
-		r = findings_add(findings, FINDING_NOTE, FOUND_PROBES_LIMITED,
-				 "the first %d ports of backends were asked, and no more",
-				 PROBE_MAX);
-	return r;
-}
-
 /* --- findings --------------------------------------------------------------------------------- */
 
 static size_t count_level(const struct findings *findings, enum finding_level level)
@@ -480,15 +343,17 @@ static int find_all(const struct options *options, const struct config *config,
 			       .host = host,
 			       .plan = plan,
 			       .findings = findings };
-	int r = check_read(config, host, plan, &facts);
+	int r = 0;
 
+	/* First: a question wakes a tunnel that has slept, and what it says of itself is then of now. */
+	if (!options->no_probe && !plan->has_errors)
+		r = check_read_answers(plan, &config->limits, findings);
+	if (!r)
+		r = check_read(config, host, plan, &facts);
 	if (r < 0)
 		return r;
 	check.facts = facts;
-	r = check_judge(&check);
-	if (!r && !options->no_probe && !plan->has_errors)
-		r = probe_backends(plan, config, findings);
-	return r;
+	return check_judge(&check);
 }
 
 static int print_all(const struct options *options, const struct plan *plan,
@@ -507,8 +372,7 @@ int cmd_check(int argc, char **argv)
 		.parser = parse_option,
 		.doc = "Check FILE and this host: print what `edge53 run` would do, and what would keep it "
 		       "from working, with the command that mends it. Changes nothing. "
-		       "Backends of services with client_ip: proxy-v2 are asked once whether they read "
-		       "PROXY headers.\vExit status: 0 it would work, 1 it would not on this host, 2 the "
+		       "Backends and resolvers are asked one question each by UDP and TCP.\vExit status: 0 it would work, 1 it would not on this host, 2 the "
 		       "configuration is wrong.",
 	};
 	struct options options = { .config_path = DEFAULT_CONFIG_PATH };

@@ -89,8 +89,10 @@
 	C(PROXY_NOT_READ, "proxy-not-read", "clients get no usable answer")                                     \
 	C(PROXY_SILENT, "proxy-silent", "clients would wait in vain, too")                                      \
 	C(PROXY_CLOSED, "proxy-closed", "connections of clients end in the same way")                           \
+	C(BACKEND_ANSWERS, "backend-answers", "what it answers is what clients get")                            \
+	C(BACKEND_SILENT, "backend-silent", "clients would wait in vain, too")                                  \
 	C(BACKEND_REFUSED, "backend-refused", "queries sent there are lost")                                    \
-	C(BACKEND_NOT_ASKED, "backend-not-asked", "whether it reads PROXY headers is not known")                \
+	C(BACKEND_NOT_ASKED, "backend-not-asked", "whether it answers is not known")                            \
 	C(NO_ANSWER, "no-answer", "no client is served by this protocol")                                       \
 	C(PROBES_LIMITED, "probes-limited", "what the others do is not known")
 

@@ -58,6 +58,7 @@ struct health_target {
 	struct health_window window;
 	unsigned int id; /* in the dataplane; 0: it has none yet */
 	struct edge53_health written;
+	bool has_changed; /* and no plan says so yet: the map waits for it */
 	bool is_wanted;
 };
 
@@ -112,7 +113,7 @@ static void write_target(struct health_target *target)
 		.is_unanswered = target->window.is_reported,
 	};
 
-	if (!target->id || !memcmp(&wanted, &target->written, sizeof(wanted)))
+	if (!target->id || target->has_changed || !memcmp(&wanted, &target->written, sizeof(wanted)))
 		return;
 	if (!dataplane_write_health(target->health->dataplane, target->id, &wanted))
 		target->written = wanted;
@@ -271,7 +272,7 @@ static void note_result(struct side *side, enum health_verdict verdict)
 {
 	struct health_target *target = side->target;
 	struct edge53_probe before = side->shown;
-	bool changed = false;
+	bool was_known = side->state.is_known, changed = false;
 
 	side->shown.result = (__u8)side->exchange.result;
 	side->shown.rcode = (__u8)side->exchange.rcode;
@@ -282,14 +283,16 @@ static void note_result(struct side *side, enum health_verdict verdict)
 		changed = health_note(&side->state, &target->rule, verdict == HEALTH_GOOD);
 	}
 	show(side);
-	if (changed)
+	/* A resolver that is not there yet is no change, but news. */
+	if (changed || (!was_known && side->state.is_known && !side->state.is_up))
 		say_change(side);
 	else
 		say_oddity(side, &before);
-	write_target(target);
-	/* The first answer of a resolver is no change for who starts up, but others wait for it. */
+	target->has_changed |= changed;
 	if (changed)
 		target->health->on_change(target->health->arg);
+	else
+		write_target(target);
 }
 
 /* The question is over, or its time is. */
@@ -671,6 +674,7 @@ void health_write(struct health *health)
 		if (id != target->id)
 			memset(&target->written, 0xff, sizeof(target->written));
 		target->id = id;
+		target->has_changed = false;
 		write_target(target);
 	}
 }

@@ -27,8 +27,8 @@ static void begin(struct exchange *exchange, const struct probe *probe,
 		.port = probe->port,
 		.ifindex = probe->ifindex,
 		.is_tcp = probe->is_tcp,
-		.has_header = true,
-		.question = &dns_default_question,
+		.has_header = probe->has_header,
+		.question = probe->question ?: &dns_default_question,
 	};
 
 	exchange_begin(exchange, &target, limits);

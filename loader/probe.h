@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Asks backends as the dataplane would, with a PROXY header before the query, to learn whether they
- * read it. All at the same time, so that `edge53 check` waits for the slowest only.
+ * Asks servers as the dataplane would, with a PROXY header before the query where they are to read
+ * one. All at the same time, so that `edge53 check` waits for the slowest only.
  *
  * The client in the header is the edge itself, and the command is PROXY: some servers drop LOCAL.
  */
@@ -11,7 +11,7 @@
 #include "config.h"
 
 #define PROBE_MAX 128 /* at a time: descriptors are limited */
-#define PROBE_TIMEOUT_MS 1500
+#define PROBE_TIMEOUT_MS 3000
 
 enum probe_result {
 	PROBE_ANSWERED,
@@ -28,6 +28,8 @@ struct probe {
 	unsigned int port;
 	unsigned int ifindex;
 	bool is_tcp;
+	bool has_header;
+	const struct dns_question *question; /* NULL: one that any server has an answer to */
 	enum probe_result result;
 	int error; /* errno */
 };

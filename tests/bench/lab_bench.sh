@@ -89,6 +89,7 @@ edge53_up() {
 		    backends:
 		      - { address: $BACKEND, udp: 31053, tcp: 31054 }
 		    client_ip: $1
+		    health: off
 	YAML
 	start_edge53 edge
 	expect "edge53 translates in XDP: $2" wait_until 20 edge53_in_xdp "$2"

@@ -106,12 +106,14 @@ lossy_config() {
 		    backends:
 		$(for family; do echo "      - { address: \"$(backend_of "$family")\", udp: 31053, tcp: 31061 }"; done)
 		    client_ip: { udp: none, tcp: $word }
+		    health: off # the servers count connections
 		  - name: plain
 		    interface: eth0
 		    address: [$PLAIN, "$PLAIN6"]
 		    tunnel: $TUNNEL
 		    backends:
 		$(for family; do echo "      - { address: \"$(backend_of "$family")\", udp: 31053, tcp: 31062 }"; done)
+		    health: off
 		limits:
 		  udp_slots: 1024
 		  tcp_connections: 16384

@@ -156,6 +156,7 @@ network_config() {
 			IFS=, read -r address udp tcp <<<"$backend"
 			echo "      - { address: \"$address\", udp: ${udp:-31053}, tcp: ${tcp:-${udp:-31054}} }"
 		done)
+		    health: off # what is looked at are packets of clients, one by one
 		limits:
 		  udp_slots: 65536
 	YAML

@@ -99,12 +99,18 @@ unbound=$(on host ss -Hlnup sport = :53 | sed -n 's/.*pid=\([0-9]*\).*/\1/p' | h
 end_process "$unbound"
 finds error resolver-not-listening "by UDP and TCP"
 listen host udp $RESOLVER
+udp_listener=$LISTENER
 finds error resolver-not-listening "by TCP"
 listen host tcp 127.0.0.1
 finds error resolver-not-listening "by TCP"
 end_process "$LISTENER"
 listen host tcp ::
-finds_not resolver-not-listening
+finds_not resolver-not-listening 1
+finds error no-answer "no resolver answers a query by UDP"
+finds warning backend-silent "resolver $RESOLVER" 1
+end_process "$LISTENER" "$udp_listener"
+start_unbound
+expect "all is well again" is_clean
 
 sed -i 's/resolver: .*/resolver: 10.77.9.9/' "$LAB_TMP/edge53.yaml"
 finds error resolver-missing 10.77.9.9

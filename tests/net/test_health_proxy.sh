@@ -12,6 +12,10 @@ set -eu -o pipefail
 state_of() { e53 edge status --json | json_get "d['services'][0]['backends'][0]['health']['$1']['state']"; }
 are_states() { [ "$(state_of udp)" = "$1" ] && [ "$(state_of tcp)" = "$2" ]; }
 
+both_families_are_up() {
+	[ "$(e53 edge status --json | json_get "*(b['health'][p]['state'] for b in d['services'][0]['backends'] for p in ('udp', 'tcp'))")" = "up up up up" ]
+}
+
 servers=()
 ! command -v unbound >/dev/null || servers+=(unbound)
 ! command -v pdns_server >/dev/null || servers+=(pdns)
@@ -22,6 +26,8 @@ for server in "${servers[@]}"; do
 	PROXY_TCP=proxy-v2
 	[ "$server" != knot_proxy ] || PROXY_TCP=none
 	lab_proxy "$server" ethernet
+	reload_proxy "$BACKEND" "$BACKEND6"
+	wait_until 30 both_families_are_up || fail "$server by IPv6: $(e53 edge status | grep -A7 '^Health')"
 	wait_until 20 are_states up up || fail "$server is asked with a PROXY header: $(e53 edge status | grep -A5 '^Health')"
 	expect "$server answers something" contains "NOERROR NXDOMAIN REFUSED SERVFAIL" \
 		"$(e53 edge status --json | json_get "d['services'][0]['backends'][0]['health']['udp']['result']")"

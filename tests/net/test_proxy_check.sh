@@ -16,13 +16,11 @@ check_says() {
 		grep -qF -- "$sentence" "$LAB_TMP/check.log" || { cat "$LAB_TMP/check.log" >&2; fail "check must say: $sentence"; }
 	done
 }
-check() {
-	local status=0
-	e53 edge check -c "$LAB_TMP/edge53.yaml" "$@" >"$LAB_TMP/check.log" 2>&1 || status=$?
-	expect "check is fine with the configuration" equal $status 0
-}
+check_once() { e53 edge check -c "$LAB_TMP/edge53.yaml" "$@" >"$LAB_TMP/check.log" 2>&1; }
+# On a busy machine a server may take longer than check waits.
+check() { wait_until 60 check_once "$@" || fail "check is fine with the configuration"; }
 answered() { echo "note: dns: backend $1 port $2: answers a query with a PROXY header"; }
-silent() { echo "warning: dns: backend $1 port $2: does not answer a query with a PROXY header in 1.5 s; is it set up"; }
+silent() { echo "warning: dns: backend $1 port $2: does not answer a query with a PROXY header in 3.0 s; is it set up"; }
 
 # start_unbound_at PORT ADDRESS... [-- CONFIGURATION]: unbound in the backend's namespace.
 start_unbound_at() {
@@ -104,11 +102,12 @@ expect "no reply was looked for by the dataplane" equal "$(reason_count edge rep
 check --no-probe
 expect "with --no-probe nobody is asked" fails grep -q 'port .*: ' "$LAB_TMP/check.log"
 
-# Without the option nobody is asked, nor where the source is not of this host.
+# Without the option nobody is asked with a header, nor where the source is not of this host.
 edge_config eth1
 check
-expect "nobody is asked without the option" fails grep -q 'PROXY header' "$LAB_TMP/check.log"
+check_says "note: public-dns: backend $BACKEND, UDP port 31053: answers a query [" "note: public-dns: backend $BACKEND, TCP port 31054: answers a query ["
+expect "without the option they are asked without a header" fails grep -q 'PROXY header' "$LAB_TMP/check.log"
 sed -i 's/client_ip: none/client_ip: { udp: proxy-v2 }/; s/source: .*/source: 10.172.90.77/' "$LAB_TMP/edge53.yaml"
 check
 check_says "warning: public-dns: backend $BACKEND, UDP port 31053: cannot be asked from here: Cannot assign requested address"
-expect "and by UDP only, as the option says" fails grep -q 'TCP port' "$LAB_TMP/check.log"
+expect "and by UDP only, as the option says" fails grep -q 'TCP port.*PROXY header' "$LAB_TMP/check.log"

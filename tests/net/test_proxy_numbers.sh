@@ -57,6 +57,7 @@ for kind in ethernet tun; do
 		    tunnel: $TUNNEL
 		    backends: [{ address: $BACKEND, udp: 31053, tcp: 31063 }]
 		    client_ip: { tcp: proxy-v2, udp: none }
+		    health: off
 	YAML
 	# What a server may be set to: SYN cookies off, and data in the SYN without a cookie.
 	on backend sysctl -qw net.ipv4.tcp_syncookies=0 net.ipv4.tcp_fastopen=0x603
