@@ -14,6 +14,7 @@
  *   guard_out_l2/_l3     devices of the default route, tc egress
  *   return_in_l2/_l3     tunnels to a server's host, tc ingress
  *   return_out_l2/_l3    its uplinks, tc egress
+ *   text_clients         whoever reads text/clients
  */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -26,6 +27,7 @@
 #include "enforce.h"
 #include "guard.h"
 #include "return.h"
+#include "text.h"
 
 /* --- edge, XDP ------------------------------------------------------------------------------- */
 
@@ -129,6 +131,15 @@ SEC("tc")
 int return_out_l3(struct __sk_buff *skb)
 {
 	return return_out(skb, 0);
+}
+
+/* --- text ------------------------------------------------------------------------------------ */
+
+SEC("iter/bpf_map_elem")
+int text_clients(struct bpf_iter__bpf_map_elem *ctx)
+{
+	text_of_client(ctx);
+	return 0;
 }
 
 char _license[] SEC("license") = "GPL";

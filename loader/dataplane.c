@@ -15,6 +15,7 @@
 #include "log.h"
 #include "pins.h"
 #include "tables.h"
+#include "text.h"
 #include "token.h"
 
 #include "edge53.skel.h"
@@ -553,13 +554,25 @@ static int load(struct dataplane *dp, const struct config_limits *limits)
 	return r;
 }
 
+/* Nothing depends on it, so a kernel without iterators is no reason to give up. */
+static void pin_text(const struct dataplane *dp)
+{
+	int r = text_pin("clients", bpf_program__fd(dp->skel->progs.text_clients),
+			 bpf_map__fd(dp->skel->maps.clients));
+
+	if (r < 0)
+		log_warning("the clients cannot be pinned as text: %s", strerror(-r));
+}
+
 int dataplane_commit(struct dataplane *dp)
 {
 	int r = dp->kept == KEEP_ALL ? pin_added(dp) : pin_all(dp);
 
-	if (!r)
-		dp->kept = KEEP_ALL;
-	return r;
+	if (r < 0)
+		return r;
+	dp->kept = KEEP_ALL;
+	pin_text(dp);
+	return 0;
 }
 
 bool dataplane_replaces_flows(const struct dataplane *dp)

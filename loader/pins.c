@@ -61,6 +61,12 @@ static void escape_ifname(const char *ifname, char *buf, size_t buf_len)
 	buf[used] = '\0';
 }
 
+const char *pins_text_path(const char *name, char buf[static PINS_PATH_LEN])
+{
+	snprintf(buf, PINS_PATH_LEN, "%s/" PINS_TEXT "/%s", root, name);
+	return buf;
+}
+
 const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN])
 {
 	char escaped[EDGE53_IFNAME_LEN * 3];
@@ -361,7 +367,7 @@ int pins_remove_others(pins_is_wanted_fn is_wanted, const void *arg)
 	return r;
 }
 
-static int unlink_maps(DIR *directory)
+static int unlink_files(DIR *directory)
 {
 	struct dirent *entry;
 	int r = 0;
@@ -375,15 +381,33 @@ static int unlink_maps(DIR *directory)
 	return r;
 }
 
+static int remove_text(int root_fd)
+{
+	int fd = openat(root_fd, PINS_TEXT, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!directory) {
+		r = errno == ENOENT ? 0 : -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	r = unlink_files(directory);
+	closedir(directory);
+	return unlinkat(root_fd, PINS_TEXT, AT_REMOVEDIR) ? -errno : r;
+}
+
 int pins_remove_all(const char *first)
 {
 	DIR *directory = opendir(root);
-	int r;
+	int r, error;
 
 	if (!directory)
 		return -errno;
 	unlinkat(dirfd(directory), first, 0);
-	r = unlink_maps(directory);
+	r = unlink_files(directory);
+	error = remove_text(dirfd(directory));
+	r = r ?: error;
 	unlinkat(dirfd(directory), PINS_RCU_MARK, AT_REMOVEDIR);
 	if (unlinkat(dirfd(directory), "links", AT_REMOVEDIR) && errno != ENOENT && !r)
 		r = -errno;

@@ -4,6 +4,7 @@
  *
  *   /sys/fs/bpf/edge53/NAME          maps, under their plain names (clients, slots, ...)
  *   /sys/fs/bpf/edge53/links/HOOK_IF tcx and XDP links; bpffs refuses dots, so they are escaped
+ *   /sys/fs/bpf/edge53/text/NAME     iterators, to be read with cat (text.h)
  *   /sys/fs/bpf/edge53/rcu_expedited there only while links are made (rcu.h)
  *
  * The root can be moved with the global option --pins, for a second instance in another network
@@ -18,6 +19,7 @@
 #define PINS_DEFAULT_ROOT "/sys/fs/bpf/edge53"
 #define PINS_PATH_LEN 256
 #define PINS_RCU_MARK "rcu_expedited" /* a directory (rcu.h) */
+#define PINS_TEXT "text"	      /* another */
 
 /* root must stay valid. Called once, before anything else here. */
 void pins_set_root(const char *root);
@@ -31,6 +33,9 @@ const char *pins_new_map_path(const char *map, char buf[static PINS_PATH_LEN]);
 
 /* Path of a pinned link: hook is "xdp", "tcx_ingress" and so on (attach.c). Returns buf. */
 const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN]);
+
+/* Path of a pinned iterator. Returns buf. */
+const char *pins_text_path(const char *name, char buf[static PINS_PATH_LEN]);
 
 /*
  * Splits the name of an entry in links/ into hook and interface. False when it is not one of ours.

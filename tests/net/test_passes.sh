@@ -60,7 +60,7 @@ for kind in tun ethernet; do
 	on router ip -6 route add fd10:172:90::/64 via $FRONTEND6
 	on backend nft add table inet silent
 	on backend nft "add chain inet silent pre { type filter hook prerouting priority -450; }"
-	HEALTH=off network_config "$BACKEND" "$BACKEND6" # its questions would be among the packets
+	network_config "$BACKEND" "$BACKEND6"
 	start_edge53 edge
 	before=$(reasons edge)
 	on backend nft add rule inet silent pre ip saddr $ROUTER drop
