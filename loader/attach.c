@@ -867,12 +867,30 @@ static bool has_successor(const struct attachments *at, const struct attachment 
 	return false;
 }
 
+/*
+ * A tcx link goes with its device into another network namespace, where nothing that we know of the host is true; so
+ * it is taken away there. A filter and its qdisc do not go along.
+ */
+static void say_if_moved(const struct attachment *entry)
+{
+	char path[PINS_PATH_LEN], name[IFNAMSIZ];
+	_cleanup_(closep) int fd = -1;
+
+	if (entry->is_clsact || if_indextoname(entry->ifindex, name))
+		return;
+	fd = bpf_obj_get(pins_link_path(pin_of(entry), entry->name, path));
+	if (fd >= 0 && link_ifindex(fd) == entry->ifindex)
+		log_warning("%s was moved to another network namespace: detaching %s there",
+			    entry->name, places[entry->place].words);
+}
+
 /* A successor has taken over the records, which bear its name. */
 static void remove_attachment(const struct attachments *at, const struct attachment *entry)
 {
 	if (entry->program < 0)
 		return;
 	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
+	say_if_moved(entry);
 	if (entry->is_clsact)
 		remove_filter(entry->ifindex, &places[entry->place], CLSACT_PRIORITY);
 	if (!has_successor(at, entry, true)) {
