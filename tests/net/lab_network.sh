@@ -150,13 +150,12 @@ network_config() {
 		    interface: $UPLINK
 		    address: [$FRONTEND, "$FRONTEND6"]
 		    tunnel: $TUNNEL
-		    health: ${HEALTH:-{\}}
+		    health: ${HEALTH:-off} # what is looked at are packets of clients, one by one
 		    backends:
 		$(for backend in "$@"; do
 			IFS=, read -r address udp tcp <<<"$backend"
 			echo "      - { address: \"$address\", udp: ${udp:-31053}, tcp: ${tcp:-${udp:-31054}} }"
 		done)
-		    health: off # what is looked at are packets of clients, one by one
 		limits:
 		  udp_slots: 65536
 	YAML
