@@ -701,13 +701,25 @@ static int each_record(int (*fn)(const char *hook, const char *ifname, void *arg
 	return r;
 }
 
+/* A record of a filter bears a name only, and may be that of an earlier device: the filter itself must be there. */
+static bool has_filter_on_record(const struct place_facts *place, const char *ifname,
+				 unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = place->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = CLSACT_PRIORITY);
+	char path[PINS_PATH_LEN];
+
+	return !access(pins_link_path(place->clsact_pin, ifname, path), F_OK) &&
+	       !bpf_tc_query(&hook, &opts);
+}
+
 static bool is_on_record(const struct place_facts *place, const char *ifname, unsigned int ifindex)
 {
 	char path[PINS_PATH_LEN];
 	_cleanup_(closep) int fd = bpf_obj_get(pins_link_path(place->link_pin, ifname, path));
 
 	return (fd >= 0 && link_ifindex(fd) == ifindex) ||
-	       !access(pins_link_path(place->clsact_pin, ifname, path), F_OK);
+	       has_filter_on_record(place, ifname, ifindex);
 }
 
 unsigned int attach_records(const char *ifname, unsigned int ifindex)
