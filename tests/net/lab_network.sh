@@ -141,7 +141,7 @@ behind_backend() {
 }
 
 # network_config BACKEND...: an edge service of both families with these backends: ADDRESS (knot's ports),
-# ADDRESS,PORT (the same for UDP and TCP) or ADDRESS,UDP,TCP. HEALTH=off: edge53 asks them nothing itself.
+# ADDRESS,PORT (the same for UDP and TCP) or ADDRESS,UDP,TCP. HEALTH: the block; edge53 asks them nothing itself without.
 network_config() {
 	local backend address udp tcp
 	write_config <<-YAML
