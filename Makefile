@@ -271,7 +271,9 @@ ifneq ($(PROG_SRCS),)
 endif
 build-model: $(BUILD)/tests/model_tests
 build-net: all $(NET_TOOLS) $(NEXT_LOADERS) build-bench
+# Before the tests, which have a limit of time. What is wrong with the package is for them to say.
 build-package: all
+	$(Q)! command -v dh dpkg-buildpackage >/dev/null || BUILD='$(BUILD)' tests/package/build-deb >/dev/null || :
 
 run = $(Q)BUILD='$(BUILD)' CLANG='$(CLANG)' MATRIX_CLANGS='$(matrix_clangs)' TEST='$(TEST)' tests/run
 

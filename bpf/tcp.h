@@ -348,7 +348,7 @@ static __always_inline bool may_live_on(const struct edge53_conn *conn,
 	return !is_over(conn, now_ns) && !(conn->flags & EDGE53_CONN_REFUSED) && backend &&
 	       backend->service == conn->flow.service &&
 	       (backend->ifindex || backend->flags & EDGE53_BACKEND_LOCAL) &&
-	       had_proxy == has_proxy;
+	       !(backend->flags & EDGE53_BACKEND_REMOVED) && had_proxy == has_proxy;
 }
 
 /* A SYN on the tuple of a connection that is closing or over. */

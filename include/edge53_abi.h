@@ -125,6 +125,7 @@ enum edge53_backend_flag {
 	EDGE53_BACKEND_LOCAL = 1 << 0,	 /* goes on into the host's stack (enforce) */
 	EDGE53_BACKEND_ETHERNET = 1 << 1, /* the device has an Ethernet header */
 	EDGE53_BACKEND_XDP = 1 << 2,	 /* XDP sends to it (for readers only) */
+	EDGE53_BACKEND_REMOVED = 1 << 3, /* from the configuration: there only for the flows that it has */
 };
 
 /* Map `backends`. A resolver of an enforce service is a backend too. */

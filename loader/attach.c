@@ -701,13 +701,25 @@ static int each_record(int (*fn)(const char *hook, const char *ifname, void *arg
 	return r;
 }
 
+/* A record of a filter bears a name only, and may be that of an earlier device: the filter itself must be there. */
+static bool has_filter_on_record(const struct place_facts *place, const char *ifname,
+				 unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = place->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = CLSACT_PRIORITY);
+	char path[PINS_PATH_LEN];
+
+	return !access(pins_link_path(place->clsact_pin, ifname, path), F_OK) &&
+	       !bpf_tc_query(&hook, &opts);
+}
+
 static bool is_on_record(const struct place_facts *place, const char *ifname, unsigned int ifindex)
 {
 	char path[PINS_PATH_LEN];
 	_cleanup_(closep) int fd = bpf_obj_get(pins_link_path(place->link_pin, ifname, path));
 
 	return (fd >= 0 && link_ifindex(fd) == ifindex) ||
-	       !access(pins_link_path(place->clsact_pin, ifname, path), F_OK);
+	       has_filter_on_record(place, ifname, ifindex);
 }
 
 unsigned int attach_records(const char *ifname, unsigned int ifindex)
@@ -867,12 +879,30 @@ static bool has_successor(const struct attachments *at, const struct attachment 
 	return false;
 }
 
+/*
+ * A tcx link goes with its device into another network namespace, where nothing that we know of the host is true; so
+ * it is taken away there. A filter and its qdisc do not go along.
+ */
+static void say_if_moved(const struct attachment *entry)
+{
+	char path[PINS_PATH_LEN], name[IFNAMSIZ];
+	_cleanup_(closep) int fd = -1;
+
+	if (entry->is_clsact || if_indextoname(entry->ifindex, name))
+		return;
+	fd = bpf_obj_get(pins_link_path(pin_of(entry), entry->name, path));
+	if (fd >= 0 && link_ifindex(fd) == entry->ifindex)
+		log_warning("%s was moved to another network namespace: detaching %s there",
+			    entry->name, places[entry->place].words);
+}
+
 /* A successor has taken over the records, which bear its name. */
 static void remove_attachment(const struct attachments *at, const struct attachment *entry)
 {
 	if (entry->program < 0)
 		return;
 	log_debug("%s: detaching %s", entry->name, places[entry->place].words);
+	say_if_moved(entry);
 	if (entry->is_clsact)
 		remove_filter(entry->ifindex, &places[entry->place], CLSACT_PRIORITY);
 	if (!has_successor(at, entry, true)) {

@@ -79,6 +79,7 @@ struct check_facts {
 	int listeners_error;
 	struct check_ports ports;
 	struct edge53_addr nameservers[CHECK_MAX_NAMESERVERS];
+	struct check_path nameserver_paths[CHECK_MAX_NAMESERVERS];
 	size_t n_nameservers;
 	json_t *nft;		  /* NULL: see nft_why */
 	char *nft_why;		  /* why there is no ruleset; NULL: nothing was asked */

@@ -124,15 +124,17 @@ static int mend_drop(const struct filter *f, const struct config_enforce *enforc
 {
 	const char *pattern = enforce->interface, *direction = is_reply ? "oifname" : "iifname";
 	size_t literal = strcspn(pattern, "*?[");
-	char text[ADDR_TEXT_LEN], device[IFNAMSIZ + 1];
+	char text[ADDR_TEXT_LEN], device[64] = "";
 
-	/* "ppp[0-9]": all that begin like it, and all when nothing is left. */
-	snprintf(device, sizeof(device), "%.*s%s", (int)literal, pattern,
-		 is_glob(pattern) ? "*" : "");
+	/* "ppp[0-9]": all that begin like it; "*": all, which is said by not saying it. */
+	if (literal)
+		snprintf(device, sizeof(device), "%s '\"%.*s%s\"' ", direction,
+			 (int)(literal < IFNAMSIZ ? literal : IFNAMSIZ), pattern,
+			 is_glob(pattern) ? "*" : "");
 	return findings_mend(
 		f->check->findings,
-		"nft insert rule %s %s %s %s '\"%s\"' %s %s %s meta l4proto '{ tcp, udp }' th %s 53 accept",
-		base->family, base->table, base->chain, direction, device,
+		"nft insert rule %s %s %s %s%s %s %s meta l4proto '{ tcp, udp }' th %s 53 accept",
+		base->family, base->table, base->chain, device,
 		addr_is_ipv4(resolver) ? "ip" : "ip6", is_reply ? "saddr" : "daddr",
 		addr_format(resolver, text), is_reply ? "sport" : "dport");
 }

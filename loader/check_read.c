@@ -76,16 +76,6 @@ static int read_ports(struct check_ports *ports)
 	return 0;
 }
 
-static void read_nameservers(struct check_facts *facts)
-{
-	char text[16384];
-	ssize_t len = read_small("/etc/resolv.conf", text, sizeof(text));
-
-	if (len > 0)
-		facts->n_nameservers =
-			check_parse_nameservers(text, (size_t)len, facts->nameservers);
-}
-
 static bool has_legacy_tables(void)
 {
 	char text[256];
@@ -368,6 +358,18 @@ static void ask_path(struct netlink *route, const struct edge53_addr *target, un
 	netlink_talk(route, &answer);
 }
 
+static void read_nameservers(struct netlink *route, struct check_facts *facts)
+{
+	char text[16384];
+	ssize_t len = read_small("/etc/resolv.conf", text, sizeof(text));
+
+	if (len > 0)
+		facts->n_nameservers =
+			check_parse_nameservers(text, (size_t)len, facts->nameservers);
+	for (size_t i = 0; i < facts->n_nameservers; i++)
+		ask_path(route, &facts->nameservers[i], 0, 0, &facts->nameserver_paths[i]);
+}
+
 static int read_paths(struct netlink *route, const struct plan *plan, struct check_facts *facts)
 {
 	struct check_path *path;
@@ -491,7 +493,7 @@ int check_read(const struct config *config, const struct host *host, const struc
 		r = check_read_nft(facts);
 	if (r < 0)
 		return r;
-	read_nameservers(facts);
+	read_nameservers(route, facts);
 	facts->has_legacy_tables = has_legacy_tables();
 	*ret = take_ptr(facts);
 	return 0;

@@ -131,7 +131,7 @@ static int run_nft(struct output out[2])
 	close(pipes[1][0]);
 	if (r < 0)
 		return r;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -ECHILD;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_FAILURE;
 }
 
 static int why(struct check_facts *facts, const char *fmt, const char *what)

@@ -394,10 +394,22 @@ static bool has_global_ipv6(const struct check *check, const char *device)
 	return false;
 }
 
+/* sysctl takes "eth0/100" for the device "eth0.100". */
+static const char *sysctl_name(const char *device, char name[static IFNAMSIZ])
+{
+	size_t i;
+
+	for (i = 0; device[i] && i < IFNAMSIZ - 1; i++)
+		name[i] = (char)(device[i] == '.' ? '/' : device[i]);
+	name[i] = '\0';
+	return name;
+}
+
 static int check_ipv6_device(const struct check *check, const struct config_enforce *enforce,
 			     const struct check_ipv6 *ipv6)
 {
 	bool is_default = !strcmp(ipv6->name, "default"), is_global;
+	char name[IFNAMSIZ];
 
 	is_global = !is_default && has_global_ipv6(check, ipv6->name);
 	if (!ipv6->is_known || ipv6->is_disabled || (!ipv6->forwards && !is_global))
@@ -411,7 +423,8 @@ static int check_ipv6_device(const struct check *check, const struct config_enfo
 		       : ipv6->forwards ? "the host forwards"
 					: "it has a global address")
 		       ?: findings_mend(check->findings,
-					"sysctl -w net.ipv6.conf.%s.disable_ipv6=1", ipv6->name);
+					"sysctl -w net.ipv6.conf.%s.disable_ipv6=1",
+					sysctl_name(ipv6->name, name));
 }
 
 static bool is_of(const struct check *check, const struct config_enforce *enforce,

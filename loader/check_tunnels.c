@@ -169,15 +169,17 @@ static bool is_frontend(const struct plan *plan, const struct edge53_addr *addre
 }
 
 /* What a nameserver is to us; NULL: somebody elsewhere. */
-static const char *what_nameserver(const struct tunnel *t, const struct edge53_addr *address,
-				   bool *needs_tunnel)
+static const char *what_nameserver(const struct tunnel *t, size_t index, bool *needs_tunnel)
 {
+	const struct edge53_addr *address = &t->check->facts->nameservers[index];
+	const struct check_path *path = &t->check->facts->nameserver_paths[index];
+
 	*needs_tunnel = true;
 	if (is_backend(t->check->plan, address))
 		return "a backend";
 	if (is_frontend(t->check->plan, address))
 		return "a frontend of this edge";
-	if (wg_route(&t->facts->device, address))
+	if (path->is_known && path->ifindex == t->link->ifindex)
 		return "behind this tunnel";
 	*needs_tunnel = false;
 	return is_loopback(address) ? "on this host; whom that one asks could not be told" : NULL;
@@ -193,7 +195,7 @@ static bool describe_nameservers(const struct tunnel *t, char *text, size_t size
 
 	snprintf(text, size, "none");
 	for (size_t i = 0; i < facts->n_nameservers && at < size; i++) {
-		const char *what = what_nameserver(t, &facts->nameservers[i], &needs_tunnel);
+		const char *what = what_nameserver(t, i, &needs_tunnel);
 
 		at += (size_t)snprintf(text + at, size - at, "%s%s%s%s%s", i ? ", " : "",
 				       addr_format(&facts->nameservers[i], address),

@@ -8,6 +8,7 @@
  * that is none of its.
  */
 #include <argp.h>
+#include <bpf/libbpf.h>
 #include <errno.h>
 #include <net/if.h>
 #include <signal.h>
@@ -274,5 +275,6 @@ int cmd_attach(int argc, char **argv)
 
 	if (argp_parse(&argp, argc, argv, 0, NULL, &options))
 		return EXIT_USAGE;
+	libbpf_set_print(NULL); /* that a filter is not there is no news */
 	return wait_attached(&options);
 }

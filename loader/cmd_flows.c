@@ -56,7 +56,7 @@ static int print_row(struct sink *sink, const struct row *row)
 {
 	const struct edge53_flow *flow = row->flow;
 	const struct edge53_service *service = state_service(sink->state, flow->service);
-	const struct edge53_backend *backend = state_backend(sink->state, flow->backend);
+	const struct edge53_backend *backend = state_flow_backend(sink->state, flow->backend);
 	struct libscols_line *line = scols_table_new_line(sink->table, NULL);
 	char text[ADDR_TEXT_LEN];
 	int r;
@@ -92,7 +92,7 @@ static json_t *row_json(struct state *state, const struct row *row)
 {
 	const struct edge53_flow *flow = row->flow;
 	const struct edge53_service *service = state_service(state, flow->service);
-	const struct edge53_backend *backend = state_backend(state, flow->backend);
+	const struct edge53_backend *backend = state_flow_backend(state, flow->backend);
 	const struct edge53_device *device = state_device(state, flow->device);
 	json_t *o = json_object();
 

@@ -556,7 +556,8 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up the event loop: %s", strerror(-r));
 		return r;
 	}
-	r = health_new(d->event, d->dataplane, &d->config->limits, on_health, d, &d->health);
+	r = health_new(d->event, d->dataplane, &d->config->limits, is_loaded, on_health, d,
+		       &d->health);
 	if (r < 0) {
 		log_error("cannot set up health checks: %s", strerror(-r));
 		return r;

@@ -72,6 +72,7 @@ struct health {
 	struct health_target **targets;
 	size_t n_targets;
 	size_t n_under_way;
+	bool is_replacing; /* until the first plan is known */
 	uint64_t windows_due_us;
 };
 
@@ -567,6 +568,7 @@ static struct health_target *add_target(struct health *health, const struct plan
 		side->target = target;
 		side->exchange.fd = -1;
 		side->state = health_begin(&target->rule);
+		side->state.is_up |= health->is_replacing;
 	}
 	adopt(target, service, backend);
 	return target;
@@ -657,6 +659,7 @@ int health_update(struct health *health, struct plan *plan)
 	if (r < 0)
 		return r;
 	forget_unwanted(health);
+	health->is_replacing = false;
 	plan_timer(health);
 	return 0;
 }
@@ -693,7 +696,7 @@ bool health_is_settled(const struct health *health)
 }
 
 int health_new(sd_event *event, struct dataplane *dataplane, const struct config_limits *limits,
-	       health_fn on_change, void *arg, struct health **ret)
+	       bool is_replacing, health_fn on_change, void *arg, struct health **ret)
 {
 	struct health *health = calloc(1, sizeof(*health));
 	int r;
@@ -703,6 +706,7 @@ int health_new(sd_event *event, struct dataplane *dataplane, const struct config
 	health->event = sd_event_ref(event);
 	health->dataplane = dataplane;
 	health->limits = *limits;
+	health->is_replacing = is_replacing;
 	health->on_change = on_change;
 	health->arg = arg;
 	r = sd_event_add_time(event, &health->timer, CLOCK_MONOTONIC, NEVER - 1, 1000, on_timer,

@@ -18,11 +18,12 @@ struct health;
 typedef void (*health_fn)(void *arg);
 
 /*
- * limits: of the dataplane, until the end of which this lives. Returns 0 or negative errno; health_free() accepts
- * NULL.
+ * limits: of the dataplane, until the end of which this lives. is_replacing: a dataplane was at work before, so that
+ * resolvers of the first plan are taken for alive, as they were for that one, even if nothing of what it knew could be
+ * kept. Returns 0 or negative errno; health_free() accepts NULL.
  */
 int health_new(sd_event *event, struct dataplane *dataplane, const struct config_limits *limits,
-	       health_fn on_change, void *arg, struct health **ret);
+	       bool is_replacing, health_fn on_change, void *arg, struct health **ret);
 void health_free(struct health *health);
 
 /*

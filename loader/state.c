@@ -303,11 +303,18 @@ unsigned int state_tunnel(struct state *state, unsigned int id)
 	return id < EDGE53_MAX_SERVICES ? state->returns[id].ifindex : 0;
 }
 
-const struct edge53_backend *state_backend(struct state *state, unsigned int id)
+const struct edge53_backend *state_flow_backend(struct state *state, unsigned int id)
 {
 	if (id >= EDGE53_MAX_BACKENDS || !state->backends[id].service)
 		return NULL;
 	return &state->backends[id];
+}
+
+const struct edge53_backend *state_backend(struct state *state, unsigned int id)
+{
+	const struct edge53_backend *backend = state_flow_backend(state, id);
+
+	return backend && !(backend->flags & EDGE53_BACKEND_REMOVED) ? backend : NULL;
 }
 
 const struct edge53_health *state_health(const struct state *state, unsigned int backend)

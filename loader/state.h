@@ -33,6 +33,8 @@ bool state_has_loader(const struct state *state, unsigned int *pid);
 /* Entry `id` of the table; NULL when unused. Valid until state_close(). */
 const struct edge53_service *state_service(struct state *state, unsigned int id);
 const struct edge53_backend *state_backend(struct state *state, unsigned int id);
+/* The same, also one that was removed from the configuration and still has flows. */
+const struct edge53_backend *state_flow_backend(struct state *state, unsigned int id);
 const struct edge53_device *state_device(struct state *state, unsigned int id);
 
 /* What the loader knows of a backend's health, or the last one knew. Valid until state_close(). */

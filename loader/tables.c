@@ -235,6 +235,7 @@ static unsigned int new_backend(struct tables *t, const bool *taken)
 		t->last_backend = id;
 		return id;
 	}
+	t->last_backend = replaced;
 	return replaced;
 }
 
@@ -574,6 +575,64 @@ static unsigned int flags_when_down(const struct plan *plan, size_t index,
 	return flags;
 }
 
+static bool has_number(const struct numbers *numbers, const struct plan *plan, unsigned int backend)
+{
+	for (size_t i = 0; i < plan->n_services; i++)
+		if (memchr(numbers->backends[i], (int)backend, plan->services[i].n_backends))
+			return true;
+	return false;
+}
+
+static bool has_device(const struct plan *plan, unsigned int ifindex)
+{
+	for (size_t i = 0; i < plan->n_devices; i++)
+		if (plan->devices[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+/*
+ * A backend that a service has no more keeps its entry, for the connections and the queries that it has: until its
+ * service or its device goes, or the number is needed.
+ */
+static bool is_held(const struct tables *t, const struct plan *plan, const struct numbers *numbers,
+		    unsigned int id)
+{
+	const struct edge53_backend *b = &t->backends[id];
+
+	return b->service && !has_number(numbers, plan, id) &&
+	       memchr(numbers->services, b->service, plan->n_services) &&
+	       (b->flags & EDGE53_BACKEND_LOCAL || (b->ifindex && has_device(plan, b->ifindex)));
+}
+
+/* What is true of all backends of a service must be true of those, too. */
+static void heed_held(const struct tables *t, const struct plan *plan,
+		      const struct numbers *numbers, unsigned int service,
+		      struct edge53_service *wanted, bool *from_xdp)
+{
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS; id++) {
+		const struct edge53_backend *b = &t->backends[id];
+
+		if (b->service != service || !is_held(t, plan, numbers, id))
+			continue;
+		*from_xdp = *from_xdp && b->flags & EDGE53_BACKEND_XDP;
+		if (wanted->kind == EDGE53_SERVICE_EDGE && !addr_is_ipv4(&b->address))
+			wanted->flags |= EDGE53_SERVICE_IPV6_BACKENDS;
+	}
+}
+
+/* A service that gets the number of another one does not get its backends. */
+static int drop_backends(struct tables *t, const struct plan *plan, const struct numbers *numbers,
+			 unsigned int service)
+{
+	int r = 0;
+
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++)
+		if (t->backends[id].service == service && !has_number(numbers, plan, id))
+			r = write_backend(t, id, &(struct edge53_backend){});
+	return r;
+}
+
 static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 			const struct numbers *numbers, const struct attachments *attachments)
 {
@@ -586,8 +645,15 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 	};
 	bool from_edge = service->kind == EDGE53_SERVICE_EDGE;
 	bool from_xdp = from_edge, has_usable = false;
+	unsigned int id = numbers->services[index];
+	int r = 0;
 
 	snprintf(wanted.name, sizeof(wanted.name), "%s", service->name);
+	if (t->services[id].kind != wanted.kind || strcmp(t->services[id].name, wanted.name))
+		r = drop_backends(t, plan, numbers, id);
+	if (r < 0)
+		return r;
+	heed_held(t, plan, numbers, id, &wanted, &from_xdp);
 	for (size_t i = 0; i < service->n_backends; i++) {
 		const struct plan_backend *b = &service->backends[i];
 
@@ -602,7 +668,7 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 	if (from_xdp && has_usable)
 		wanted.flags |= EDGE53_SERVICE_XDP;
 	wanted.flags |= flags_when_down(plan, index, wanted.picks, attachments);
-	return write_service(t, numbers->services[index], &wanted);
+	return write_service(t, id, &wanted);
 }
 
 /* In 16 bits; a larger one (lo has 65536) is as good as none. */
@@ -813,14 +879,6 @@ static int sync_return_ports(struct tables *t, const struct plan *plan,
 
 /* --- what is gone ----------------------------------------------------------------------------- */
 
-static bool has_number(const struct numbers *numbers, const struct plan *plan, unsigned int backend)
-{
-	for (size_t i = 0; i < plan->n_services; i++)
-		if (memchr(numbers->backends[i], (int)backend, plan->services[i].n_backends))
-			return true;
-	return false;
-}
-
 /*
  * Devices that are gone keep their name and number, for when they come back, and lose the ifindex.
  */
@@ -852,9 +910,17 @@ static int clear_others(struct tables *t, const struct plan *plan, const struct 
 		if (t->services[id].kind && !memchr(numbers->services, (int)id, plan->n_services))
 			r = write_service(t, id, &(struct edge53_service){})
 			    ?: write_return(t, id, &(struct edge53_return){});
-	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++)
-		if (t->backends[id].service && !has_number(numbers, plan, id))
-			r = write_backend(t, id, &(struct edge53_backend){});
+	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++) {
+		struct edge53_backend wanted = {};
+
+		if (!t->backends[id].service || has_number(numbers, plan, id))
+			continue;
+		if (is_held(t, plan, numbers, id)) {
+			wanted = t->backends[id];
+			wanted.flags |= EDGE53_BACKEND_REMOVED;
+		}
+		r = write_backend(t, id, &wanted);
+	}
 	return r;
 }
 

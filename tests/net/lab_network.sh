@@ -141,7 +141,7 @@ behind_backend() {
 }
 
 # network_config BACKEND...: an edge service of both families with these backends: ADDRESS (knot's ports),
-# ADDRESS,PORT (the same for UDP and TCP) or ADDRESS,UDP,TCP.
+# ADDRESS,PORT (the same for UDP and TCP) or ADDRESS,UDP,TCP. HEALTH: the block; edge53 asks them nothing itself without.
 network_config() {
 	local backend address udp tcp
 	write_config <<-YAML
@@ -150,12 +150,12 @@ network_config() {
 		    interface: $UPLINK
 		    address: [$FRONTEND, "$FRONTEND6"]
 		    tunnel: $TUNNEL
+		    health: ${HEALTH:-off} # what is looked at are packets of clients, one by one
 		    backends:
 		$(for backend in "$@"; do
 			IFS=, read -r address udp tcp <<<"$backend"
 			echo "      - { address: \"$address\", udp: ${udp:-31053}, tcp: ${tcp:-${udp:-31054}} }"
 		done)
-		    health: off # what is looked at are packets of clients, one by one
 		limits:
 		  udp_slots: 65536
 	YAML

@@ -6,18 +6,31 @@ set -eu -o pipefail
 . "$(dirname "$0")/lab.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab_health.sh"
+need nft
 
 more_connections_than() { [ "$(connections_to "$1")" -gt "$2" ]; }
 
 all_dead() { are_health "$BACKEND" dead && are_health "$BACKEND2" dead; }
 all_up() { are_health "$BACKEND" up && are_health "$BACKEND2" up; }
 
+# What is new is not answered; the connection that is there is.
+first_takes_nothing_new() {
+	on backend nft -f - <<-NFT
+		table inet lab {
+			chain input {
+				type filter hook input priority 0
+				ip daddr $BACKEND udp dport 31053 drop
+				ip daddr $BACKEND tcp dport 31054 tcp flags & (syn | ack) == syn drop
+			}
+		}
+	NFT
+}
+
 # none_is_left KIND DEVICE
 none_is_left() {
 	local n connection
 	lab_up
 	lab_edge "$1"
-	FIRST_PID=$KNOT_PID
 	start_second
 	health_config drop "$2"
 	start_edge53 edge
@@ -28,7 +41,7 @@ none_is_left() {
 	spawn client hold.log "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" hold "$FRONTEND" "$LAB_TMP/stop"
 	connection=$SPAWNED
 	wait_until 30 more_connections_than "$BACKEND" "$n" || fail "no connection to hold"
-	kill -STOP "$FIRST_PID"
+	first_takes_nothing_new
 	wait_until 60 all_dead || fail "two dead backends are not found"
 	expect "closed ports are told" contains "$(e53 edge status)" "nobody listens there"
 
@@ -60,7 +73,7 @@ none_is_left() {
 	start_edge53 edge
 	expect "a new loader knows that they are dead" all_dead
 
-	kill -CONT "$FIRST_PID"
+	on backend nft delete table inet lab
 	wait_until 60 are_health "$BACKEND" up || fail "the first backend does not come back"
 	wait_until 20 answered_by 192.0.2.80 || fail "and does not answer"
 	expect "the connection from before is still there" alive "$connection"

@@ -5,6 +5,7 @@ set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
 [ "$LAB_NAT" = edge53 ] || skip "nftables has no loader to kill"
+need bpftool
 case $(uname -m) in x86_64 | aarch64) ;; *) skip "no numbers of system calls for $(uname -m)" ;; esac
 
 lab_up
@@ -137,6 +138,21 @@ for at in $(some_of "$n"); do
 done
 
 removed "what other limits left"
+
+# Killed while RCU was hurried, or while the frontends changed.
+start_edge53 edge
+kill_edge53
+mkdir "$LAB_PINS/rcu_expedited"
+revision=(on edge bpftool map update pinned "$LAB_PINS/revision" key 0 0 0 0 value hex)
+"${revision[@]}" 00 00 00 00 07 00 00 00
+serves "killed while RCU was hurried and frontends changed"
+expect "the mark is gone" fails test -e "$LAB_PINS/rcu_expedited"
+expect "and that was said" grep -q 'where a loader that was killed had left 1' "$LAB_TMP/edge53.log"
+expect "the frontends have a number that was not given before" contains \
+	"$(bpftool --json map dump pinned "$LAB_PINS/revision" | tr -d ' \n')" '"frontends":8,"last":8'
+kill_edge53
+mkdir "$LAB_PINS/rcu_expedited"
+removed "killed while RCU was hurried, then down"
 start_edge53 edge
 kill_edge53
 n=$(changes_of down)

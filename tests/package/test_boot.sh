@@ -5,8 +5,6 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../net source=lab.sh
 . "$(dirname "$0")/../net/lab.sh"
-# shellcheck source-path=SCRIPTDIR source=deb.sh
-. "$(dirname "$0")/deb.sh"
 # shellcheck source-path=SCRIPTDIR source=machine.sh
 . "$(dirname "$0")/machine.sh"
 
@@ -57,7 +55,7 @@ newer() {
 
 need dpkg-buildpackage dh dpkg-deb dnsperf
 lab_up
-build_deb
+DEB=$("$LAB_ROOT/tests/package/build-deb" 2>"$LAB_TMP/build-deb.log") || fail "the package cannot be built"
 lab_edge ethernet
 boot_machine edge
 trap 'status=$?; say_journal; (exit $status); machine_end' EXIT
@@ -159,7 +157,6 @@ after=$(inside edge53 clients --json | json_get 'sum(c["queries"] for c in (d if
 
 inside systemctl stop edge53
 both_work "without a loader"
-inside systemctl start edge53
 inside dpkg --no-triggers -r edge53 >"$LAB_TMP/dpkg.log" 2>&1 || fail "dpkg -r"
 expect "no pin is left" fails inside ls /sys/fs/bpf/edge53
 expect "no program is left" lacks "$(on edge ip -d link show dev eth0)" prog/xdp

@@ -4,16 +4,14 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR/../net source=lab.sh
 . "$(dirname "$0")/../net/lab.sh"
-# shellcheck source-path=SCRIPTDIR source=deb.sh
-. "$(dirname "$0")/deb.sh"
 
 need dpkg-buildpackage dh lintian
 lab_up
 state_of_tree() { git -C "$LAB_ROOT" -c safe.directory="$LAB_ROOT" status --short 2>/dev/null || true; }
 before=$(state_of_tree)
-build_deb
+DEB=$("$LAB_ROOT/tests/package/build-deb" 2>"$LAB_TMP/build-deb.log") || fail "the package cannot be built"
 
-lintian --allow-root --fail-on error,warning --tag-display-limit 0 "$DEB_DIR"/*.changes >"$LAB_TMP/lintian" 2>&1 ||
+lintian --allow-root --fail-on error,warning --tag-display-limit 0 "${DEB%/*}"/*.changes >"$LAB_TMP/lintian" 2>&1 ||
 	fail "lintian: $(cat "$LAB_TMP/lintian")"
 
 # Debian 12 has units in /lib, Debian 13 in /usr/lib.
