@@ -24,8 +24,7 @@ struct options {
 
 static const struct argp_option option_table[] = {
 	{ "config", 'c', "FILE", 0, "Configuration (" DEFAULT_CONFIG_PATH ")", 0 },
-	{ "no-probe", KEY_NO_PROBE, NULL, 0, "Do not ask backends and resolvers",
-	  0 },
+	{ "no-probe", KEY_NO_PROBE, NULL, 0, "Do not ask backends and resolvers", 0 },
 	{ "json", 'j', NULL, 0, "One JSON object: the plan in short, and the findings", 0 },
 	{ 0 },
 };
@@ -122,7 +121,8 @@ static void print_client_ip(const struct plan_service *service)
 {
 	if (!(service->flags & (EDGE53_SERVICE_PROXY_UDP | EDGE53_SERVICE_PROXY_TCP)))
 		return;
-	printf("  the client's address to the backends: UDP %s", client_ip_udp_word(service->flags));
+	printf("  the client's address to the backends: UDP %s",
+	       client_ip_udp_word(service->flags));
 	if (service->max_udp_payload)
 		printf(" (in %u bytes)", service->max_udp_payload);
 	printf(", TCP %s%s\n", client_ip_tcp_word(service->flags),

@@ -14,6 +14,16 @@ DEB=$("$LAB_ROOT/tests/package/build-deb" 2>"$LAB_TMP/build-deb.log") || fail "t
 lintian --allow-root --fail-on error,warning --tag-display-limit 0 "${DEB%/*}"/*.changes >"$LAB_TMP/lintian" 2>&1 ||
 	fail "lintian: $(cat "$LAB_TMP/lintian")"
 
+# debhelper brings make and the compiler for C; which clang is to be had differs.
+build=$(sed -n "/^build='/,/'\$/p" "$LAB_ROOT/scripts/install-deps" | tr -d "'\n" | sed 's/^build=//')
+expect "there is a list of what building takes" contains "$build" libbpf-dev
+for name in $build; do
+	case $name in
+	gcc | make | libc6-dev | linux-libc-dev) ;;
+	*) expect "$name is in Build-Depends" grep -qE "^(Build-Depends:)? $name( |,|\$)" "$LAB_ROOT/debian/control" ;;
+	esac
+done
+
 # Debian 12 has units in /lib, Debian 13 in /usr/lib.
 contents=$(dpkg-deb --fsys-tarfile "$DEB" | tar -t | grep -v '/$' | sed 's|^\./lib/|./usr/lib/|' | sort)
 expect "what is in the package" equal "$contents" "$(sort <<-END
