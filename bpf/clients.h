@@ -286,15 +286,15 @@ __weak __noinline __u32 free_beside(__u64 high, __u64 low)
 	__u32 first =
 		client_bucket(client_hash(knobs.token_keys, high, low), knobs.client_bucket_bits);
 	__u32 mask = (1u << knobs.client_bucket_bits) - 1;
-	__u32 cpu = bpf_get_smp_processor_id(), number = 0;
-	struct edge53_client_bucket *bucket;
+	__u32 cpu = bpf_get_smp_processor_id();
+	struct edge53_client_bucket *bucket = NULL;
 
-	for (__u32 i = 1; i <= NEIGHBOURS && !number; i++) {
+	for (__u32 i = 1; i <= NEIGHBOURS; i++) {
 		bucket = bucket_at(cpu, (first ^ i) & mask);
-		if (bucket)
-			number = drop_oldest(bucket, cpu);
+		if (bucket && bucket->ways[0])
+			break;
 	}
-	return number;
+	return bucket ? drop_oldest(bucket, cpu) : 0;
 }
 
 /* The newcomer that was voted in, to an empty bucket, gets the entry that is free. As settle_client(). */
