@@ -49,8 +49,8 @@ static int take_plan(const struct check *check)
 {
 	int r = 0;
 
-	for (size_t i = 0; i < check->plan->n_findings && !r; i++) {
-		const struct finding *f = &check->plan->findings[i];
+	for (size_t i = 0; i < check->plan->findings.n && !r; i++) {
+		const struct finding *f = &check->plan->findings.list[i];
 
 		r = findings_add(check->findings, level_now(f), f->code, "%s", f->text);
 		if (!r && f->mend)

@@ -114,32 +114,11 @@ static bool read_client_ip_word(const struct place *at, enum config_client_ip *r
 	return false;
 }
 
-static bool read_client_ip_pair(const struct place *at, const yaml_node_pair_t *pair,
-				struct config_edge *edge)
-{
-	struct place key = place_of_key(at, pair);
-	struct place value = place_of_value(at, pair);
-	const char *text = place_text(&key);
-	struct place first;
-
-	if (!text || (strcmp(text, "udp") != 0 && strcmp(text, "tcp") != 0)) {
-		wrong(&key, "unknown key; keys here: udp, tcp");
-		return false;
-	}
-	first = place_key(at, text);
-	if (first.node != value.node) {
-		wrong(&key, "is given twice, with the first value in line %u; remove one",
-		      first.line);
-		return false;
-	}
-	return read_client_ip_word(&value, text[0] == 'u' ? &edge->client_ip_udp :
-							    &edge->client_ip_tcp);
-}
-
 /* One word for both, or a block with a word each. */
 static bool read_client_ip(const struct place *at, struct config_edge *edge)
 {
-	const yaml_node_pair_t *pair;
+	static const char *const keys[] = { "udp", "tcp", NULL };
+	struct place udp = place_key(at, "udp"), tcp = place_key(at, "tcp");
 	bool good = true;
 
 	if (!at->node)
@@ -149,9 +128,12 @@ static bool read_client_ip(const struct place *at, struct config_edge *edge)
 		edge->client_ip_tcp = edge->client_ip_udp;
 		return good;
 	}
-	for (pair = at->node->data.mapping.pairs.start; pair < at->node->data.mapping.pairs.top;
-	     pair++)
-		good &= read_client_ip_pair(at, pair, edge);
+	if (!are_keys(at, keys))
+		return false;
+	if (udp.node)
+		good &= read_client_ip_word(&udp, &edge->client_ip_udp);
+	if (tcp.node)
+		good &= read_client_ip_word(&tcp, &edge->client_ip_tcp);
 	return good;
 }
 

@@ -14,45 +14,7 @@ static const struct config_health default_health = {
 	.fall = 3,
 };
 
-static const char *const keys[] = { "name", "type", "interval", "rise", "fall" };
-
-static bool check_pair(const struct place *at, const yaml_node_pair_t *pair)
-{
-	struct place key = place_of_key(at, pair);
-	struct place value = place_of_value(at, pair);
-	const char *text = place_text(&key);
-	struct place first;
-	size_t i = 0;
-
-	while (i < ARRAY_SIZE(keys) && (!text || strcmp(text, keys[i]) != 0))
-		i++;
-	if (i == ARRAY_SIZE(keys)) {
-		wrong(&key, "unknown key; keys here: name, type, interval, rise, fall");
-		return false;
-	}
-	first = place_key(at, text);
-	if (first.node != value.node) {
-		wrong(&key, "is given twice, with the first value in line %u; remove one",
-		      first.line);
-		return false;
-	}
-	if (!place_text(&value)) {
-		wrong(&value, "a list or a block stands where a single value belongs");
-		return false;
-	}
-	return true;
-}
-
-static bool check_keys(const struct place *at)
-{
-	const yaml_node_pair_t *pair;
-	bool good = true;
-
-	for (pair = at->node->data.mapping.pairs.start; pair < at->node->data.mapping.pairs.top;
-	     pair++)
-		good &= check_pair(at, pair);
-	return good;
-}
+static const char *const keys[] = { "name", "type", "interval", "rise", "fall", NULL };
 
 static bool read_type(const struct place *at, unsigned int *ret)
 {
@@ -111,7 +73,7 @@ bool read_health(const struct place *at, struct config_health *ret)
 				"interval: 2s, rise: 2, fall: 3 }");
 		return false;
 	}
-	if (!check_keys(at))
+	if (!are_keys(at, keys))
 		return false;
 	good = read_question(&name, &type, ret);
 	good &= read_duration_ms(&interval, place_text(&interval), MIN_INTERVAL_MS, MAX_INTERVAL_MS,

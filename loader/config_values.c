@@ -18,6 +18,52 @@ bool is_present(const struct place *at)
 	return at->node;
 }
 
+static bool is_one_of(const struct place *key, const char *const *keys)
+{
+	const char *text = place_text(key);
+	char list[128] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; keys[i]; i++) {
+		if (text && strcmp(text, keys[i]) == 0)
+			return true;
+		len += (size_t)snprintf(list + len, sizeof(list) - len, "%s%s", i ? ", " : "",
+					keys[i]);
+	}
+	wrong(key, "unknown key; keys here: %s", list);
+	return false;
+}
+
+static bool is_good_pair(const struct place *block, const yaml_node_pair_t *pair,
+			 const char *const *keys)
+{
+	struct place key = place_of_key(block, pair), value = place_of_value(block, pair), first;
+
+	if (!is_one_of(&key, keys))
+		return false;
+	first = place_key(block, place_text(&key));
+	if (first.node != value.node) {
+		wrong(&key, "is given twice, with the first value in line %u; remove one",
+		      first.line);
+		return false;
+	}
+	if (!place_text(&value)) {
+		wrong(&value, "a list or a block stands where a single value belongs");
+		return false;
+	}
+	return true;
+}
+
+bool are_keys(const struct place *block, const char *const *keys)
+{
+	const yaml_node_pair_t *pair = block->node->data.mapping.pairs.start;
+	bool good = true;
+
+	for (; pair < block->node->data.mapping.pairs.top; pair++)
+		good &= is_good_pair(block, pair, keys);
+	return good;
+}
+
 const struct word on_down_words[] = {
 	{ "pass", POLICY_PASS },
 	{ "drop", POLICY_DROP },

@@ -15,6 +15,9 @@
 /* Whether a key without a default is written. */
 bool is_present(const struct place *at);
 
+/* Whether each key of a block is one of these, up to NULL, written once, and has a single value. */
+bool are_keys(const struct place *block, const char *const *keys);
+
 /* The words of a policy, up to one without text. */
 struct word {
 	const char *text;

@@ -118,8 +118,8 @@ static void say_findings(struct daemon *d, const struct plan *plan)
 	size_t len = 0;
 	FILE *f = open_memstream(&said, &len);
 
-	for (size_t i = 0; i < plan->n_findings; i++) {
-		const struct finding *finding = &plan->findings[i];
+	for (size_t i = 0; i < plan->findings.n; i++) {
+		const struct finding *finding = &plan->findings.list[i];
 
 		if (f)
 			fprintf(f, "%s\n", finding->text);

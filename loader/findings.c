@@ -34,22 +34,28 @@ const char *finding_level_text(enum finding_level level)
 	return texts[level];
 }
 
-int findings_add(struct findings *findings, enum finding_level level, enum finding_code code,
-		 const char *fmt, ...)
+int findings_vadd(struct findings *findings, enum finding_level level, enum finding_code code,
+		  const char *fmt, va_list ap)
 {
 	struct finding finding = { .level = level, .code = code };
-	va_list ap;
-	int r;
 
-	if (array_grow(&findings->list, findings->n, sizeof(finding)) < 0)
-		return -ENOMEM;
-	va_start(ap, fmt);
-	r = vasprintf(&finding.text, fmt, ap);
-	va_end(ap);
-	if (r < 0)
+	if (array_grow(&findings->list, findings->n, sizeof(finding)) < 0 ||
+	    vasprintf(&finding.text, fmt, ap) < 0)
 		return -ENOMEM;
 	findings->list[findings->n++] = finding;
 	return 0;
+}
+
+int findings_add(struct findings *findings, enum finding_level level, enum finding_code code,
+		 const char *fmt, ...)
+{
+	va_list ap;
+	int r;
+
+	va_start(ap, fmt);
+	r = findings_vadd(findings, level, code, fmt, ap);
+	va_end(ap);
+	return r;
 }
 
 int findings_mend(struct findings *findings, const char *fmt, ...)
@@ -69,12 +75,18 @@ int findings_mend(struct findings *findings, const char *fmt, ...)
 	return 0;
 }
 
+void findings_drop_last(struct findings *findings)
+{
+	struct finding *last = &findings->list[--findings->n];
+
+	free(last->text);
+	free(last->mend);
+}
+
 void findings_clear(struct findings *findings)
 {
-	for (size_t i = 0; i < findings->n; i++) {
-		free(findings->list[i].text);
-		free(findings->list[i].mend);
-	}
+	while (findings->n)
+		findings_drop_last(findings);
 	free(findings->list);
-	*findings = (struct findings){ 0 };
+	findings->list = NULL;
 }

@@ -6,6 +6,7 @@
 #ifndef EDGE53_FINDINGS_H
 #define EDGE53_FINDINGS_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /* A name here, the operator's code, and why it matters. */
@@ -130,9 +131,15 @@ struct findings {
 int findings_add(struct findings *findings, enum finding_level level, enum finding_code code,
 		 const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+int findings_vadd(struct findings *findings, enum finding_level level, enum finding_code code,
+		  const char *fmt, va_list ap) __attribute__((format(printf, 4, 0)));
+
 /* The command that mends what was added last. */
 int findings_mend(struct findings *findings, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* Forgets what was added last. */
+void findings_drop_last(struct findings *findings);
 
 /* Frees what is in it; the structure can be used again. */
 void findings_clear(struct findings *findings);

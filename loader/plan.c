@@ -41,40 +41,19 @@ static void *grow(void **array, size_t *n, size_t element_size)
 __attribute__((format(printf, 4, 5))) static int say(struct plan *plan, enum finding_level level,
 						     enum finding_code code, const char *fmt, ...)
 {
-	struct finding *finding = GROW(plan->findings, plan->n_findings);
 	va_list ap;
 	int r;
 
-	if (!finding)
-		return -ENOMEM;
-	finding->level = level;
-	finding->code = code;
 	if (level == FINDING_ERROR)
 		plan->has_errors = true;
 	va_start(ap, fmt);
-	r = vasprintf(&finding->text, fmt, ap);
+	r = findings_vadd(&plan->findings, level, code, fmt, ap);
 	va_end(ap);
-	if (r >= 0)
-		return 0;
-	plan->n_findings--;
-	return -ENOMEM;
+	return r;
 }
 
 /* The command that mends what was said last. Returns 0 or -ENOMEM. */
-__attribute__((format(printf, 2, 3))) static int mend(struct plan *plan, const char *fmt, ...)
-{
-	char *text;
-	va_list ap;
-	int r;
-
-	va_start(ap, fmt);
-	r = vasprintf(&text, fmt, ap);
-	va_end(ap);
-	if (r < 0)
-		return -ENOMEM;
-	plan->findings[plan->n_findings - 1].mend = text;
-	return 0;
-}
+#define mend(plan, ...) findings_mend(&(plan)->findings, __VA_ARGS__)
 
 static bool is_glob(const char *pattern)
 {
@@ -779,14 +758,12 @@ static int check_rp_filter(struct plan *plan, const char *service, const struct 
 /* Entries may have devices in common, of which all is said once. */
 static void forget_repetition(struct plan *plan)
 {
-	struct finding *last = &plan->findings[plan->n_findings - 1];
+	struct findings *said = &plan->findings;
 
-	for (size_t i = 0; i + 1 < plan->n_findings; i++) {
-		if (strcmp(plan->findings[i].text, last->text) != 0)
+	for (size_t i = 0; i + 1 < said->n; i++) {
+		if (strcmp(said->list[i].text, said->list[said->n - 1].text) != 0)
 			continue;
-		free(last->text);
-		free(last->mend);
-		plan->n_findings--;
+		findings_drop_last(said);
 		return;
 	}
 }
@@ -1057,16 +1034,12 @@ void plan_free(struct plan *plan)
 		return;
 	for (size_t i = 0; i < plan->n_services; i++)
 		free(plan->services[i].backends);
-	for (size_t i = 0; i < plan->n_findings; i++) {
-		free(plan->findings[i].text);
-		free(plan->findings[i].mend);
-	}
+	findings_clear(&plan->findings);
 	free(plan->services);
 	free(plan->devices);
 	free(plan->frontends);
 	free(plan->return_ports);
 	free(plan->guards);
-	free(plan->findings);
 	free(plan->device_of_link);
 	free(plan);
 }

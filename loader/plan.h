@@ -113,8 +113,7 @@ struct plan {
 	size_t n_return_ports;
 	struct plan_guard *guards; /* none without a service that has one */
 	size_t n_guards;
-	struct finding *findings;
-	size_t n_findings;
+	struct findings findings;
 	bool has_errors;
 	size_t *device_of_link; /* plan.c: by the host's links; index in devices plus 1, or 0 */
 };

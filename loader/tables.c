@@ -415,14 +415,12 @@ static bool may_redirect(const struct attachments *attachments, unsigned int fro
 	}
 }
 
-/* Whether a query may go to this backend from XDP, on every device of the service that has XDP. */
-static bool xdp_reaches(const struct plan *plan, size_t service, const struct plan_backend *backend,
-			const struct attachments *attachments)
+/* Whether XDP on every device of the service that has it may send: to the backend, or (NULL) back to the client. */
+static bool xdp_sends(const struct plan *plan, size_t service, const struct plan_backend *backend,
+		      const struct attachments *attachments)
 {
 	bool has_xdp = false;
 
-	if (!backend->is_ethernet || !backend->neighbour_known)
-		return false;
 	for (size_t i = 0; i < plan->n_frontends; i++) {
 		const struct plan_device *device = &plan->devices[plan->frontends[i].device];
 
@@ -430,10 +428,18 @@ static bool xdp_reaches(const struct plan *plan, size_t service, const struct pl
 		    attach_xdp_mode(attachments, device->ifindex) == XDP_MODE_NONE)
 			continue;
 		has_xdp = true;
-		if (!may_redirect(attachments, device->ifindex, backend->xdp_redirect_ok))
+		if (!may_redirect(attachments, device->ifindex,
+				  backend ? backend->xdp_redirect_ok : device->xdp_redirect_ok))
 			return false;
 	}
 	return has_xdp;
+}
+
+static bool xdp_reaches(const struct plan *plan, size_t service, const struct plan_backend *backend,
+			const struct attachments *attachments)
+{
+	return backend->is_ethernet && backend->neighbour_known &&
+	       xdp_sends(plan, service, backend, attachments);
 }
 
 /* Whether XDP on every backend's device may send replies to this client device. */
@@ -541,25 +547,6 @@ static void fill_picks(struct edge53_picks *picks, const struct plan_service *se
 	share_out(picks->tcp, ids, tcp, service->n_backends);
 }
 
-/* Whether XDP may send on every device of the service, back where the client came from. */
-static bool xdp_answers(const struct plan *plan, size_t service,
-			const struct attachments *attachments)
-{
-	bool has_xdp = false;
-
-	for (size_t i = 0; i < plan->n_frontends; i++) {
-		const struct plan_device *device = &plan->devices[plan->frontends[i].device];
-
-		if (plan->frontends[i].service != service ||
-		    attach_xdp_mode(attachments, device->ifindex) == XDP_MODE_NONE)
-			continue;
-		has_xdp = true;
-		if (!may_redirect(attachments, device->ifindex, device->xdp_redirect_ok))
-			return false;
-	}
-	return has_xdp;
-}
-
 /* What is to be done with queries by UDP when no backend takes those of a family, or any. */
 static unsigned int flags_when_down(const struct plan *plan, size_t index,
 				    const struct edge53_picks picks[2],
@@ -570,7 +557,7 @@ static unsigned int flags_when_down(const struct plan *plan, size_t index,
 	if (!(plan->services[index].flags & EDGE53_SERVICE_DOWN_SERVFAIL) ||
 	    (picks[0].udp[0] && picks[1].udp[0]))
 		return 0;
-	if (!picks[0].udp[0] && !picks[1].udp[0] && xdp_answers(plan, index, attachments))
+	if (!picks[0].udp[0] && !picks[1].udp[0] && xdp_sends(plan, index, NULL, attachments))
 		flags |= EDGE53_SERVICE_XDP_ANSWERS;
 	return flags;
 }

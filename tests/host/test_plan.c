@@ -437,9 +437,9 @@ static void put_plan(const struct plan *plan, const struct lab *lab)
 							      : show(&plan->frontends[i].address),
 		    plan->devices[plan->frontends[i].device].name,
 		    plan->services[plan->frontends[i].service].name);
-	for (size_t i = 0; i < plan->n_findings; i++) {
-		put("%s: %s\n", levels[plan->findings[i].level], plan->findings[i].text);
-		has_errors |= plan->findings[i].level == FINDING_ERROR;
+	for (size_t i = 0; i < plan->findings.n; i++) {
+		put("%s: %s\n", levels[plan->findings.list[i].level], plan->findings.list[i].text);
+		has_errors |= plan->findings.list[i].level == FINDING_ERROR;
 	}
 	assert_int_equal(plan->has_errors, has_errors);
 }
@@ -1250,10 +1250,10 @@ static void more_devices_than_frontends_are_refused(void **state)
 	assert_int_equal(plan_make(config, &lab.host, &plan), 0);
 	assert_int_equal(plan->n_frontends, EDGE53_MAX_FRONTENDS);
 	assert_true(plan->has_errors);
-	assert_int_equal(plan->n_findings, 2);
-	assert_string_equal(plan->findings[0].text, "more than 16384 pairs of device and address");
+	assert_int_equal(plan->findings.n, 2);
+	assert_string_equal(plan->findings.list[0].text, "more than 16384 pairs of device and address");
 	assert_int_equal(plan->n_guards, EDGE53_MAX_GUARD);
-	assert_string_equal(plan->findings[1].text,
+	assert_string_equal(plan->findings.list[1].text,
 			    "more than 16383 devices: to the guard the others are clients' that are "
 			    "not attached");
 }
