@@ -352,7 +352,7 @@ network_enforce_config() {
 		echo "enforce:"
 		for name in "vpn ppp*" "lan lan0"; do
 			printf '  - name: %s\n    interface: "%s"\n    resolver: %s\n' ${name% *} "${name#* }" $RESOLVER4
-			printf '    %s\n' "$@"
+			printf '    %s\n' "$@" 'health: off' # resolvers that only echo are servers here, too
 		done
 		printf 'limits:\n  udp_slots: 65536\n'
 	} | write_config
