@@ -5,7 +5,7 @@ set -eu -o pipefail
 . "$(dirname "$0")/lab.sh"
 [ "$LAB_NAT" = edge53 ] || skip "nftables attaches nothing"
 
-HOOK=$LAB_ROOT/scripts/ip-pre-up
+HOOK=$LAB_TMP/ip-pre-up # that looks here for what is in /etc and /run
 
 hooks_of() { e53 host status --json | json_get "sum(h['device'] == '$1' for h in d['hooks'])"; }
 # A second word makes it one that hangs, and that takes no notice of SIGTERM.
@@ -19,14 +19,16 @@ fake_edge53() {
 }
 settings() { cat >"$LAB_TMP/defaults"; }
 
-# hook DEVICE: as pppd calls it, which is a process that SIGHUP ends here. Its exit code does not matter to pppd.
+# hook DEVICE: as pppd calls it, which is a process that SIGHUP ends here. Its exit code does not matter to pppd. Variables
+# are from whoever called pppd, and must not matter.
 hook() {
 	local begin=${EPOCHREALTIME/[.,]/}
 	: >"$LAB_TMP/logged"
-	spawn host pppd.log tail -f /dev/null
+	spawn host pppd.log "$LAB_TMP/bin/pppd" -f /dev/null
 	PPPD=$SPAWNED
-	on host env -i PATH="$LAB_TMP/bin:$PATH" PPP_IFACE="$1" PPPD_PID="$PPPD" EDGE53_DEFAULTS="$LAB_TMP/defaults" \
-		"$HOOK" "$1" /dev/pts/1 0 10.77.0.1 10.77.0.11 '' || fail "the hook ends with $?"
+	echo "$PPPD" >"$LAB_TMP/run/$1.pid"
+	on host env -i PATH="$LAB_TMP/bin:$PATH" PPP_IFACE=ppp77 PPPD_PID="$BYSTANDER" PPP_REQUIRED=yes \
+		EDGE53_DEFAULTS="$LAB_TMP/hostile" "$HOOK" "$1" /dev/pts/1 0 10.77.0.1 10.77.0.11 '' || fail "the hook ends with $?"
 	HOOK_MS=$(((${EPOCHREALTIME/[.,]/} - begin) / 1000))
 }
 comes_up() { # WORDS: that are logged; "" for nothing
@@ -45,11 +47,18 @@ is_hung_up() {
 
 lab_up
 need timeout
-mkdir "$LAB_TMP/bin"
+mkdir "$LAB_TMP/bin" "$LAB_TMP/run"
+cp "$(command -v tail)" "$LAB_TMP/bin/pppd"
+sed "s|/etc/default/edge53|$LAB_TMP/defaults|; s|/run/[$]|$LAB_TMP/run/\$|g" "$LAB_ROOT/scripts/ip-pre-up" >"$HOOK"
+chmod 755 "$HOOK"
+echo "touch $LAB_TMP/obeyed" >"$LAB_TMP/hostile"
 printf '#!/bin/sh\necho "$@" >>%s\n' "$LAB_TMP/logged" >"$LAB_TMP/bin/logger"
 chmod 755 "$LAB_TMP/bin/logger"
 lab_enforce
 enforce_config ""
+
+spawn host bystander.log tail -f /dev/null
+BYSTANDER=$SPAWNED
 
 hook ppp0 # with no edge53 in the PATH, as when the package was removed and not purged
 comes_up ''
@@ -92,3 +101,13 @@ settings <<<'PPP_WAIT=0'
 hook ppp14
 comes_up "ppp14 comes up without edge53: hangs"
 [ $HOOK_MS -lt 60000 ] || fail "it waited $HOOK_MS ms"
+
+# Not a pppd's pid, whoever wrote it there.
+settings <<<'PPP_WAIT=08; PPP_REQUIRED=yes'
+spawn host other.log tail -f /dev/null
+sed -i "s|read -r pid <.*|pid=$SPAWNED|" "$HOOK"
+hook ppp14
+expect "what is no pppd is not hung up" alive "$SPAWNED"
+comes_up "ppp14 comes up without edge53: hangs"
+expect "nor is what a variable names" alive "$BYSTANDER"
+expect "nor is a file read that a variable names" test ! -e "$LAB_TMP/obeyed"
