@@ -198,14 +198,15 @@ static __always_inline __u32 evict_client(struct edge53_client_bucket *bucket,
 /* Takes the way to its oldest client out of a bucket. Returns the number of the entry; 0: there is none. */
 static __always_inline __u32 drop_oldest(struct edge53_client_bucket *bucket, __u32 cpu)
 {
-	__u32 at = oldest_way(bucket, cpu), number, i;
+	__u32 at = oldest_way(bucket, cpu), last = 0, number;
 
 	if (at >= EDGE53_CLIENT_WAYS)
 		return 0;
+	for (__u32 i = 1; i < EDGE53_CLIENT_WAYS && bucket->ways[i]; i++)
+		last = i;
 	number = way_number(bucket->ways[at]);
-	for (i = at + 1; i < EDGE53_CLIENT_WAYS; i++)
-		bucket->ways[i - 1] = bucket->ways[i];
-	bucket->ways[EDGE53_CLIENT_WAYS - 1] = 0;
+	bucket->ways[at] = bucket->ways[last];
+	bucket->ways[last] = 0;
 	return number;
 }
 

@@ -460,7 +460,7 @@ struct edge53_seen_frontend {
 };
 
 /*
- * Map `geometry`, one entry, written once when the state is made: what a later loader must keep to
+ * Map `geometry`, one entry, the same for as long as the state lives: what a later loader must keep to
  * understand the slots and connections it finds. Of a size that it does not know it keeps nothing.
  */
 struct edge53_geometry {

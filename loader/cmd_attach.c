@@ -45,6 +45,7 @@ struct sight {
 	bool is_other_netns;
 	unsigned int wanted; /* enum attach_record */
 	unsigned int missing;
+	unsigned int attached;
 	uint64_t looked_ns; /* begin of the loader's last look */
 };
 
@@ -101,10 +102,12 @@ static bool is_other_netns(const struct state *state)
 	return !host_netns_cookie(&cookie) && cookie != state_geometry(state)->netns_cookie;
 }
 
-static struct sight look(const char *device, unsigned int ifindex)
+/* error: of the look before. State of another layout (a package is being replaced) is said once, and not opened again. */
+static struct sight look(const char *device, unsigned int ifindex, int error)
 {
 	_cleanup_(state_closep) struct state *state = NULL;
-	struct sight sight = { .error = state_open(&state) };
+	struct sight sight = { .error = error == -EPROTO ? error : state_open(&state),
+			       .attached = attach_records(device, ifindex) };
 	unsigned int pid;
 
 	if (sight.error < 0) {
@@ -115,7 +118,7 @@ static struct sight look(const char *device, unsigned int ifindex)
 	sight.is_other_netns = is_other_netns(state);
 	sight.looked_ns = state_loader(state)->looked_ns;
 	sight.wanted = wanted_on(state, ifindex);
-	sight.missing = sight.wanted & ~attach_records(device, ifindex);
+	sight.missing = sight.wanted & ~sight.attached;
 	return sight;
 }
 
@@ -147,6 +150,12 @@ static bool nudge(void)
 	return pid > 0 && takes_signal(pid, SIGUSR1) && !kill(pid, SIGUSR1);
 }
 
+/* What is pinned of hooks does not depend on the layout. */
+static bool is_enforced(const struct sight *sight)
+{
+	return !(~sight->attached & (ATTACHED_INGRESS | ATTACHED_EGRESS));
+}
+
 /* An exit code, or -1: not decided yet. since_ns: a look of the loader's that began later is meant. */
 static int judge(const struct sight *sight, const char *device, uint64_t since_ns)
 {
@@ -156,10 +165,12 @@ static int judge(const struct sight *sight, const char *device, uint64_t since_n
 		log_error("not loaded");
 		return EXIT_NOT_LOADED;
 	}
+	if (sight->error == -EPROTO && sight->has_loader)
+		return is_enforced(sight) ? EXIT_FINE : -1;
 	if (sight->error < 0) {
 		if (sight->error != -EPROTO)
 			log_error("cannot read %s: %s", pins_root(), strerror(-sight->error));
-		return sight->has_loader && sight->error == -EPROTO ? -1 : EXIT_FAILED;
+		return EXIT_FAILED;
 	}
 	if (sight->is_other_netns) {
 		log_error("%s: the edge53 of %s works in another network namespace", device,
@@ -201,12 +212,12 @@ static int wait_attached(const struct attach_options *options)
 {
 	uint64_t since_ns = now_ns(), pause_ns = MIN_PAUSE_NS;
 	uint64_t until_ns = since_ns + options->wait_s * NS_PER_S;
+	struct sight sight = { .error = 0 };
 	bool is_asked = false;
 
 	for (;;) {
 		unsigned int ifindex = if_nametoindex(options->device);
 		struct timespec pause = { .tv_nsec = (long)pause_ns };
-		struct sight sight;
 		int code;
 
 		if (!ifindex) {
@@ -214,7 +225,7 @@ static int wait_attached(const struct attach_options *options)
 				  options->device);
 			return EXIT_FAILED;
 		}
-		sight = look(options->device, ifindex);
+		sight = look(options->device, ifindex, sight.error);
 		code = judge(&sight, options->device, since_ns);
 		if (code >= 0)
 			return code;

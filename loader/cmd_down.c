@@ -63,6 +63,7 @@ int cmd_down(int argc, char **argv)
 		log_error("not loaded");
 		return EXIT_NOT_LOADED;
 	}
+	signal(SIGUSR1, SIG_IGN); /* `edge53 attach` takes who holds the lock for a loader */
 	lock_fd = take_over();
 	if (lock_fd < 0) {
 		log_error("cannot take over %s: %s", pins_root(), strerror(-lock_fd));

@@ -226,7 +226,7 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 /*
  * Look at the host and make the dataplane match. A regular look reads everything, whatever events
  * said, probes neighbours and tries refused hooks again. Returns the number of hooks that were
- * refused, or negative errno: -EINVAL when the plan has errors and strict is asked for.
+ * refused, or negative errno: -EWRONGCONFIG when the plan has errors and strict is asked for.
  */
 static int look_once(struct daemon *d, bool strict, bool is_regular)
 {
@@ -239,7 +239,7 @@ static int look_once(struct daemon *d, bool strict, bool is_regular)
 		return r;
 	say_findings(d, plan);
 	if (plan->has_errors && strict)
-		return -EINVAL;
+		return -EWRONGCONFIG;
 	r = health_update(d->health, plan);
 	if (r >= 0)
 		r = apply(d, plan, is_regular);
@@ -336,7 +336,7 @@ static int on_change(sd_event_source *source, int fd, uint32_t revents, void *ar
 	(void)revents;
 	if (r < 0) {
 		log_error("cannot watch the host any more: %s", strerror(-r));
-		return r;
+		return sd_event_exit(d->event, EXIT_FAILED); /* the next loader can, maybe */
 	}
 	return r ? look_soon(d) : 0;
 }
@@ -380,7 +380,7 @@ static int try_config(struct daemon *d, struct config *config)
 
 	if (!r && plan->has_errors) {
 		say_findings(d, plan);
-		r = -EINVAL;
+		r = -EWRONGCONFIG;
 	}
 	if (r < 0)
 		return r;
@@ -431,17 +431,22 @@ static int add_signal(struct daemon *d, int signo, sd_event_signal_handler_t han
 	return sd_event_add_signal(d->event, NULL, signo, handler, d);
 }
 
-static int set_up_events(struct daemon *d)
+/* They wait for the event loop: nobody is to end a loader that is half done, or nudge one that would die of it. */
+static void hold_signals(void)
 {
 	static const int signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 	sigset_t mask;
-	int r;
 
 	sigemptyset(&mask);
 	for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
 		sigaddset(&mask, signals[i]);
 	sigprocmask(SIG_BLOCK, &mask, NULL);
-	r = sd_event_new(&d->event);
+}
+
+static int set_up_events(struct daemon *d)
+{
+	int r = sd_event_new(&d->event);
+
 	if (r >= 0)
 		r = add_signal(d, SIGTERM, on_stop);
 	if (r >= 0)
@@ -530,7 +535,7 @@ static int check_plan(struct daemon *d, bool is_loaded)
 	if (!plan->has_errors || is_loaded)
 		return 0;
 	say_findings(d, plan);
-	return -EINVAL;
+	return -EWRONGCONFIG;
 }
 
 /* Returns the number of refused hooks, or negative errno. */
@@ -576,6 +581,14 @@ static int start(struct daemon *d, bool is_loaded)
 	return r < 0 ? r : refused;
 }
 
+/* Whether the loop has ended, or is to. */
+static bool is_leaving(const struct daemon *d)
+{
+	int code;
+
+	return sd_event_get_exit_code(d->event, &code) >= 0;
+}
+
 /* Serves the loop until something is known of each resolver. What follows from it is done. */
 static int settle(struct daemon *d)
 {
@@ -584,9 +597,25 @@ static int settle(struct daemon *d)
 
 	if (health_is_settled(d->health))
 		return 0;
-	while (r >= 0 && !health_is_settled(d->health) && now_us() < until_us)
+	while (r >= 0 && !is_leaving(d) && !health_is_settled(d->health) && now_us() < until_us)
 		r = sd_event_run(d->event, until_us - now_us());
-	return r < 0 ? r : look(d, false);
+	return r < 0 || is_leaving(d) ? r : look(d, false);
+}
+
+/* Serves until it is told to leave. Returns an exit code. */
+static int serve(struct daemon *d)
+{
+	int r = settle(d);
+
+	if (r < 0)
+		log_warning("the first look after the start: %s", strerror(-r));
+	r = 0;
+	if (!is_leaving(d)) {
+		notify_ready();
+		r = sd_event_loop(d->event);
+		notify_stopping();
+	}
+	return r ? EXIT_FAILED : EXIT_FINE;
 }
 
 /* A start that failed leaves nothing behind, unless there was something before. */
@@ -613,23 +642,20 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 	}
 	r = check_plan(&d, is_loaded);
 	if (r < 0)
-		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+		return r == -EWRONGCONFIG ? EXIT_USAGE : EXIT_FAILED;
+	hold_signals();
 	lock_fd = pins_lock();
 	if (lock_fd < 0) {
 		explain_lock(lock_fd);
 		return EXIT_FAILED;
 	}
+	is_loaded = dataplane_is_pinned();
 	rcu_recover();
 	r = start(&d, is_loaded);
-	if (r >= 0)
-		settle(&d);
 	if (r < 0) {
 		if (!is_loaded)
 			undo_start();
-		return r == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
+		return r == -EWRONGCONFIG ? EXIT_USAGE : EXIT_FAILED;
 	}
-	notify_ready();
-	r = sd_event_loop(d.event);
-	notify_stopping();
-	return r < 0 ? EXIT_FAILED : EXIT_FINE;
+	return serve(&d);
 }

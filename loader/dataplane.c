@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "commands.h"
 #include "geometry.h"
 #include "log.h"
 #include "pins.h"
@@ -177,12 +178,12 @@ static int check_geometry(const struct edge53_geometry *g)
 	if (slots > 1ull << (bits - MIN_LAP_BITS)) {
 		log_error("limits.udp_slots: %u slots for each of %u CPUs are more than ports and DNS IDs can tell apart (%llu); use fewer slots or more ports",
 			  g->slots_per_cpu, g->n_cpus, 1ull << (bits - MIN_LAP_BITS));
-		return -EINVAL;
+		return -EWRONGCONFIG;
 	}
 	if (g->tcp_connections > 1u << g->port_bits) {
 		log_error("limits.tcp_connections: %u, but of limits.ports only %u (a power of two) are used; use fewer connections or more ports",
 			  g->tcp_connections, 1u << g->port_bits);
-		return -EINVAL;
+		return -EWRONGCONFIG;
 	}
 	return 0;
 }
