@@ -72,6 +72,9 @@ static const struct place_facts {
 /* The record that a clsact qdisc was made by us. */
 #define QDISC_PIN "qdisc"
 
+/* Devices whose tc hooks are looked at again in one regular look: thousands of them take turns. */
+#define CHECKED_PER_LOOK 500
+
 struct attachment {
 	unsigned int ifindex;
 	enum place place;
@@ -92,6 +95,7 @@ struct attachments {
 	bool retry;
 	unsigned int xdp_changes;
 	unsigned int generation;
+	size_t next_check; /* index in the devices of a plan */
 	struct attachment *entries; /* sorted by ifindex, place */
 	size_t n_entries;
 };
@@ -808,6 +812,63 @@ static void forget_lost_xdp(struct attachments *at, const struct plan_device *de
 	at->xdp_changes++;
 }
 
+/* Whether a pin of a link is there no more, or its link is on no device, or on another one. Doubt says no. */
+static bool is_link_lost(const char *path, unsigned int ifindex)
+{
+	struct bpf_link_info info = {};
+	__u32 len = sizeof(info);
+	_cleanup_(closep) int fd = bpf_obj_get(path);
+
+	if (fd < 0)
+		return errno == ENOENT;
+	return !bpf_obj_get_info_by_fd(fd, &info, &len) && info.xdp.ifindex != ifindex;
+}
+
+/* -EINVAL: there is not even a qdisc. */
+static bool is_filter_lost(const struct place_facts *place, unsigned int ifindex)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)ifindex, .attach_point = place->clsact);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = place->clsact_handle, .priority = CLSACT_PRIORITY);
+	int r = bpf_tc_query(&hook, &opts);
+
+	return r == -ENOENT || r == -EINVAL;
+}
+
+static bool is_tc_lost(const struct attachment *entry)
+{
+	char path[PINS_PATH_LEN], name[IFNAMSIZ];
+	bool is_lost = entry->is_clsact ?
+			       is_filter_lost(&places[entry->place], entry->ifindex) :
+			       is_link_lost(pins_link_path(pin_of(entry), entry->name, path),
+					    entry->ifindex);
+
+	/* With its device it goes, too, and that is nobody's doing. */
+	return is_lost && if_indextoname(entry->ifindex, name);
+}
+
+/* The same for what is at tc of a device. The guard believes that what was attached is. */
+static void forget_lost_tc(struct attachments *at, const struct plan_device *device)
+{
+	for (size_t i = position(at, device->ifindex, PLACE_INGRESS);
+	     i < at->n_entries && at->entries[i].ifindex == device->ifindex; i++) {
+		struct attachment *entry = &at->entries[i];
+
+		if (entry->program < 0 || !is_tc_lost(entry))
+			continue;
+		log_warning("%s: somebody else has detached %s; attaching it again", device->name,
+			    places[entry->place].words);
+		entry->program = -1;
+	}
+}
+
+static void check_some_tc(struct attachments *at, const struct plan *plan)
+{
+	for (size_t i = 0; i < plan->n_devices && i < CHECKED_PER_LOOK; i++) {
+		at->next_check = at->next_check < plan->n_devices ? at->next_check : 0;
+		forget_lost_tc(at, &plan->devices[at->next_check++]);
+	}
+}
+
 /*
  * tc comes first and does everything, then XDP, then tc leaves to XDP what XDP has done: at no
  * moment does a query reach the host's stack. Where XDP is there already, nothing is ever counted
@@ -1061,6 +1122,8 @@ static int apply(struct attachments *attachments, const struct plan *plan, const
 	if (!attachments->has_applied)
 		realign_records();
 	follow_renames(attachments, plan);
+	if (attachments->retry)
+		check_some_tc(attachments, plan);
 	for (size_t i = 0; i < plan->n_devices; i++) {
 		r = attach_device(attachments, &plan->devices[i], programs);
 		if (r < 0)

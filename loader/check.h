@@ -13,6 +13,7 @@
 #include "findings.h"
 #include "host.h"
 #include "plan.h"
+#include "probe.h"
 
 #define CHECK_UNIT_LEN 64
 
@@ -92,13 +93,21 @@ struct check_facts {
 	size_t n_ipv6;
 };
 
+/* What became of the questions to backends and resolvers. */
+struct check_answers {
+	struct probe probes[PROBE_MAX];
+	size_t service_of[PROBE_MAX]; /* index in the plan */
+	size_t n;
+};
+
 struct check {
 	const char *config_path;
 	const struct config *config;
 	const struct host *host;
 	const struct plan *plan;
 	const struct check_facts *facts;
-	struct findings *findings; /* is added to */
+	const struct check_answers *answers; /* NULL: nobody was asked */
+	struct findings *findings;	     /* is added to */
 };
 
 /* Reads all facts. Owned by the caller. Returns 0 or -ENOMEM: what cannot be read is a fact, too. */
@@ -115,6 +124,7 @@ static inline void check_facts_freep(struct check_facts **facts)
 int check_judge(const struct check *check);
 
 /* Its parts. */
+int check_answers(const struct check *check); /* check_answers.c */
 int check_services(
 	const struct check *check); /* check_services.c: devices, and whether anybody is served */
 int check_xdp(const struct check *check);	  /* check_services.c */
@@ -136,12 +146,15 @@ bool check_ports_reserved(const char *list, unsigned int first, unsigned int las
 /* Whether an address is one of this host. */
 bool check_is_local(const struct check *check, const struct edge53_addr *address);
 
+/* check_answers.c: whether a server on port 53 answered, by UDP or TCP; whatever it said. */
+bool check_has_answered(const struct check *check, const struct edge53_addr *server, bool is_tcp);
+
 /*
- * check_read_answers.c: asks backends and resolvers, and says what came of it. Takes as long as the slowest of them.
- * Returns 0 or -ENOMEM.
+ * check_read_answers.c: asks backends and resolvers. Takes as long as the slowest of them. Returns 0 or -ENOMEM; the
+ * result is to be freed with free(), and points into the config, whose questions were asked.
  */
 int check_read_answers(const struct plan *plan, const struct config_limits *limits,
-		       struct findings *findings);
+		       struct check_answers **ret);
 
 /* check_read_nft.c: the ruleset, or why there is none. Returns 0 or -ENOMEM. */
 int check_read_nft(struct check_facts *facts);

@@ -159,12 +159,28 @@ static bool is_without_effect(const char *statement)
 	return false;
 }
 
+/* Targets of iptables that leave the packet to the next rule. */
+static bool is_target_without_verdict(const char *name)
+{
+	static const char *const targets[] = { "AUDIT",	 "CHECKSUM", "CLASSIFY", "CONNMARK",
+					       "CT",	 "DSCP",     "HL",	 "LOG",
+					       "MARK",	 "NFLOG",    "NOTRACK",	 "SET",
+					       "TCPMSS", "TOS",	     "TRACE",	 "TTL" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(targets); i++)
+		if (!strcmp(name, targets[i]))
+			return true;
+	return false;
+}
+
 /* An extension of iptables that nft cannot say in its own words; a target is one, too. */
 static void take_foreign(struct walk *walk, const struct nft_place *at, const json_t *xt,
 			 struct passage *passage)
 {
 	const char *name = nft_text(xt, "name");
 
+	if (is_target_without_verdict(name) && !strcmp(nft_text(xt, "type"), "target"))
+		return;
 	if (!strcmp(name, "DNAT") || !strcmp(name, "REDIRECT") || !strcmp(name, "TPROXY"))
 		redirects(walk, at, nft_and(passage->goes_on, NFT_MAYBE));
 	else if (strcmp(nft_text(xt, "type"), "match") != 0) {

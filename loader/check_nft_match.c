@@ -164,6 +164,12 @@ static bool has_flag(const json_t *flags, const char *wanted)
 	return false;
 }
 
+/* `fib saddr oif exists`, of which nft has several ways to say it in JSON. */
+static bool asks_for_route(const char *result)
+{
+	return !strcmp(result, "oif") || !strcmp(result, "oifname") || !strcmp(result, "check");
+}
+
 /* `fib daddr type`: an allowlist's usual way to say "for this host". */
 static struct value fib_value(const json_t *fib, const struct nft_packet *packet)
 {
@@ -172,13 +178,29 @@ static struct value fib_value(const json_t *fib, const struct nft_packet *packet
 	if (json_is_array(flags) && json_array_size(flags) == 1)
 		flags = json_array_get(flags, 0);
 	/* "Is there a way back?" Of clients there is: their device has them at its other end. */
-	if (!strcmp(nft_text(fib, "result"), "oif") &&
+	if (asks_for_route(nft_text(fib, "result")) &&
 	    has_flag(json_object_get(fib, "flags"), "saddr"))
 		return (struct value){ .kind = VALUE_EXISTS };
 	if (strcmp(nft_text(fib, "result"), "type") != 0 || !json_is_string(flags) ||
 	    strcmp(json_string_value(flags), "daddr") != 0 || !packet->is_for_host)
 		return unknown;
 	return text_value("local", 2);
+}
+
+static struct value left_value(const json_t *left, const struct nft_packet *packet);
+
+/* `tcp flags & syn`: of a field that the packet has not there is no part either. */
+static bool is_part_of_nothing(const json_t *left, const struct nft_packet *packet)
+{
+	static const char *const operators[] = { "&", "|", "^", "<<", ">>" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(operators); i++) {
+		const json_t *operands = json_object_get(left, operators[i]);
+
+		if (operands)
+			return left_value(json_array_get(operands, 0), packet).kind == VALUE_NEVER;
+	}
+	return false;
 }
 
 static struct value left_value(const json_t *left, const struct nft_packet *packet)
@@ -197,7 +219,7 @@ static struct value left_value(const json_t *left, const struct nft_packet *pack
 	inner = json_object_get(left, "fib");
 	if (inner)
 		return fib_value(inner, packet);
-	return unknown;
+	return is_part_of_nothing(left, packet) ? never : unknown;
 }
 
 /* --- right: what it is compared with ---------------------------------------------------------- */

@@ -62,6 +62,7 @@ static int take_plan(const struct check *check)
 int check_judge(const struct check *check)
 {
 	return take_plan(check)
+	       ?: check_answers(check)
 	       ?: check_services(check)
 	       ?: check_xdp(check)
 	       ?: check_paths(check)

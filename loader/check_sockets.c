@@ -122,6 +122,13 @@ static int check_shadowed(const struct check *check, size_t service)
 
 /* --- enforce: who must listen ----------------------------------------------------------------- */
 
+/* An answer is proof: DNAT, IPVS or another network namespace may serve an address where no socket is seen. */
+static bool is_served(const struct check *check, const struct edge53_addr *resolver, bool is_tcp)
+{
+	return find_listener(check, resolver, is_tcp) ||
+	       check_has_answered(check, resolver, is_tcp);
+}
+
 static int check_resolver(const struct check *check, const char *service,
 			  const struct edge53_addr *resolver)
 {
@@ -130,8 +137,8 @@ static int check_resolver(const struct check *check, const char *service,
 
 	if (addr_is_zero(resolver) || !check_is_local(check, resolver))
 		return 0;
-	udp = find_listener(check, resolver, false);
-	tcp = find_listener(check, resolver, true);
+	udp = is_served(check, resolver, false);
+	tcp = is_served(check, resolver, true);
 	if (udp && tcp)
 		return 0;
 	return findings_add(check->findings, FINDING_ERROR, FOUND_RESOLVER_NOT_LISTENING,

@@ -338,6 +338,7 @@ static int find_all(const struct options *options, const struct config *config,
 		    const struct host *host, const struct plan *plan, struct findings *findings)
 {
 	_cleanup_(check_facts_freep) struct check_facts *facts = NULL;
+	_cleanup_(freep) struct check_answers *answers = NULL;
 	struct check check = { .config_path = options->config_path,
 			       .config = config,
 			       .host = host,
@@ -347,12 +348,13 @@ static int find_all(const struct options *options, const struct config *config,
 
 	/* First: a question wakes a tunnel that has slept, and what it says of itself is then of now. */
 	if (!options->no_probe && !plan->has_errors)
-		r = check_read_answers(plan, &config->limits, findings);
+		r = check_read_answers(plan, &config->limits, &answers);
 	if (!r)
 		r = check_read(config, host, plan, &facts);
 	if (r < 0)
 		return r;
 	check.facts = facts;
+	check.answers = answers;
 	return check_judge(&check);
 }
 

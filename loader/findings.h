@@ -92,6 +92,7 @@
 	C(PROXY_CLOSED, "proxy-closed", "connections of clients end in the same way")                           \
 	C(BACKEND_ANSWERS, "backend-answers", "what it answers is what clients get")                            \
 	C(BACKEND_SILENT, "backend-silent", "clients would wait in vain, too")                                  \
+	C(BACKEND_FAILS, "backend-fails", "`run` takes it for dead, and sends nothing there")                   \
 	C(BACKEND_REFUSED, "backend-refused", "queries sent there are lost")                                    \
 	C(BACKEND_NOT_ASKED, "backend-not-asked", "whether it answers is not known")                            \
 	C(NO_ANSWER, "no-answer", "no client is served by this protocol")                                       \

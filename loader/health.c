@@ -20,6 +20,7 @@
 #define MAX_ASKED_AT_ONCE 64
 /* A loop that comes so late to a deadline may not have read the answer, or sent the question: nobody's fault. */
 #define LATE_US (500 * US_PER_MS)
+#define SEND_AGAIN_PART 3 /* of the interval: UDP, which may be lost */
 /* A socket's answer is read before the timer says that there is none. */
 #define TIMER_PRIORITY (SD_EVENT_PRIORITY_NORMAL + 10)
 #define LOOK_AT_WINDOWS_US (2000 * US_PER_MS)
@@ -39,6 +40,7 @@ struct side {
 	uint64_t due_us;   /* when the next question is */
 	uint64_t begin_us; /* of the question under way */
 	bool is_under_way;
+	bool is_sent_again;
 	bool was_void; /* the last one came to nothing for our own fault */
 	struct exchange exchange;
 	sd_event_source *io;
@@ -114,7 +116,8 @@ static void write_target(struct health_target *target)
 		.is_unanswered = target->window.is_reported,
 	};
 
-	if (!target->id || target->has_changed || !memcmp(&wanted, &target->written, sizeof(wanted)))
+	if (!target->id || target->has_changed ||
+	    !memcmp(&wanted, &target->written, sizeof(wanted)))
 		return;
 	if (!dataplane_write_health(target->health->dataplane, target->id, &wanted))
 		target->written = wanted;
@@ -252,7 +255,7 @@ static void say_oddity(const struct side *side, const struct edge53_probe *befor
 		log_warning(
 			"%s refuses to answer the question of `health`: it counts as alive; does it have that name, and are we allowed to ask?",
 			server);
-	else if (side->shown.is_unproven && !before->is_unproven)
+	else if (side->target->rule.needs_proof && side->shown.is_unproven && !before->is_unproven)
 		log_warning(
 			"%s does not answer our questions (%s): it gets clients' queries all the same, since it never did; `health: off` ends the questions, a `health` block makes them count",
 			server, what);
@@ -350,6 +353,7 @@ static void ask(struct side *side, uint64_t now)
 	side->begin_us = now;
 	side->due_us = now + interval_us(side->target);
 	side->is_under_way = true;
+	side->is_sent_again = question.is_tcp; /* the kernel does so */
 	health->n_under_way++;
 	exchange_begin(&side->exchange, &question, &health->limits);
 	if (side->exchange.result == EDGE53_PROBE_NONE &&
@@ -363,13 +367,26 @@ static void ask(struct side *side, uint64_t now)
 		finish_question(side);
 }
 
+static void send_again_if_due(struct side *side, uint64_t now)
+{
+	if (side->is_sent_again ||
+	    now - side->begin_us < interval_us(side->target) / SEND_AGAIN_PART)
+		return;
+	side->is_sent_again = true;
+	exchange_send_again(&side->exchange);
+	if (side->exchange.result != EDGE53_PROBE_NONE)
+		finish_question(side);
+}
+
 /* An answer may take as long as the interval, as with HAProxy. */
 static void expire(struct side *side, uint64_t now)
 {
 	uint64_t deadline_us = side->begin_us + interval_us(side->target);
 
-	if (now < deadline_us)
+	if (now < deadline_us) {
+		send_again_if_due(side, now);
 		return;
+	}
 	if (now - deadline_us >= LATE_US && !side->was_void) {
 		end_question(side);
 		side->was_void = true;
@@ -437,9 +454,17 @@ static void for_each_side(struct health *health, side_fn fn, uint64_t *arg)
 			fn(&health->targets[i]->sides[protocol], arg);
 }
 
+/* When there is something to do about the question under way. */
+static uint64_t next_step_us(const struct side *side)
+{
+	uint64_t whole_us = interval_us(side->target);
+
+	return side->begin_us + (side->is_sent_again ? whole_us : whole_us / SEND_AGAIN_PART);
+}
+
 static void find_next(struct side *side, uint64_t *next)
 {
-	uint64_t at = side->is_under_way ? side->begin_us + interval_us(side->target)
+	uint64_t at = side->is_under_way ? next_step_us(side)
 		      : side->is_asked && side->target->health->n_under_way < MAX_ASKED_AT_ONCE
 			      ? side->due_us
 			      : NEVER;
@@ -586,14 +611,16 @@ static bool same_question(const struct dns_question *a, const struct dns_questio
 
 /*
  * Who comes back into reach is as new: what is known is of before. By another way he is asked at once, and the
- * question that went the old one is forgotten.
+ * question that went the old one is forgotten. Who was not to be asked (`health: off`) had clients until now, and
+ * keeps them until it fails, a resolver too.
  */
-static void update_side(struct side *side, bool is_asked, bool is_same_path)
+static void update_side(struct side *side, bool is_asked, bool is_same_path, bool was_off)
 {
 	bool begins = is_asked && !side->is_asked;
 
 	if (begins && side->shown.state == EDGE53_PROBE_OFF && side->shown.since_ns)
 		side->state = health_begin(&side->target->rule);
+	side->state.is_up |= begins && was_off;
 	if (!is_asked || !is_same_path)
 		end_question(side);
 	if (begins || !is_same_path)
@@ -608,14 +635,15 @@ static void update_target(struct health_target *target, const struct plan_servic
 	bool is_same_path = same_path(&target->backend, backend) &&
 			    same_question(&target->config.question, &service->health->question);
 	bool is_asked = backend->usable && !service->health->is_off;
+	bool was_off = target->config.is_off; /* of one that is new: false */
 
 	target->backend = *backend;
 	target->service_flags = service->flags;
 	target->config = *service->health;
 	target->rule = health_rule_of(service->health, service->kind == EDGE53_SERVICE_ENFORCE);
 	target->is_wanted = true;
-	update_side(&target->sides[UDP], is_asked && backend->udp_port, is_same_path);
-	update_side(&target->sides[TCP], is_asked && backend->tcp_port, is_same_path);
+	update_side(&target->sides[UDP], is_asked && backend->udp_port, is_same_path, was_off);
+	update_side(&target->sides[TCP], is_asked && backend->tcp_port, is_same_path, was_off);
 }
 
 static void forget_unwanted(struct health *health)

@@ -29,7 +29,7 @@ void health_free(struct health *health);
 /*
  * From now on the servers of this plan are asked, by the way it has; and those that are dead are marked in it. A
  * server that is new to the dataplane is taken for alive, a resolver for dead until it answers; one that an earlier
- * loader knew for what it was.
+ * loader knew for what it was; one that was not to be asked until now for alive.
  */
 int health_update(struct health *health, struct plan *plan);
 

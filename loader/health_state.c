@@ -15,7 +15,7 @@ static bool turn(struct health_state *state)
 
 bool health_note(struct health_state *state, const struct health_rule *rule, bool is_good)
 {
-	bool is_first = !state->is_known;
+	bool had_answered = state->has_answered;
 
 	state->is_known = true;
 	state->has_answered |= is_good;
@@ -24,7 +24,7 @@ bool health_note(struct health_state *state, const struct health_rule *rule, boo
 		return false;
 	}
 	if (is_good)
-		return is_first || ++state->streak >= rule->rise ? turn(state) : false;
+		return !had_answered || ++state->streak >= rule->rise ? turn(state) : false;
 	if (state->streak < rule->fall)
 		state->streak++;
 	if (state->streak < rule->fall || (rule->needs_proof && !state->has_answered))

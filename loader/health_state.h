@@ -31,8 +31,8 @@ struct health_state {
 struct health_state health_begin(const struct health_rule *rule);
 
 /*
- * Takes a result. Returns whether is_up has changed. The very first question decides at once when it is answered:
- * nobody at the door of a host that boots shall wait for rise.
+ * Takes a result. Returns whether is_up has changed. The first good answer of one that has never answered decides at
+ * once: nobody at the door of a host that boots shall wait for rise because the resolver starts a second after us.
  */
 bool health_note(struct health_state *state, const struct health_rule *rule, bool is_good);
 

@@ -109,6 +109,7 @@ int probe_all(struct probe *probes, size_t n, const struct config_limits *limits
 		exchange_end(&exchanges[i]);
 		probes[i].result = result_of(&exchanges[i]);
 		probes[i].error = exchanges[i].error;
+		probes[i].rcode = exchanges[i].rcode;
 	}
 	return 0;
 }

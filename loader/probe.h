@@ -31,7 +31,8 @@ struct probe {
 	bool has_header;
 	const struct dns_question *question; /* NULL: one that any server has an answer to */
 	enum probe_result result;
-	int error; /* errno */
+	int error;	    /* errno, of FAILED */
+	unsigned int rcode; /* of ANSWERED */
 };
 
 /*

@@ -74,6 +74,8 @@ static json_t *ruleset_of(const char *text)
 #define DADDR "{'payload':{'protocol':'ip','field':'daddr'}}"
 #define STATE "{'ct':{'key':'state'}}"
 #define MARK "{'meta':{'key':'mark'}}"
+#define TCP_FLAGS "{'payload':{'protocol':'tcp','field':'flags'}}"
+#define TARGET(name) "{'xt':{'type':'target','name':'" name "'}}"
 #define ACCEPT "{'accept':null}"
 #define DROP "{'drop':null}"
 #define RULESET(chains_and_rules) "{'nftables':[{'metainfo':{'version':'1'}}," chains_and_rules "]}"
@@ -228,6 +230,54 @@ static void input_chains_are_followed(void **state)
 				       MATCH("{'fib':{'result':'oif','flags':['saddr','iif']}}",
 					     "false") "," DROP)),
 		  NFT_NO, NFT_NO },
+		{ "no way back, as nft 1.1 says it",
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3,
+				       MATCH("{'fib':{'result':'check','flags':['saddr','iif']}}",
+					     "false") "," DROP)),
+		  NFT_NO, NFT_NO },
+		{ "no way back, by name",
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3,
+				       MATCH("{'fib':{'result':'oifname','flags':['saddr','iif']}}",
+					     "false") "," DROP)),
+		  NFT_NO, NFT_NO },
+		{ "a way back by a device",
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3,
+				       MATCH("{'fib':{'result':'oifname','flags':['saddr','iif']}}",
+					     "'ppp0'") "," DROP)),
+		  NFT_MAYBE, NFT_MAYBE },
+		{ "a flag of TCP, which UDP has not",
+		  RULESET(BASE("input", "accept") RULE("input", 3,
+						       MATCH("{'&':[" TCP_FLAGS ",['syn','rst']]}",
+							     "'syn'") "," DROP)),
+		  NFT_NO, NFT_MAYBE },
+		{ "all but a flag of TCP",
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3,
+				       MATCH_NOT("{'&':[{'&':[" TCP_FLAGS ",'syn']},'rst']}",
+						 "'syn'") "," DROP)),
+		  NFT_NO, NFT_MAYBE },
+		{ "a bit of a mark",
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3, MATCH("{'&':[" MARK ",1]}", "1") "," DROP)),
+		  NFT_MAYBE, NFT_MAYBE },
+		{ "targets of iptables that decide nothing",
+		  RULESET(BASE("input", "accept") RULE("input", 3, TARGET("TCPMSS"))
+				  RULE("input", 4, TARGET("LOG")) RULE("input", 5, TARGET("CT"))),
+		  NFT_NO, NFT_NO },
+		{ "what comes after them does",
+		  RULESET(BASE("input", "accept") RULE("input", 3, TARGET("CONNMARK"))
+				  RULE("input", 4, DROP)),
+		  NFT_YES, NFT_YES },
+		{ "another target of iptables",
+		  RULESET(BASE("input", "accept") RULE("input", 3, TARGET("TARPIT"))), NFT_MAYBE,
+		  NFT_MAYBE },
+		{ "a match of iptables with the name of a target",
+		  RULESET(BASE("input", "accept")
+				  RULE("input", 3, "{'xt':{'type':'match','name':'SET'}}," DROP)),
+		  NFT_MAYBE, NFT_MAYBE },
 		{ "a second chain drops what the first accepts",
 		  RULESET(BASE(
 			  "input",

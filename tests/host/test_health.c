@@ -30,15 +30,20 @@ static const struct {
 	{ "two failures are forgiven", { 2, 3, true, false }, "--+--+--+", "UUUUUUUUUU" },
 	{ "one good answer of a dead one is forgotten",
 	  { 2, 3, true, false },
-	  "---+-+-++",
-	  "UUUDDDDDDU" },
+	  "+---+-+-++",
+	  "UUUUDDDDDDU" },
+	{ "the first answer ever is not", { 2, 3, true, false }, "---+--", "UUUDUUU" },
 	{ "flapping: every change takes its time",
 	  { 2, 2, true, false },
 	  "+--++--++",
 	  "UUUDDUUDDU" },
 	{ "rise 1, fall 1 follows each answer", { 1, 1, true, false }, "+-+-", "UUDUD" },
 	{ "a resolver is dead until it answers", { 2, 3, false, false }, "+", "DU" },
-	{ "a resolver that was silent first has to rise", { 2, 3, false, false }, "-++", "DDDU" },
+	{ "a resolver that starts after us does not wait for rise",
+	  { 2, 3, false, false },
+	  "--+--",
+	  "DDDUUU" },
+	{ "but it does when it comes back", { 2, 3, false, false }, "-+---++", "DDUUUDDU" },
 	{ "a resolver rises and falls as others do", { 2, 3, false, false }, "+---+", "DUUUDD" },
 	{ "who never answered is no worse off", { 2, 3, true, true }, "------", "UUUUUUU" },
 	{ "who answered once can die", { 2, 3, true, true }, "----+---", "UUUUUUUUD" },
@@ -64,6 +69,18 @@ static void servers_rise_and_fall(void **state)
 			assert_true(health.is_known);
 		}
 	}
+}
+
+/* The loader before us knew it, and knew it dead: it is none that boots. */
+static void a_dead_one_that_was_known_waits_for_rise(void **state)
+{
+	const struct health_rule rule = { 2, 3, false, false };
+	struct health_state health = { .is_known = true, .has_answered = true };
+
+	(void)state;
+	assert_false(health_note(&health, &rule, true));
+	assert_true(health_note(&health, &rule, true));
+	assert_true(health.is_up);
 }
 
 /* Two changes are never nearer than rise or fall say, whatever comes. */
@@ -396,6 +413,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(servers_rise_and_fall),
+		cmocka_unit_test(a_dead_one_that_was_known_waits_for_rise),
 		cmocka_unit_test(nothing_flaps_faster_than_the_rule),
 		cmocka_unit_test(rules_come_from_the_file),
 		cmocka_unit_test(answers_are_judged),

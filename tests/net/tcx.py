@@ -4,8 +4,8 @@
   hold PROGRAM_ID DEVICE first|last
       Attaches a program that the kernel has already to tcx ingress of DEVICE, before or after all others, until
       this process ends.
-  list DEVICE
-      The programs at tcx ingress of DEVICE, ID and name, in the order they run. Exit 3: this kernel has no tcx.
+  list DEVICE [ingress|egress]
+      The programs at tcx ingress (or egress) of DEVICE, ID and name, in the order they run. Exit 3: this kernel has no tcx.
 """
 import ctypes
 import errno
@@ -17,7 +17,7 @@ import sys
 
 # linux/bpf.h
 PROG_GET_FD_BY_ID, OBJ_GET_INFO_BY_FD, PROG_QUERY, LINK_CREATE = 13, 15, 16, 28
-TCX_INGRESS, BEFORE, AFTER = 46, 1 << 3, 1 << 4
+TCX_INGRESS, TCX_EGRESS, BEFORE, AFTER = 46, 47, 1 << 3, 1 << 4
 NR_BPF = {"x86_64": 321, "aarch64": 280}[os.uname().machine]
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -48,11 +48,12 @@ def name(number):
     return info.raw[64:80].split(b"\0")[0].decode()     # struct bpf_prog_info, name
 
 
-def list_programs(device):
+def list_programs(device, hook="ingress"):
+    attach_type = {"ingress": TCX_INGRESS, "egress": TCX_EGRESS}[hook]
     numbers = (ctypes.c_uint32 * 64)()
     try:
         # target, attach type, query and attach flags, where the IDs go, how many fit
-        _, answer = bpf(PROG_QUERY, struct.pack("IIIIQI", socket.if_nametoindex(device), TCX_INGRESS, 0, 0,
+        _, answer = bpf(PROG_QUERY, struct.pack("IIIIQI", socket.if_nametoindex(device), attach_type, 0, 0,
                                                 ctypes.addressof(numbers), len(numbers)))
     except OSError as error:
         if error.errno == errno.EINVAL:

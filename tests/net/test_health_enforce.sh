@@ -88,3 +88,15 @@ wait_until 60 is_state off || fail "health: off does not end the questions"
 before=$(leaked)
 expect "off: queries go to it all the same" fails on vpn1 dig @8.8.8.8 www.example.com +tries=1 +time=1
 expect "off: nothing leaks" equal "$(leaked)" "$before"
+
+# On again, by a reload: one that answers is not taken out until it has answered.
+start_unbound
+wait_until 60 is_answered_by $ours || fail "the third unbound does not answer"
+start_load vpn1 on.log -s 8.8.8.8 -Q 200
+before=$(reason_count host no_backend_passed)
+health_config pass "$FAST"
+kill -HUP "$EDGE53_PID"
+wait_until 60 is_state up || fail "a health block does not begin the questions"
+expect "on again: nothing has passed" equal "$(reason_count host no_backend_passed)" "$before"
+end_load "$LOAD_PID" on.log
+expect "on again: nothing was lost" all_answered on.log
