@@ -253,7 +253,7 @@ start_capture() {
 	: >"$LAB_TMP/capture-$1-$2.txt"
 	spawn "$1" "capture-$1-$2.txt" tcpdump -i "$2" -n -p -v --immediate-mode -l "$3"
 	CAPTURE_PID=$SPAWNED
-	wait_until 20 grep -q 'listening on' "$LAB_TMP/capture-$1-$2.txt" || fail "tcpdump on $2 of $1 does not start"
+	wait_until 60 grep -q 'listening on' "$LAB_TMP/capture-$1-$2.txt" || fail "tcpdump on $2 of $1 does not start: $(<"$LAB_TMP/capture-$1-$2.txt")"
 }
 
 # count_packets NAME COUNTER: how many packets the nft counter of table inet lab has seen.

@@ -12,7 +12,7 @@ need tcpdump ping
 start_pcap() {
 	spawn "$1" "pcap-$1.log" tcpdump -i "$2" -n -p -U -B 8192 -w "$LAB_TMP/$1.pcap" "(ip or (ip6 and not icmp6)) and src host $3"
 	PCAP_PIDS+=("$SPAWNED")
-	wait_until 20 grep -q 'listening on' "$LAB_TMP/pcap-$1.log" || fail "tcpdump on $2 of $1 does not start"
+	wait_until 60 grep -q 'listening on' "$LAB_TMP/pcap-$1.log" || fail "tcpdump on $2 of $1 does not start"
 }
 # same_packets NAME NAME COUNT
 same_packets() {
