@@ -5,12 +5,15 @@
 #include <linux/genetlink.h>
 #include <linux/wireguard.h>
 #include <netinet/in.h>
+#include <poll.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
+#include <time.h>
 
 #include "check.h"
 #include "host_parts.h"
@@ -209,10 +212,40 @@ static void forget_text(char *text, size_t len)
 	free(text);
 }
 
-/* Up to an empty line, or the end of a file. The text is the caller's, also on failure. */
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Returns 0 when there is something to read, or the end, or -ETIMEDOUT. */
+static int wait_until(int fd, int64_t deadline_ms)
+{
+	struct pollfd poll_fd = { .fd = fd, .events = POLLIN };
+	int64_t left_ms;
+
+	while ((left_ms = deadline_ms - now_ms()) > 0) {
+		int n = poll(&poll_fd, 1, (int)left_ms);
+
+		if (n > 0)
+			return 0;
+		if (n < 0 && errno != EINTR)
+			return -errno;
+	}
+	return -ETIMEDOUT;
+}
+
+/*
+ * Up to an empty line of an answer, for which there is one deadline, however slowly it drips; or to the end of a file.
+ * The text is the caller's, also on failure.
+ */
 static int read_text(int fd, bool is_answer, char **text, size_t *len)
 {
+	int64_t deadline_ms = now_ms() + ANSWER_TIMEOUT_S * 1000;
 	size_t room = 0;
+	int r;
 	ssize_t n;
 
 	for (;;) {
@@ -229,6 +262,9 @@ static int read_text(int fd, bool is_answer, char **text, size_t *len)
 			*text = larger;
 			room = room * 2 + 4096;
 		}
+		r = is_answer ? wait_until(fd, deadline_ms) : 0;
+		if (r < 0)
+			return r;
 		n = read(fd, *text + *len, room - *len);
 		if (n < 0 && errno == EINTR)
 			continue;

@@ -39,7 +39,7 @@ struct exchange {
 
 /*
  * Sends, or begins to. It may be over at once (result); else the descriptor is waited for. target->question must
- * live as long as the exchange. limits: of the running dataplane.
+ * live as long as the exchange. limits: the dataplane's, running or to be; the source port is outside limits.ports.
  */
 void exchange_begin(struct exchange *exchange, const struct exchange_target *target,
 		    const struct config_limits *limits);

@@ -40,7 +40,7 @@ struct plan_backend {
 	unsigned int tcp_port;
 	unsigned int weight;
 	bool usable;	/* a device and a route are there */
-	bool udp_dead;	/* it does not answer; health_mark() says so, a new plan does not */
+	bool udp_dead;	/* it does not answer; health_update() says so, a new plan does not */
 	bool tcp_dead;
 	bool is_local;	/* enforce: goes into the host's stack */
 	unsigned int ifindex;
