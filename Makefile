@@ -219,12 +219,17 @@ $(BUILD)/tests/model_tests: $(MODEL_OBJS) $(BUILD)/loader/clients.o
 	$(Q)$(CC) $(CFLAGS) $^ $(prog_libs) -o $@
 
 # What net tests use besides the loader.
-NET_TOOLS := $(addprefix $(BUILD)/tests/,lossy talk_client talk_server longtalk pass.bpf.o)
+NET_TOOLS := $(addprefix $(BUILD)/tests/,lossy talk_client talk_server longtalk pass.bpf.o meddle.so)
 
-$(filter-out %.o,$(NET_TOOLS)): $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h | $(BUILD)/.tools
+$(filter-out %.o %.so,$(NET_TOOLS)): $(BUILD)/tests/%: tests/net/%.c tests/net/talk.h | $(BUILD)/.tools
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(CFLAGS) $< -o $@
+
+$(BUILD)/tests/meddle.so: tests/net/meddle.c | $(BUILD)/.tools
+	$(say) CC $(patsubst $(BUILD)/%,%,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(C_COMMON) $(pkg_cflags) $(CFLAGS) -fPIC -shared $< -o $@
 
 # Loaders that take the place of build/edge53 in a test: one with other programs, which another optimization makes
 # of the same source, and two of other layouts, which have the same, but do not trust what they find.

@@ -1130,9 +1130,28 @@ static int apply(struct attachments *attachments, const struct plan *plan, const
 			return r;
 		refused += r;
 	}
-	/* Last, for it does not need to see what the others have caught by then. */
+	return refused;
+}
+
+int attach_apply(struct attachments *attachments, const struct plan *plan,
+		 const int programs[static PROGRAM_COUNT], bool retry)
+{
+	int r;
+
+	attachments->retry = retry;
+	r = apply(attachments, plan, programs);
+	rcu_hurry_end();
+	return r;
+}
+
+static int apply_guard(struct attachments *attachments, const struct plan *plan,
+		       const int programs[])
+{
+	int refused = 0;
+
 	for (size_t i = 0; i < plan->n_devices; i++) {
-		r = attach_guard(attachments, &plan->devices[i], programs);
+		int r = attach_guard(attachments, &plan->devices[i], programs);
+
 		if (r < 0)
 			return r;
 		refused += r;
@@ -1145,13 +1164,11 @@ static int apply(struct attachments *attachments, const struct plan *plan, const
 	return refused;
 }
 
-int attach_apply(struct attachments *attachments, const struct plan *plan,
-		 const int programs[static PROGRAM_COUNT], bool retry)
+int attach_apply_guard(struct attachments *attachments, const struct plan *plan,
+		       const int programs[static PROGRAM_COUNT])
 {
-	int r;
+	int r = apply_guard(attachments, plan, programs);
 
-	attachments->retry = retry;
-	r = apply(attachments, plan, programs);
 	rcu_hurry_end();
 	return r;
 }

@@ -54,13 +54,20 @@ static inline void attachments_freep(struct attachments **attachments)
 }
 
 /*
- * Makes the devices match the plan, with the given programs (descriptors, by enum attach_program).
- * A device that refuses a hook is logged once and tried again with retry; the others are attached
+ * Gives the devices what the plan wants, but for the guard, with the given programs (descriptors, by enum
+ * attach_program). A device that refuses a hook is logged once and tried again with retry; the others are attached
  * all the same. Returns the number of hooks that could not be attached, or negative errno when
  * nothing could be done at all.
  */
 int attach_apply(struct attachments *attachments, const struct plan *plan,
 		 const int programs[static PROGRAM_COUNT], bool retry);
+
+/*
+ * After that, of the same plan: attaches the guard, whose table by then says what is attached, and takes away what the
+ * plan does not want. Returns as attach_apply().
+ */
+int attach_apply_guard(struct attachments *attachments, const struct plan *plan,
+		       const int programs[static PROGRAM_COUNT]);
 
 /*
  * Counts the changes in how XDP is attached, a refusal included: what may be redirected from XDP
@@ -80,7 +87,7 @@ void attach_tell_host(const struct attachments *attachments, struct host *host);
 /* Whether queries and replies of a client's device run through enforce programs. */
 bool attach_enforces(const struct attachments *attachments, unsigned int ifindex);
 
-/* Whether attach_apply() has run: before, nothing is known of what an earlier loader attached. */
+/* Whether both have run: before, nothing is known of what an earlier loader attached. */
 bool attach_has_applied(const struct attachments *attachments);
 
 /*

@@ -204,11 +204,13 @@ static void probe_neighbours(const struct plan *plan)
 /*
  * Tables first, so that a packet finds them; then hooks. The guard hears of devices that lose their
  * hooks before they do, and of those that got them, after. What an earlier loader attached is not
- * known before the first attach_apply(), and its table holds.
+ * known before the first attach_apply(), and its table holds. The guard comes last: its table may be
+ * a new one, and would let all pass while it is empty.
  */
 static int apply(struct daemon *d, struct plan *plan, bool retry)
 {
-	int r, refused;
+	const int *programs = dataplane_programs(d->dataplane);
+	int r, refused, guards;
 
 	apply_grace(d, plan);
 	r = dataplane_sync(d->dataplane, plan, d->attachments);
@@ -216,11 +218,14 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 		r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
 	if (r < 0)
 		return r;
-	refused = attach_apply(d->attachments, plan, dataplane_programs(d->dataplane), retry);
+	refused = attach_apply(d->attachments, plan, programs, retry);
 	if (refused < 0)
 		return refused;
 	r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
-	return r < 0 ? r : refused;
+	if (r < 0)
+		return r;
+	guards = attach_apply_guard(d->attachments, plan, programs);
+	return guards < 0 ? guards : refused + guards;
 }
 
 /*
