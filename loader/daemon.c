@@ -159,7 +159,11 @@ static struct down_clock *clock_of(struct daemon *d, const struct plan_service *
 	if (!clocks)
 		return NULL;
 	d->down = clocks;
-	clocks[d->n_down] = (struct down_clock){ .kind = service->kind };
+	clocks[d->n_down] = (struct down_clock){
+		.kind = service->kind,
+		/* For a loader before us the grace was over: what passes goes on passing. */
+		.since_us = dataplane_passes(d->dataplane, service) ? now_us() - DOWN_GRACE_US : 0,
+	};
 	snprintf(clocks[d->n_down].name, sizeof(clocks[0].name), "%s", service->name);
 	return &clocks[d->n_down++];
 }

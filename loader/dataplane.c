@@ -744,6 +744,11 @@ int dataplane_sync(struct dataplane *dp, const struct plan *plan,
 		       ?: tables_sync(dp->tables, plan, attachments);
 }
 
+bool dataplane_passes(const struct dataplane *dp, const struct plan_service *service)
+{
+	return tables_pass(dp->tables, service);
+}
+
 int dataplane_sync_guard(struct dataplane *dp, const struct plan *plan,
 			 const struct attachments *attachments)
 {

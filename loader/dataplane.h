@@ -57,6 +57,12 @@ int dataplane_sync(struct dataplane *dataplane, const struct plan *plan,
 		   const struct attachments *attachments);
 
 /*
+ * Whether the tables let queries past a service for want of the backends that the plan cannot use, either. Before the
+ * first dataplane_sync(): what an earlier loader has decided.
+ */
+bool dataplane_passes(const struct dataplane *dataplane, const struct plan_service *service);
+
+/*
  * Makes the guard's table match the plan and what is attached of it. Before hooks are taken away and
  * after they are attached, so that at no moment a device counts as enforced that is not.
  */

@@ -948,6 +948,32 @@ unsigned int tables_find_backend(const struct tables *t, const struct plan_servi
 	return id ? find_backend(t, backend, id) : 0;
 }
 
+static bool is_picked(const struct edge53_service *service, unsigned int backend)
+{
+	for (size_t family = 0; family < ARRAY_SIZE(service->picks); family++)
+		for (size_t i = 0; i < EDGE53_PICKS; i++)
+			if (service->picks[family].udp[i] == backend ||
+			    service->picks[family].tcp[i] == backend)
+				return true;
+	return false;
+}
+
+bool tables_pass(const struct tables *t, const struct plan_service *service)
+{
+	unsigned int id = find_service(t, service), backend;
+
+	if (!id || !(t->services[id].flags & EDGE53_SERVICE_DOWN_PASS))
+		return false;
+	for (size_t i = 0; i < service->n_backends; i++) {
+		if (service->backends[i].usable)
+			continue;
+		backend = find_backend(t, &service->backends[i], id);
+		if (backend && is_picked(&t->services[id], backend))
+			return false;
+	}
+	return true;
+}
+
 int tables_sync_guard(struct tables *t, const struct plan *plan,
 		      const struct attachments *attachments)
 {

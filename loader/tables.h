@@ -42,6 +42,12 @@ unsigned int tables_find_backend(const struct tables *tables, const struct plan_
 				 const struct plan_backend *backend);
 
 /*
+ * Whether what is in the tables lets queries past a service (on_down: pass), since they have none of the backends
+ * that this one cannot use. Before tables_sync(): what an earlier loader has left.
+ */
+bool tables_pass(const struct tables *tables, const struct plan_service *service);
+
+/*
  * Writes what the guard does with packets of each device: nothing where the plan's hooks are
  * attached. After tables_sync() of the same plan.
  */

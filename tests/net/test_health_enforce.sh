@@ -79,6 +79,23 @@ start_unbound
 wait_until 60 is_state up || fail "a resolver that comes later is not found"
 expect "then it is enforced" is_answered_by $ours
 
+# There is no way to it at all. What has passed for long passes on while another loader takes over.
+end_process "$UNBOUND_PID"
+sed -i "s/resolver: $RESOLVER/resolver: 10.77.0.2/" "$LAB_TMP/edge53.yaml"
+on host ip route add unreachable 10.77.0.2
+kill -HUP "$EDGE53_PID"
+wait_until 60 is_answered_by $theirs || fail "no way to the resolver: nothing passes after the grace"
+before=$(reason_count host no_backend)
+kill_edge53
+start_edge53 host
+expect "no way to the resolver: the next loader lets pass at once" is_answered_by $theirs
+expect "and has dropped nothing" equal "$(reason_count host no_backend)" "$before"
+on host ip route del unreachable 10.77.0.2
+start_unbound
+health_config pass "$FAST"
+kill -HUP "$EDGE53_PID"
+wait_until 60 is_answered_by $ours || fail "the resolver is not back"
+
 # Not asked: taken for alive.
 end_process "$UNBOUND_PID"
 wait_until 60 is_state dead || fail "the second unbound is not found dead"
