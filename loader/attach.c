@@ -321,6 +321,13 @@ static const char *xdp_error(int error)
 	}
 }
 
+static bool is_there(unsigned int ifindex)
+{
+	char name[IFNAMSIZ];
+
+	return if_indextoname(ifindex, name);
+}
+
 static int program_of_mode(enum attach_xdp_mode mode, const int programs[])
 {
 	return programs[mode == XDP_MODE_GENERIC ? PROGRAM_EDGE_XDP_GENERIC : PROGRAM_EDGE_XDP];
@@ -361,7 +368,7 @@ static int attach_xdp(struct attachment *entry, const int programs[])
 		return 0;
 	}
 	entry->why_no_xdp = "it takes neither native nor generic XDP";
-	if (generic != -ENODEV && !entry->was_refused)
+	if (!entry->was_refused && is_there(entry->ifindex))
 		log_warning("%s: no XDP (native: %s; generic: %s); doing the same in tc instead",
 			    entry->name, xdp_error(native), xdp_error(generic));
 	return generic;
@@ -772,7 +779,8 @@ static int attach_at(struct attachments *at, const struct plan_device *device, e
 		log_debug("%s: attached at %s", device->name, places[place].words);
 		return 0;
 	}
-	if (r == -ENODEV || r == -ENXIO) /* gone in the meantime; the next plan does not want it */
+	/* No errno says it: a driver may have the same, and XDP has -EINVAL. The next plan does not want it. */
+	if (!is_there(device->ifindex))
 		return 0;
 	at->xdp_changes += place == PLACE_XDP && !entry->was_refused;
 	if (place != PLACE_XDP && !entry->was_refused)
@@ -836,14 +844,14 @@ static bool is_filter_lost(const struct place_facts *place, unsigned int ifindex
 
 static bool is_tc_lost(const struct attachment *entry)
 {
-	char path[PINS_PATH_LEN], name[IFNAMSIZ];
+	char path[PINS_PATH_LEN];
 	bool is_lost = entry->is_clsact ?
 			       is_filter_lost(&places[entry->place], entry->ifindex) :
 			       is_link_lost(pins_link_path(pin_of(entry), entry->name, path),
 					    entry->ifindex);
 
 	/* With its device it goes, too, and that is nobody's doing. */
-	return is_lost && if_indextoname(entry->ifindex, name);
+	return is_lost && is_there(entry->ifindex);
 }
 
 /* The same for what is at tc of a device. The guard believes that what was attached is. */
