@@ -73,7 +73,7 @@ static __always_inline bool take_client(const struct edge53_client *client, stru
 /* bpf_loop() over the CPUs: adds what another one has of the client. */
 static long add_of_cpu(__u32 cpu, void *arg)
 {
-	struct text_client *text = arg, of_cpu;
+	struct text_client *text = arg, of_cpu = {};
 	__u32 hash = client_hash(knobs.token_keys, text->high, text->low), number, n;
 	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
 	struct edge53_client *client;
@@ -145,20 +145,21 @@ static __always_inline void text_of_client(struct bpf_iter__bpf_map_elem *ctx)
 	struct seq_file *seq = ctx->meta->seq;
 	__u32 n_cpus = ctx->map->max_entries / knobs.clients_per_cpu;
 	const __u32 *index = ctx->key;
-	const struct edge53_client *client = ctx->value;
+	const struct edge53_client *client;
 	struct text_client text = {};
 
 	if (!ctx->meta->seq_num)
 		BPF_SEQ_PRINTF(
 			seq,
 			"client\tqueries\treplies\tbytes_in\tbytes_out\ttcp_connections\ttruncated\tnoerror\tnxdomain\tservfail\trefused\tother_rcode\tfirst_seen_s_ago\tlast_seen_s_ago\n");
-	if (!index || !client) { /* behind the last one */
+	if (!index) { /* behind the last one */
 		print_others(seq, n_cpus);
 		return;
 	}
 	if (*index % SIGN_OF_LIFE_EVERY == SIGN_OF_LIFE_EVERY - 1)
 		BPF_SEQ_PRINTF(seq, "#\n");
-	if (!take_client(client, &text))
+	client = client_at(*index + 1); /* ctx->value, but that may be read at fixed offsets only: in no loop */
+	if (!client || !take_client(client, &text))
 		return;
 	text.cpu = *index / knobs.clients_per_cpu;
 	bpf_loop(n_cpus, add_of_cpu, &text, 0);
