@@ -51,6 +51,7 @@ devices_config() {
 		  - name: vpn
 		    interface: "ppp*"
 		    resolver: $RESOLVER
+		    health: off # it is there while it is asked, and not before
 		    guard: count
 		limits:
 		  udp_slots: ${1:-65536}
