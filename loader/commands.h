@@ -13,9 +13,6 @@ enum exit_code {
 	EXIT_NOT_LOADED = 3,
 };
 
-/* Negated among other negative errno: what the file wants cannot be, and that has been said. EXIT_USAGE in the end. */
-#define EWRONGCONFIG EBADRQC
-
 #define DEFAULT_CONFIG_PATH "/etc/edge53/edge53.yaml"
 
 int cmd_run(int argc, char **argv);

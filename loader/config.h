@@ -13,6 +13,9 @@
 #include "dns_message.h"
 #include "util.h"
 
+/* Negated among other negative errno: what the file wants cannot be, and that has been said. EXIT_USAGE in the end. */
+#define EWRONGCONFIG EBADRQC
+
 enum config_policy {
 	POLICY_PASS,
 	POLICY_DROP,

@@ -11,7 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 
-#include "commands.h"
 #include "geometry.h"
 #include "log.h"
 #include "pins.h"

@@ -54,6 +54,7 @@ SPAWNED=                          # pid of the last spawn
 exec {LAB_NEVER}<> <(:)           # a pipe that nobody writes to
 LAB_ANSWER_SECONDS=30             # to wait for an answer that must come, on however busy a machine
 LAB_PPP_PID=()
+LAB_PPPD=(pppd)                   # the command; a test may put more before it
 LAB_BULK=${QUICK:+2004}           # records of the zone bulk.test; a tenth under emulation
 LAB_BULK=${LAB_BULK:-20004}
 declare -A LAB_WG_PID=()          # wireguard-go by namespace
@@ -115,6 +116,21 @@ need() {
 	for tool in "$@"; do
 		command -v "$tool" >/dev/null || skip "$tool is not installed"
 	done
+}
+
+# need_newlink: the benchmark's maker of devices, for newlink_on.
+need_newlink() {
+	newlink=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/tests/bench/newlink
+	[ -x "$newlink" ] || skip "$newlink is not built"
+}
+
+# newlink_on VERB...: in the host's namespace; what it prints, or it is a failure. It skips where nothing tells.
+newlink_on() {
+	local status=0
+	on host "$newlink" "$@" >"$LAB_TMP/newlink.out" 2>&1 || status=$?
+	[ $status != 77 ] || skip "$(cat "$LAB_TMP/newlink.out")"
+	[ $status = 0 ] || fail "newlink $*: $(cat "$LAB_TMP/newlink.out")"
+	cat "$LAB_TMP/newlink.out"
 }
 
 # ---------------------------------------------------------------- namespaces and processes
@@ -201,6 +217,8 @@ lab_take_down() {
 	done
 	# What `down` should have removed; a test has already said so if it mattered.
 	for pins in "$LAB_PINS" "$LAB_PINS-backend"; do
+		# Of a loader that was killed while it made links: the next one would have written the 0.
+		[ ! -d "$pins/rcu_expedited" ] || echo 0 >/sys/kernel/rcu_expedited
 		[ ! -d "$pins" ] || find "$pins" -depth -delete 2>/dev/null || true
 	done
 	[ -z "$LAB_TMP" ] || rm -rf "$LAB_TMP"
@@ -608,7 +626,7 @@ add_ppp() {
 		SH
 		chmod 755 "$LAB_TMP/ppp$n.sh"
 		# shellcheck disable=SC2086 # a list of options
-		spawn host "ppp$n.log" pppd pty "$LAB_TMP/ppp$n.sh" $options unit "$n" \
+		spawn host "ppp$n.log" "${LAB_PPPD[@]}" pty "$LAB_TMP/ppp$n.sh" $options unit "$n" \
 			"$RESOLVER:$client" ipv6 "::1,::$((n + 11))" logfile "$LAB_TMP/ppp$n-host.log"
 		LAB_PPP_PID[n]=$SPAWNED
 		wait_until 60 has_address host "ppp$n" || fail "pppd does not bring ppp$n up"

@@ -4,8 +4,7 @@
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab.sh"
-newlink=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/tests/bench/newlink
-[ -x "$newlink" ] || skip "$newlink is not built"
+need_newlink
 [ -c /dev/net/tun ] || skip 'no /dev/net/tun'
 
 devices=${QUICK:+100}
@@ -16,15 +15,6 @@ expedited() { cat /sys/kernel/rcu_expedited 2>/dev/null || echo none; }
 rcu_is() { [ "$(expedited)" = "$1" ]; }
 before=$(expedited)
 ! wait_until 5 rcu_is 0 || before=0
-
-# newlink_on VERB...: in the host's namespace; what it prints, or it is a failure. It skips where nothing tells.
-newlink_on() {
-	local status=0
-	on host "$newlink" "$@" >"$LAB_TMP/newlink.out" 2>&1 || status=$?
-	[ $status != 77 ] || skip "$(cat "$LAB_TMP/newlink.out")"
-	[ $status = 0 ] || fail "newlink $*: $(cat "$LAB_TMP/newlink.out")"
-	cat "$LAB_TMP/newlink.out"
-}
 
 lab_up
 add_namespace host

@@ -7,8 +7,7 @@ set -eu -o pipefail
 . "$(dirname "$0")/lab.sh"
 [ "$LAB_NAT" = edge53 ] || skip "nftables attaches nothing"
 need bpftool
-newlink=$(cd "$LAB_ROOT" && realpath -m "${BUILD:-build}")/tests/bench/newlink
-[ -x "$newlink" ] || skip "$newlink is not built"
+need_newlink
 [ -c /dev/net/tun ] || skip 'no /dev/net/tun'
 
 devices=${QUICK:+50}
@@ -16,14 +15,6 @@ devices=${STORM_DEVICES:-${devices:-300}}
 seconds=2
 rounds=3
 MEMORY_KIB=1024         # by which a loader may grow from the second round to the last
-
-newlink_on() {
-	local status=0
-	on host "$newlink" "$@" >"$LAB_TMP/newlink.out" 2>&1 || status=$?
-	[ $status != 77 ] || skip "$(cat "$LAB_TMP/newlink.out")"
-	[ $status = 0 ] || fail "newlink $*: $(cat "$LAB_TMP/newlink.out")"
-	cat "$LAB_TMP/newlink.out"
-}
 
 pins() { find "$LAB_PINS" | wc -l; }
 no_more_pins_than() { [ "$(pins)" -le "$1" ]; }

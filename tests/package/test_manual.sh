@@ -120,7 +120,7 @@ done < <(keys_of_schema)
 [ $n_keys -gt 40 ] || fail "only $n_keys keys in the schema: it is not read as it should be"
 
 # Blocks that are not in the schema, as a key is more than that: `health: off`.
-health_keys=$(sed -n 's/^static const char \*const keys\[\] = { \(.*\) };/\1/p' "$LAB_ROOT/loader/config_health.c" | tr -d ',"')
+health_keys=$(sed -n 's/^static const char \*const keys\[\] = { \(.*\), NULL };/\1/p' "$LAB_ROOT/loader/config_health.c" | tr -d ',"')
 expect "there are keys of health" contains "$health_keys" interval
 for key in $health_keys; do
 	sed -n '/^\.Sh HEALTH/,/^\.Sh RETURN/p' "$KEYS" | grep -qx ".It Cm $key" ||
