@@ -16,6 +16,7 @@ __weak __noinline int question_len_xdp(struct xdp_md *ctx, const struct packet *
 	return pkt ? walk_question(ctx, true, pkt) : 0;
 }
 
+#define ETH_MIN_LEN 60 /* without the frame check sequence */
 #define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN) / SUM_CHUNK + 1)
 
 /* Ones' complement sum of a question, folded; -1 when it cannot be read. */
@@ -56,12 +57,21 @@ static __always_inline bool store_headers_xdp(struct xdp_md *ctx, const struct p
 	return !bpf_xdp_store_bytes(ctx, ETH_HLEN, &ip4, sizeof(ip4));
 }
 
-/* Cuts the frame to len bytes. */
+/*
+ * Cuts the frame to an answer of len bytes, but not below what Ethernet sends: not every driver pads what XDP_TX
+ * gives it. What is behind the answer then is zero.
+ */
 static __always_inline bool shorten_xdp(struct xdp_md *ctx, __u32 len)
 {
-	__u32 now = ctx->data_end - ctx->data;
+	__u32 now = ctx->data_end - ctx->data, kept = len;
+	__u64 zeros = 0;
 
-	return now >= len && (now == len || !bpf_xdp_adjust_tail(ctx, (int)(len - now)));
+	if (kept < ETH_MIN_LEN)
+		kept = now < ETH_MIN_LEN ? now : ETH_MIN_LEN;
+	if (kept < len || (now != kept && bpf_xdp_adjust_tail(ctx, (int)(kept - now))))
+		return false;
+	return kept == len ||
+	       !bpf_xdp_store_bytes(ctx, len, &zeros, ((kept - len - 1) & (sizeof(zeros) - 1)) + 1);
 }
 
 /* Returns the verdict. What cannot be answered here is left to tc as long as it is as it was. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -121,6 +122,17 @@ void frame_of_sent_reply(const struct path *path, struct layer_of *ip, struct fr
 
 /* --- running ---------------------------------------------------------------------------------- */
 
+/* XDP does not make a frame shorter than Ethernet has them. */
+static void pad_as_ethernet(const struct frame *in, struct frame *answer)
+{
+	unsigned len = MIN(in->len, ETH_MIN_LEN);
+
+	if (answer->len < len) {
+		memset(answer->bytes + answer->len, 0, len - answer->len);
+		answer->len = len;
+	}
+}
+
 static void frames_of_step(const struct path *path, const struct step *step, struct frame *in,
 			   struct frame *expected)
 {
@@ -131,12 +143,15 @@ static void frames_of_step(const struct path *path, const struct step *step, str
 	else
 		frame_of_reply(path, before, in);
 	*expected = *in;
-	if (step->told && step->query)
+	if (step->told && step->query) {
 		frame_around(path->client_is_l3 ? NULL : client_mac, uplink_mac, step->told,
 			     expected);
-	else if (step->told)
+		if (path->bit == XDP && !step->by_tc)
+			pad_as_ethernet(in, expected);
+	} else if (step->told) {
 		frame_around(path->backend_is_l3 ? NULL : backend_mac, inner_mac, step->told,
 			     expected);
+	}
 	if (!step->becomes)
 		return;
 	step->becomes->pad = step->cuts_padding && path->bit != XDP ? 0 : before->pad;

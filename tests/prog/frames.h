@@ -19,6 +19,7 @@
 #define FRAME_MAX 6000
 #define DATA_MAX 5200
 #define ETH_LEN 14
+#define ETH_MIN_LEN 60 /* without the frame check sequence */
 #define METADATA_MAX 32
 
 enum layer { L_ETH, L_VLAN, L_ARP, L_IP4, L_IP6, L_IP6_EXT, L_UDP, L_TCP, L_ICMP, L_DATA };
