@@ -63,7 +63,31 @@ expect "the restricted client may not ping the host" fails pings vpn3 $RESOLVER
 expect "the restricted client may not ping others" fails pings vpn3 8.8.8.8
 expect "others may" pings vpn4 8.8.8.8
 
+# Debian's way from pppd to our hook, with this loader instead of one that is installed.
+pppd_with_hook() {
+	mkdir "$LAB_TMP/hooks" "$LAB_TMP/sbin"
+	install -m 755 "$LAB_ROOT/scripts/ip-pre-up" "$LAB_TMP/hooks/edge53"
+	cat >"$LAB_TMP/sbin/edge53" <<-SH
+		#!/bin/sh
+		exec "$EDGE53" --pins "$LAB_PINS" "\$@"
+	SH
+	cat >"$LAB_TMP/hooks/look" <<-SH
+		#!/bin/sh
+		ip -o link show dev "\$1" >"$LAB_TMP/hook-\$1.link"
+		edge53 status --json >"$LAB_TMP/hook-\$1.json"
+	SH
+	cat >"$LAB_TMP/pppd" <<-SH
+		#!/bin/sh -e
+		mount --bind "$LAB_TMP/hooks" /etc/ppp/ip-pre-up.d
+		mount --bind "$LAB_TMP/sbin" /usr/local/sbin
+		exec pppd "\$@"
+	SH
+	chmod 755 "$LAB_TMP/sbin/edge53" "$LAB_TMP/hooks/look" "$LAB_TMP/pppd"
+	LAB_PPPD=(unshare --mount "$LAB_TMP/pppd")
+}
+
 for round in 1 2; do
+	[ $round = 1 ] || pppd_with_hook
 	kill "${LAB_PPP_PID[@]}"
 	for n in 0 1 2 3; do
 		remove_ppp $n
@@ -73,6 +97,13 @@ for round in 1 2; do
 		add_ppp $n
 	done
 	everybody_asks "in round $round"
+done
+for n in 0 1 2 3; do
+	look=$LAB_TMP/hook-ppp$n
+	expect "pppd ran the hooks of ppp$n" grep -q "ppp$n: <" "$look.link"
+	expect "the hook ended before ppp$n was up" fails grep -q '[<,]UP[,>]' "$look.link"
+	expect "ppp$n was attached when the hook ended" equal \
+		"$(json_get "sum(h['device'] == 'ppp$n' for h in d['hooks'])" <"$look.json")" 2
 done
 
 touch "$stop"
