@@ -24,6 +24,7 @@
 #define DNS_RCODE(flags) ((flags)&0xf)
 
 #define DNS_OPCODE_QUERY 0
+#define DNS_OPCODES 0x0077 /* a bit each of those that were ever given a meaning (IANA, DNS OpCodes) */
 
 #define DNS_RCODE_NOERROR 0
 #define DNS_RCODE_SERVFAIL 2
@@ -61,6 +62,8 @@ static inline enum edge53_reason dns_check_query(const struct dns_header *dns)
 		return EDGE53_FORGED_HEADER;
 	if (dns->flags & DNS_FLAG_QR)
 		return EDGE53_NOT_A_QUERY;
+	if (!(DNS_OPCODES >> DNS_OPCODE(dns->flags) & 1))
+		return EDGE53_BAD_OPCODE;
 	if (DNS_OPCODE(dns->flags) == DNS_OPCODE_QUERY &&
 	    (dns->questions > 1 || (!dns->questions && !dns->additionals)))
 		return EDGE53_BAD_COUNTS;

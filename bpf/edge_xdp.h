@@ -3,11 +3,12 @@
 #ifndef EDGE53_EDGE_XDP_H
 #define EDGE53_EDGE_XDP_H
 
+#include "answer_xdp.h"
 #include "parse.h"
 #include "plain_xdp.h"
 #include "proxy_xdp.h"
+#include "rate.h"
 #include "rewrite_xdp.h"
-#include "servfail.h"
 #include "service.h"
 #include "translate.h"
 #include "verdict.h"
@@ -58,6 +59,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	now_ns = clock_ns();
 	why = find_edge_service(pkt, &svc)
 	   ?: check_query(pkt)
+	   ?: check_rate_xdp(pkt, svc)
 	   ?: admit_client(pkt, now_ns)
 	   ?: is_for_xdp(pkt, svc)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
@@ -71,8 +73,9 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);
-	if (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc))
-		return OUTCOME_ANSWER;
+	if (why == EDGE53_RATE_TRUNCATED ||
+	    (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc)))
+		return OUTCOME_ANSWER | why;
 	return finish_xdp(pkt, why, verdict);
 }
 
@@ -81,7 +84,7 @@ static __always_inline int query_in_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	int outcome = query_xdp(ctx, pkt);
 
-	return outcome < OUTCOME_ANSWER ? outcome : answer_servfail_xdp(ctx, pkt);
+	return outcome < OUTCOME_ANSWER ? outcome : answer_query_xdp(ctx, pkt, outcome & 0xff);
 }
 
 static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,

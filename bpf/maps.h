@@ -99,6 +99,13 @@ struct {
 	__type(value, __u32);
 } returns_by_device SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct edge53_rate_limit);
+} rate_limits SEC(".maps");
+
 /* For other loaders and for readers; no program reads them. */
 
 struct {
@@ -186,6 +193,22 @@ struct {
 			__uint(value_size, sizeof(struct edge53_return_peer));
 		});
 } return_peers SEC(".maps");
+
+/* Limits. */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	__type(key, __u32);
+	__type(value, struct edge53_moments);
+} rates SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	__type(key, __u32);
+	__type(value, struct edge53_moments);
+} proven SEC(".maps");
 
 /* Counters. */
 

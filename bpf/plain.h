@@ -52,7 +52,8 @@ static __always_inline bool parse_plain(const struct bytes *b, __u32 l3_off, __u
 	}
 	read_dns_header(dns, &pkt->dns);
 	return l3_off + pkt->ip_len <= b->len && udp_len >= sizeof(*udp) + DNS_HEADER_LEN &&
-	       udp_len + IPV4_HEADER_LEN <= pkt->ip_len && pkt->ttl > 1;
+	       udp_len + IPV4_HEADER_LEN <= pkt->ip_len && pkt->ttl > 1 && udp->source &&
+	       !is_bad_ipv4_source(ip->saddr, ip->daddr);
 }
 
 static __always_inline bool fits_with_header(const struct packet *pkt,

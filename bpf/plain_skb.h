@@ -4,6 +4,7 @@
 #define EDGE53_PLAIN_SKB_H
 
 #include "plain.h"
+#include "rate.h"
 #include "rewrite_skb.h"
 #include "verdict.h"
 
@@ -30,6 +31,13 @@ static __always_inline enum edge53_reason count_here(struct packet *pkt, __u64 n
 	return is_counted ? GO_ON : admit_plain_client(pkt, now_ns);
 }
 
+/* XDP was here, and has done what is to be done before a query is translated. */
+static __always_inline bool is_checked(const struct packet *pkt, const struct edge53_service *svc,
+				       bool is_counted)
+{
+	return is_counted && !is_beyond_xdp(pkt) && !is_rate_for_tc(pkt, svc);
+}
+
 /* As the service said, which may be another by now. */
 static __always_inline enum edge53_reason has_no_header(const struct rewrite *rw)
 {
@@ -46,12 +54,17 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;
 
-	if (!parse_plain_skb(skb, l3_off, &pkt) || check_query(&pkt) ||
+	if (!parse_plain_skb(skb, l3_off, &pkt) || check_message(&pkt) ||
 	    find_edge_service(&pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
 	    !is_plain_service(&pkt, svc))
 		return NOT_PLAIN;
+	is_counted = is_checked(&pkt, svc, is_counted);
+	why = is_counted ? GO_ON : check_rate(&pkt, svc);
+	if (why == EDGE53_RATE_TRUNCATED)
+		return NOT_PLAIN;
 	now_ns = clock_ns();
-	why = count_here(&pkt, now_ns, is_counted)
+	why = why
+	   ?: count_here(&pkt, now_ns, is_counted)
 	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(&pkt, &query, &rw)
 	   ?: is_still_plain(&rw)

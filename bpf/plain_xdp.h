@@ -5,6 +5,7 @@
 
 #include "plain.h"
 #include "proxy_xdp.h"
+#include "rate.h"
 #include "rewrite_xdp.h"
 #include "verdict.h"
 
@@ -36,11 +37,15 @@ static __noinline int plain_query_xdp(struct xdp_md *ctx)
 	int verdict = XDP_PASS;
 	enum edge53_reason why;
 
-	if (!parse_plain_xdp(ctx, &pkt) || check_query(&pkt) || find_edge_service(&pkt, &svc) ||
+	if (!parse_plain_xdp(ctx, &pkt) || check_message(&pkt) || find_edge_service(&pkt, &svc) ||
 	    !is_plain_service(&pkt, svc))
 		return NOT_PLAIN;
+	why = check_rate_xdp(&pkt, svc);
+	if (why && why != EDGE53_RATE_DROPPED)
+		return NOT_PLAIN;
 	now_ns = clock_ns();
-	why = admit_plain_client(&pkt, now_ns)
+	why = why
+	   ?: admit_plain_client(&pkt, now_ns)
 	   ?: is_sent_by_xdp(svc)
 	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(&pkt, &query, &rw)

@@ -174,12 +174,42 @@ static __always_inline enum edge53_reason refuse_hidden(const struct packet *pkt
 	return spare_exempt(pkt, svc, may_leak ? EDGE53_NOT_OURS : EDGE53_HIDDEN_BY_HEADERS);
 }
 
-static __always_inline enum edge53_reason check_query(const struct packet *pkt)
+/* :: and ::1 differ in a bit. */
+static __always_inline bool is_bad_ipv6_source(const struct edge53_addr *source,
+					       const struct edge53_addr *asked)
+{
+	const __u64 *halves = (const __u64 *)source->bytes;
+
+	return source->bytes[0] == 0xff || addr_equal(source, asked) ||
+	       !(halves[0] | (halves[1] & ~bpf_cpu_to_be64(1)));
+}
+
+/* In network order, both. */
+static __always_inline bool is_bad_ipv4_source(__u32 source, __u32 asked)
+{
+	__u32 host = bpf_ntohl(source), net = host >> 24;
+
+	return !net || net == 127 || net >> 4 == 14 || !~host || source == asked;
+}
+
+/* Whom no answer can reach, or who never asks by himself. Other sources that look strange get the doubt. */
+static __always_inline bool is_bad_source(const struct packet *pkt)
+{
+	if (!pkt->sport)
+		return true;
+	return pkt->is_ipv6 ? is_bad_ipv6_source(&pkt->saddr, &pkt->daddr)
+			    : is_bad_ipv4_source(addr_ipv4(&pkt->saddr), addr_ipv4(&pkt->daddr));
+}
+
+static __always_inline enum edge53_reason check_shape(const struct packet *pkt)
 {
 	if (pkt->is_first_fragment)
 		return EDGE53_FRAGMENTED_QUERY;
-	if (pkt->has_bad_length)
-		return EDGE53_BAD_LENGTH;
+	return pkt->has_bad_length ? EDGE53_BAD_LENGTH : GO_ON;
+}
+
+static __always_inline enum edge53_reason check_message(const struct packet *pkt)
+{
 	if (pkt->l4proto != IPPROTO_UDP)
 		return GO_ON;
 	if (pkt->is_ipv6 && !pkt->l4_check)
@@ -187,6 +217,11 @@ static __always_inline enum edge53_reason check_query(const struct packet *pkt)
 	if (pkt->payload_len < DNS_HEADER_LEN)
 		return EDGE53_SHORT_DNS;
 	return dns_check_query(&pkt->dns);
+}
+
+static __always_inline enum edge53_reason check_query(const struct packet *pkt)
+{
+	return check_shape(pkt) ?: (is_bad_source(pkt) ? EDGE53_BAD_SOURCE : check_message(pkt));
 }
 
 /* Notes what is decided when a flow begins. A function of its own, for the stack it needs. */

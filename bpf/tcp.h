@@ -16,6 +16,7 @@
 #include "count.h"
 #include "maps.h"
 #include "packet.h"
+#include "proof.h"
 #include "proxy.h"
 #include "ring.h"
 #include "service.h"
@@ -433,6 +434,8 @@ static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
 static __always_inline void tcp_track_client(struct edge53_conn *conn, const struct packet *pkt,
 					     __u64 now_ns)
 {
+	const __u64 *halves = (const __u64 *)pkt->saddr.bytes;
+
 	conn->seen_ns = now_ns;
 	if (pkt->tcp_flags & TCP_RST) {
 		if (conn->state != EDGE53_CONN_CLOSING)
@@ -441,8 +444,10 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 		return;
 	}
 	if (pkt->tcp_flags & TCP_ACK && pkt->tcp_ack == conn->handshake_ack &&
-	    (conn->flags & (EDGE53_CONN_SYN_ACKED | EDGE53_CONN_PROVEN)) == EDGE53_CONN_SYN_ACKED)
+	    (conn->flags & (EDGE53_CONN_SYN_ACKED | EDGE53_CONN_PROVEN)) == EDGE53_CONN_SYN_ACKED) {
 		set_flag(conn, EDGE53_CONN_PROVEN);
+		note_proof(halves[0], halves[1]);
+	}
 	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
 		clear_flag(conn, EDGE53_CONN_CLIENT_RST);
 		conn->state = EDGE53_CONN_HALF_OPEN;

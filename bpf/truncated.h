@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DNS answers of our own: TC=1 to a query that is too long with its PROXY header, whose client comes again by
- * TCP (RFC 7766 section 5), and SERVFAIL where no backend is left. The query becomes its own answer; the
- * question stays where it is, what follows it is cut off. Here at tc ingress, as all of answer.h; servfail.h has
- * the second for XDP.
+ * DNS answers of our own: TC=1 to a query that is too long with its PROXY header, or over a limit, whose client comes
+ * again by TCP (RFC 7766 section 5), and SERVFAIL where no backend is left. The query becomes its own answer; the
+ * question stays where it is, what follows it is cut off. Here at tc ingress, as all of answer.h; answer_xdp.h
+ * has the same for XDP.
  */
 #ifndef EDGE53_TRUNCATED_H
 #define EDGE53_TRUNCATED_H
@@ -82,14 +82,29 @@ static __always_inline void make_answer(const struct packet *pkt, __u32 udp_len,
 	answer->questions = bpf_htons(has_question);
 }
 
-/* Who asks with EDNS is answered with EDNS (RFC 6891 section 6.1.1). */
-static __always_inline bool store_opt(struct __sk_buff *skb, __u32 off)
+/*
+ * Who asks with EDNS is answered with EDNS (RFC 6891 section 6.1.1), where the query has room for it: TC=1 without is
+ * no answer to a client that gave a larger size. SERVFAIL is one.
+ */
+static __always_inline bool has_opt(const struct packet *pkt, __u32 question, __u32 dns_flags)
 {
-	__u8 opt[OPT_LEN] = {};
+	return dns_flags & DNS_FLAG_TC && pkt->dns.additionals &&
+	       DNS_HEADER_LEN + question + OPT_LEN <= pkt->payload_len;
+}
 
+static __always_inline void make_opt(__u8 opt[OPT_LEN])
+{
+	__builtin_memset(opt, 0, OPT_LEN);
 	opt[2] = DNS_TYPE_OPT;
 	opt[3] = OPT_UDP_SIZE >> 8;
 	opt[4] = OPT_UDP_SIZE & 0xff;
+}
+
+static __always_inline bool store_opt(struct __sk_buff *skb, __u32 off)
+{
+	__u8 opt[OPT_LEN];
+
+	make_opt(opt);
 	return !bpf_skb_store_bytes(skb, off, opt, sizeof(opt), 0);
 }
 
@@ -108,32 +123,29 @@ static __always_inline bool complete_checksum(struct __sk_buff *skb, __u32 l4_of
 				    csum_fold((__u64)(__u32)sum + field), BPF_F_MARK_MANGLED_0);
 }
 
-/*
- * dns_flags: as make_answer() has them. Only TC=1 needs an OPT record, for it is no answer to a client that gave
- * a larger size; SERVFAIL is never longer than its query.
- */
+/* dns_flags: as make_answer() has them. The answer is never longer than the query. */
 __weak __noinline int answer_dns(struct __sk_buff *skb, const struct packet *pkt, __u32 dns_flags)
 {
 	const __u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO | BPF_F_ADJ_ROOM_NO_CSUM_RESET;
 	__u32 extra, l4_off, question, udp_len;
 	struct answer_headers answer;
-	bool has_opt;
+	bool opt;
 
 	if (!pkt)
 		return TC_ACT_SHOT;
-	has_opt = dns_flags & DNS_FLAG_TC && pkt->dns.additionals;
 	extra = extra_headers_len(pkt);
 	l4_off = pkt->l4_off - extra;
 	question = question_len(skb, pkt);
-	udp_len = sizeof(answer) + question + (has_opt ? OPT_LEN : 0);
+	opt = has_opt(pkt, question, dns_flags);
+	udp_len = sizeof(answer) + question + (opt ? OPT_LEN : 0);
 	make_answer(pkt, udp_len, question, dns_flags, &answer);
-	answer.additionals = bpf_htons(has_opt);
+	answer.additionals = bpf_htons(opt);
 	/* Options go, and the IP header with them: what CHECKSUM_PARTIAL points to stays the UDP header. */
 	if ((extra && bpf_skb_adjust_room(skb, -(int)extra, BPF_ADJ_ROOM_NET, flags)) ||
 	    bpf_skb_change_tail(skb, l4_off + udp_len, 0) ||
 	    !store_ip(skb, pkt, udp_len, IPPROTO_UDP) ||
 	    bpf_skb_store_bytes(skb, l4_off, &answer, sizeof(answer), 0) ||
-	    (has_opt && !store_opt(skb, l4_off + udp_len - OPT_LEN)) ||
+	    (opt && !store_opt(skb, l4_off + udp_len - OPT_LEN)) ||
 	    !complete_checksum(skb, l4_off, udp_len, answer.udp.check))
 		return TC_ACT_SHOT;
 	return send_back(skb, pkt);

@@ -79,6 +79,7 @@ static __always_inline enum answer answer_to(enum edge53_reason why)
 	case EDGE53_TOO_BIG:
 		return ANSWER_TOO_BIG;
 	case EDGE53_TRUNCATED:
+	case EDGE53_RATE_TRUNCATED:
 		return ANSWER_TRUNCATED;
 	case EDGE53_NO_BACKEND_SERVFAIL:
 		return ANSWER_SERVFAIL;

@@ -101,6 +101,8 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_DOWN_SERVFAIL = 1 << 13, /* no backend: answer SERVFAIL, and TCP with a RST */
 	EDGE53_SERVICE_UDP_DOWN = 1 << 14,	/* a family has none for UDP, and that is to be answered */
 	EDGE53_SERVICE_XDP_ANSWERS = 1 << 15,	/* neither has, and XDP may send on all of the devices */
+	EDGE53_SERVICE_RATE_LIMIT = 1 << 16,	/* has an entry in `rate_limits` */
+	EDGE53_SERVICE_RATE_IN_XDP = 1 << 17,	/* XDP does to what is over it what is to be done */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
@@ -252,6 +254,18 @@ struct edge53_return_key {
 	__u8 is_uplink;
 };
 
+/*
+ * Map `rate_limits`, index as in `services`: how many queries by UDP a prefix may send (docs/decisions.md, "Rate").
+ * Meant only with EDGE53_SERVICE_RATE_LIMIT.
+ */
+struct edge53_rate_limit {
+	__u64 interval_ns; /* between two queries at the rate; not 0 */
+	__u64 burst_ns;	   /* of so many queries at once: intervals */
+	struct edge53_addr masks[2]; /* of IPv4 clients, mapped as all addresses are, and of IPv6 clients */
+	__u32 slip; /* of what is over the limit one in so many is answered TC=1; 0: none */
+	__u32 proven_s; /* for so long who completed a TCP handshake is not limited; 0: is limited as others */
+};
+
 /* --- what the dataplane writes: flows and counters -------------------------------------------- */
 
 enum edge53_flow_flag {
@@ -331,6 +345,22 @@ struct edge53_tuple {
 	__u16 client_port;
 	__u8 service;
 	__u8 pad[5];
+};
+
+/*
+ * Maps `rates`, who asked: when his bucket of tokens is full again, and `proven`, who completed a TCP handshake: when
+ * that was (both CLOCK_MONOTONIC). `who` is a keyed hash, 0: unused. The upper bits of it choose the bucket.
+ */
+#define EDGE53_MOMENT_WAYS 4
+#define EDGE53_MOMENT_BUCKET_BITS 14
+
+struct edge53_moment {
+	__u64 who;
+	__u64 at_ns;
+};
+
+struct edge53_moments {
+	struct edge53_moment ways[EDGE53_MOMENT_WAYS];
 };
 
 /* Map `fragments`: what became of a first fragment, by what its later ones have in common with it. */
@@ -506,6 +536,8 @@ _Static_assert(sizeof(struct edge53_device) == 32, "layout");
 _Static_assert(sizeof(struct edge53_health) == 80, "layout");
 _Static_assert(sizeof(struct edge53_service) == 304, "layout");
 _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
+_Static_assert(sizeof(struct edge53_rate_limit) == 56, "layout");
+_Static_assert(sizeof(struct edge53_moments) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_guard) == 4, "layout");
 _Static_assert(sizeof(struct edge53_fragment_key) == 48, "layout");
 _Static_assert(sizeof(struct edge53_fragment) == 64, "layout");

@@ -66,7 +66,11 @@
 	R(RETURN_SENT, SEND, "reply sent back into the tunnel its query came by")                  \
 	R(RETURN_GONE, PASS, "reply to a client of a tunnel that is gone, sent as the host sends it") \
 	R(NO_BACKEND_SERVFAIL, DROP, "no usable backend, answered SERVFAIL (on_down: servfail)")   \
-	R(NO_BACKEND_RESET, DROP, "no usable backend, TCP answered with a RST (on_down: servfail)")
+	R(NO_BACKEND_RESET, DROP, "no usable backend, TCP answered with a RST (on_down: servfail)")    \
+	R(BAD_SOURCE, DROP, "source that cannot be answered: port 0, a group, loopback, 0/8 or the server's own") \
+	R(BAD_OPCODE, DROP, "DNS message with an opcode that has no meaning")                      \
+	R(RATE_DROPPED, DROP, "query over rate_limit")                                             \
+	R(RATE_TRUNCATED, DROP, "query over rate_limit, answered TC=1: come back by TCP")
 
 enum edge53_fate {
 	EDGE53_PASS,

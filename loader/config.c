@@ -9,6 +9,7 @@
 #include "config_fit.h"
 #include "config_health.h"
 #include "config_prefixes.h"
+#include "config_rate.h"
 #include "config_schema.h"
 #include "config_tree.h"
 #include "config_values.h"
@@ -41,31 +42,6 @@ static const struct config_limits default_limits = {
 /* Every read_*() and check_*() here returns whether all is good; if not, it has been said why. */
 
 /* --- lists of prefixes ------------------------------------------------------------------------ */
-
-static bool read_prefixes(const struct place *at, size_t max, struct edge53_prefix **prefixes,
-			  size_t *ret_n)
-{
-	size_t n = place_count(at);
-	bool good = true;
-
-	if (n > max) {
-		wrong(at, "%zu entries; at most %zu are possible", n, max);
-		return false;
-	}
-	for (size_t i = 0; i < n; i++) {
-		struct place entry = place_entry(at, i);
-		struct edge53_prefix prefix = {};
-
-		good &= read_prefix(&entry, &prefix);
-		if (array_grow(prefixes, i, sizeof(**prefixes)) < 0) {
-			wrong(at, "out of memory");
-			return false;
-		}
-		(*prefixes)[(*ret_n)++] = prefix;
-	}
-	prefixes_sort(*prefixes, ret_n);
-	return good;
-}
 
 /* --- edge ------------------------------------------------------------------------------------- */
 
@@ -228,6 +204,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	struct place client_ip = place_key(at, "client_ip");
 	struct place on_down = place_key(at, "on_down");
 	struct place health = place_key(at, "health");
+	struct place rate = place_key(at, "rate_limit");
 	bool good;
 
 	edge->on_down = POLICY_PASS;
@@ -242,6 +219,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	good &= read_client_ip(&client_ip, edge);
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &edge->on_down);
 	good &= read_health(&health, &edge->health);
+	good &= read_rate(&rate, &raw->rate_limit, &edge->rate);
 	return good;
 }
 
@@ -706,6 +684,7 @@ void config_free(struct config *config)
 		free(config->edges[i].tunnel);
 		free(config->edges[i].backends);
 		free(config->edges[i].keep_source);
+		free(config->edges[i].rate.exempt);
 	}
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		free(config->enforces[i].name);

@@ -24,6 +24,7 @@ enum config_policy {
 	POLICY_REDIRECT,
 	POLICY_COUNT,
 	POLICY_OFF,
+	POLICY_TRUNCATE,
 };
 
 /* How a backend is told who the client is. */
@@ -50,6 +51,19 @@ struct config_health {
 	unsigned int fall;	  /* failures in a row, until it is dead */
 };
 
+/* How many queries by UDP a prefix may send. */
+struct config_rate {
+	unsigned int qps; /* 0: no limit */
+	unsigned int burst; /* queries at once */
+	enum config_policy over; /* POLICY_TRUNCATE (default) or POLICY_DROP */
+	unsigned int slip; /* of what is over, one in so many is truncated */
+	unsigned int ipv4_bits;
+	unsigned int ipv6_bits;
+	unsigned int proven_s; /* for so long after a TCP handshake there is no limit; 0: there is */
+	struct edge53_prefix *exempt;
+	size_t n_exempt;
+};
+
 struct config_edge {
 	char *name;
 	char *interface; /* name or glob */
@@ -65,6 +79,7 @@ struct config_edge {
 	enum config_client_ip client_ip_tcp;
 	enum config_policy on_down; /* POLICY_PASS, POLICY_DROP or POLICY_SERVFAIL */
 	struct config_health health;
+	struct config_rate rate;
 };
 
 /* Sorted, none twice; see config_prefixes.h. */

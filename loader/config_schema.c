@@ -36,6 +36,23 @@ static const cyaml_schema_value_t backend_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_backend, backend_fields),
 };
 
+static const cyaml_schema_field_t bits_fields[] = {
+	TEXT(ipv4, raw_bits),
+	TEXT(ipv6, raw_bits),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t rate_fields[] = {
+	TEXT(qps, raw_rate),
+	TEXT(burst, raw_rate),
+	TEXT(over, raw_rate),
+	TEXT(slip, raw_rate),
+	BLOCK(prefix, raw_rate, bits_fields),
+	TEXT(proven, raw_rate),
+	SEVERAL_FORMS("exempt"),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t edge_fields[] = {
 	TEXT(name, raw_edge),
 	TEXT(interface, raw_edge),
@@ -46,7 +63,7 @@ static const cyaml_schema_field_t edge_fields[] = {
 	LIST(backends, raw_edge, &backend_entry),
 	SEVERAL_FORMS("client_ip"),
 	TEXT(on_down, raw_edge),
-	NOT_YET("rate_limit"),
+	BLOCK(rate_limit, raw_edge, rate_fields),
 	SEVERAL_FORMS("health"),
 	CYAML_FIELD_END,
 };

@@ -18,6 +18,20 @@ struct raw_backend {
 	char *weight;
 };
 
+struct raw_bits {
+	char *ipv4;
+	char *ipv6;
+};
+
+struct raw_rate {
+	char *qps;
+	char *burst;
+	char *over;
+	char *slip;
+	char *proven;
+	struct raw_bits prefix;
+};
+
 struct raw_edge {
 	char *name;
 	char *interface;
@@ -25,6 +39,7 @@ struct raw_edge {
 	struct raw_backend *backends;
 	unsigned int backends_count;
 	char *on_down;
+	struct raw_rate rate_limit;
 };
 
 struct raw_doh {

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config_prefixes.h"
 #include "config_values.h"
 
 #define MAX_NAME_LEN (EDGE53_NAME_LEN - 1)
@@ -94,6 +95,12 @@ const struct word dot_words[] = {
 
 const struct word doh_words[] = {
 	{ "reject", POLICY_REJECT },
+	{ "drop", POLICY_DROP },
+	{ NULL, POLICY_PASS },
+};
+
+const struct word over_words[] = {
+	{ "truncate", POLICY_TRUNCATE },
 	{ "drop", POLICY_DROP },
 	{ NULL, POLICY_PASS },
 };
@@ -388,4 +395,29 @@ bool read_prefix(const struct place *at, struct edge53_prefix *ret)
 	if (why)
 		wrong_value(at, "%s", why);
 	return !why;
+}
+
+bool read_prefixes(const struct place *at, size_t max, struct edge53_prefix **prefixes,
+			  size_t *ret_n)
+{
+	size_t n = place_count(at);
+	bool good = true;
+
+	if (n > max) {
+		wrong(at, "%zu entries; at most %zu are possible", n, max);
+		return false;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct place entry = place_entry(at, i);
+		struct edge53_prefix prefix = {};
+
+		good &= read_prefix(&entry, &prefix);
+		if (array_grow(prefixes, i, sizeof(**prefixes)) < 0) {
+			wrong(at, "out of memory");
+			return false;
+		}
+		(*prefixes)[(*ret_n)++] = prefix;
+	}
+	prefixes_sort(*prefixes, ret_n);
+	return good;
 }

@@ -30,6 +30,7 @@ extern const struct word ipv6_words[];
 extern const struct word dot_words[];
 extern const struct word doh_words[];
 extern const struct word guard_words[];
+extern const struct word over_words[];
 
 bool read_policy(const struct place *at, const char *text, const struct word *words,
 		 enum config_policy *ret);
@@ -52,6 +53,10 @@ bool read_tunnel(const struct place *at, const char *text, char **ret);
 /* The address of a host, or a prefix of addresses, of either family. The place must exist. */
 bool read_address(const struct place *at, const char *text, struct edge53_addr *ret);
 bool read_prefix(const struct place *at, struct edge53_prefix *ret);
+
+/* A list of prefixes, sorted, none twice; *prefixes is the caller's to free(). A place that does not exist is no list. */
+bool read_prefixes(const struct place *at, size_t max, struct edge53_prefix **prefixes,
+		   size_t *ret_n);
 
 /* What is wrong with the text as a prefix ("is a host name; ..."), or NULL and *ret is set. */
 const char *why_no_prefix(const char *text, struct edge53_prefix *ret);

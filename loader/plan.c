@@ -399,6 +399,11 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 	service->keep_source = (struct plan_prefixes){ edge->keep_source, edge->n_keep_source };
 	if (edge->n_keep_source)
 		service->flags |= EDGE53_SERVICE_KEEP_SOURCE;
+	if (edge->rate.qps) {
+		service->rate = &edge->rate;
+		service->exempt = (struct plan_prefixes){ edge->rate.exempt, edge->rate.n_exempt };
+		service->flags |= EDGE53_SERVICE_RATE_LIMIT;
+	}
 	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)
 		service->flags |= EDGE53_SERVICE_PROXY_UDP;
 	if (edge->client_ip_tcp == CLIENT_IP_PROXY_V2)

@@ -70,6 +70,7 @@ struct plan_service {
 	const struct config_health *health; /* in the config; NULL: of return */
 	unsigned int max_udp_payload; /* of queries with a PROXY header; 0: any */
 	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
+	const struct config_rate *rate; /* in the config; NULL: no limit */
 	struct plan_prefixes exempt;
 	struct plan_prefixes doh;
 	struct plan_prefixes keep_source;

@@ -38,6 +38,7 @@ struct tables {
 	struct edge53_backend backends[EDGE53_MAX_BACKENDS];
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
+	struct edge53_rate_limit rate_limits[EDGE53_MAX_SERVICES];
 	struct edge53_revision revision;
 	struct mirror frontends;
 	struct mirror exempt;
@@ -126,6 +127,9 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 		r = read_all(fds->returns, tables->returns, sizeof(tables->returns[0]),
 			     EDGE53_MAX_SERVICES);
 	if (!r)
+		r = read_all(fds->rate_limits, tables->rate_limits, sizeof(tables->rate_limits[0]),
+			     EDGE53_MAX_SERVICES);
+	if (!r)
 		r = read_all(fds->revision, &tables->revision, sizeof(tables->revision), 1);
 	if (!r)
 		r = open_mirrors(tables);
@@ -163,6 +167,12 @@ static int write_backend(struct tables *t, unsigned int id, const struct edge53_
 static int write_return(struct tables *t, unsigned int id, const struct edge53_return *wanted)
 {
 	return write_entry(t->fds.returns, id, &t->returns[id], wanted, sizeof(*wanted));
+}
+
+static int write_rate_limit(struct tables *t, unsigned int id,
+			    const struct edge53_rate_limit *wanted)
+{
+	return write_entry(t->fds.rate_limits, id, &t->rate_limits[id], wanted, sizeof(*wanted));
 }
 
 static int write_device(struct tables *t, unsigned int id, const struct edge53_device *wanted)
@@ -562,6 +572,43 @@ static unsigned int flags_when_down(const struct plan *plan, size_t index,
 	return flags;
 }
 
+#define NS_PER_S 1000000000ull
+
+static void set_bits(struct edge53_addr *mask, unsigned int n_bits)
+{
+	memset(mask, 0, sizeof(*mask));
+	for (unsigned int bit = 0; bit < n_bits; bit++)
+		mask->bytes[bit / 8] |= (__u8)(0x80 >> bit % 8);
+}
+
+/* Before the service that refers to it. A service without a limit leaves the entry as it is: nobody reads it. */
+static int sync_rate_limit(struct tables *t, const struct plan_service *service, unsigned int id)
+{
+	const struct config_rate *rate = service->rate;
+	struct edge53_rate_limit wanted = {};
+
+	if (!rate)
+		return 0;
+	wanted.interval_ns = NS_PER_S / rate->qps;
+	wanted.burst_ns = wanted.interval_ns * rate->burst;
+	wanted.slip = rate->over == POLICY_TRUNCATE ? rate->slip : 0;
+	wanted.proven_s = rate->proven_s;
+	set_bits(&wanted.masks[0], 96 + rate->ipv4_bits);
+	set_bits(&wanted.masks[1], rate->ipv6_bits);
+	return write_rate_limit(t, id, &wanted);
+}
+
+/* Whether XDP can do to a query over the limit what is to be done. */
+static unsigned int flags_of_rate(const struct plan *plan, size_t index,
+				  const struct attachments *attachments)
+{
+	const struct config_rate *rate = plan->services[index].rate;
+
+	if (!rate || (rate->over == POLICY_TRUNCATE && !xdp_sends(plan, index, NULL, attachments)))
+		return 0;
+	return EDGE53_SERVICE_RATE_IN_XDP;
+}
+
 static bool has_number(const struct numbers *numbers, const struct plan *plan, unsigned int backend)
 {
 	for (size_t i = 0; i < plan->n_services; i++)
@@ -655,7 +702,8 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 	if (from_xdp && has_usable)
 		wanted.flags |= EDGE53_SERVICE_XDP;
 	wanted.flags |= flags_when_down(plan, index, wanted.picks, attachments);
-	return write_service(t, id, &wanted);
+	wanted.flags |= flags_of_rate(plan, index, attachments);
+	return sync_rate_limit(t, service, id) ?: write_service(t, id, &wanted);
 }
 
 /* In 16 bits; a larger one (lo has 65536) is as good as none. */

@@ -22,6 +22,7 @@ struct tables_fds {
 	int exempt;
 	int doh;
 	int keep_source;
+	int rate_limits;
 	int returns;
 	int returns_by_device;
 	int guard;

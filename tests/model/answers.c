@@ -210,11 +210,24 @@ static unsigned write_message(const unsigned char *query, unsigned len, bool is_
 	dns[3] = is_servfail ? 2 : 0;
 	put16(dns + 4, !!question);
 	memcpy(dns + DNS_HEADER, query + DNS_HEADER, question);
-	if (is_servfail || !get16(query + 10))
+	if (is_servfail || !get16(query + 10) || at + OPT_LEN > len)
 		return at;
 	put16(dns + 10, 1);
 	memcpy(dns + at, opt, sizeof(opt));
 	return at + sizeof(opt);
+}
+
+enum { ETHERNET_MIN = 60 };
+
+/* XDP makes no frame shorter than Ethernet has them, nor longer than it was. */
+static void pad_as_ethernet(struct frame *frame, unsigned len)
+{
+	if (len > ETHERNET_MIN)
+		len = ETHERNET_MIN;
+	if (frame->len >= len)
+		return;
+	memset(frame->bytes + frame->len, 0, len - frame->len);
+	frame->len = len;
 }
 
 static void end_with_message(struct turn *t, enum edge53_reason why, unsigned service)
@@ -241,6 +254,8 @@ static void end_with_message(struct turn *t, enum edge53_reason why, unsigned se
 	put_checksum(udp + 6, true, 0, sum16(udp, len, sum));
 	check_hops(t);
 	t->result->out.len += header + len;
+	if (t->hook->is_xdp)
+		pad_as_ethernet(&t->result->out, t->in->len);
 }
 
 void end_truncated(struct turn *t, unsigned service)

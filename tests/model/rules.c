@@ -9,7 +9,7 @@
 
 enum { FIN = 1, SYN = 2, RST = 4, PSH = 8, ACK = 16, URG = 32 };
 enum { DOT_PORT = 853, HTTPS_PORT = 443, DNS_HEADER = 12 };
-enum { OPCODE_QUERY = 0 };
+enum { OPCODE_QUERY = 0, OPCODE_UNKNOWN = 3, OPCODE_LAST = 6 };
 
 /* --- how a turn ends -------------------------------------------------------------------------- */
 
@@ -310,12 +310,28 @@ static enum edge53_reason check_dns(const struct turn *t)
 		return EDGE53_FORGED_HEADER;
 	if (dns[2] & 0x80)
 		return EDGE53_NOT_A_QUERY;
+	if ((dns[2] >> 3 & 15) == OPCODE_UNKNOWN || (dns[2] >> 3 & 15) > OPCODE_LAST)
+		return EDGE53_BAD_OPCODE;
 	questions = get16(dns + 4);
 	additionals = get16(dns + 10);
 	if ((dns[2] >> 3 & 15) == OPCODE_QUERY &&
 	    (questions > 1 || (questions == 0 && additionals == 0)))
 		return EDGE53_BAD_COUNTS;
 	return EDGE53_GO_ON;
+}
+
+/* No answer can reach it, or it never asks by itself. */
+static bool is_bad_source(const struct turn *t)
+{
+	const struct seen *seen = &t->seen;
+	const unsigned char *from = seen->saddr.bytes;
+
+	if (!seen->sport || same_address(&seen->saddr, &seen->daddr))
+		return true;
+	if (seen->family == 6)
+		return from[0] == 0xff || (is_zero(from, 15) && from[15] < 2);
+	return from[12] == 0 || from[12] == 127 || (from[12] >= 224 && from[12] < 240) ||
+	       !memcmp(from + 12, "\xff\xff\xff\xff", 4);
 }
 
 static struct edge53_flow flow_of_query(const struct turn *t, unsigned device, unsigned service)
@@ -612,6 +628,8 @@ static void query(struct turn *t, unsigned device, unsigned service)
 	}
 	why = lengths_are_right(t->ip, &t->seen) && !is_bundle(t) ? EDGE53_GO_ON
 								  : EDGE53_BAD_LENGTH;
+	if (!why && is_bad_source(t))
+		why = EDGE53_BAD_SOURCE;
 	if (!why && is_udp)
 		why = check_dns(t);
 	if (why) {

@@ -103,6 +103,10 @@ static bool is_admitted(enum edge53_reason why, bool is_udp)
 	case EDGE53_BAD_LENGTH:
 	case EDGE53_NOT_A_QUERY:
 	case EDGE53_BAD_COUNTS:
+	case EDGE53_BAD_OPCODE:
+	case EDGE53_BAD_SOURCE:
+	case EDGE53_RATE_DROPPED:
+	case EDGE53_RATE_TRUNCATED:
 	case EDGE53_FRAGMENTED_QUERY:
 	case EDGE53_FRAGMENT_REFUSED:
 	case EDGE53_NO_CHECKSUM:
@@ -128,7 +132,7 @@ static void expect_query(struct model *model, const struct step *step, const str
 			      *client;
 	bool is_udp = in->protocol == 17;
 
-	if (is_admitted(step->why, is_udp) && (model->path->bit != TC_L2_CHECKED || in->is_beyond_xdp)) {
+	if (is_admitted(step->why, is_udp) && (model->path->bit != TC_L2_CHECKED || in->is_beyond_xdp || step->counted_by_tc)) {
 		client = client_traffic(model, &in->saddr);
 		client->queries += is_udp;
 		client->bytes_in += in->ip_len;

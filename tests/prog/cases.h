@@ -46,6 +46,7 @@ struct step {
 	bool of_nobody; /* counted for no service */
 	bool takes_slot; /* although it is not sent */
 	bool cuts_padding; /* at tc; XDP leaves what is behind the packet */
+	bool counted_by_tc; /* although it came by XDP */
 	bool by_tc;	 /* XDP leaves it as it is, to edge_tc_l2_checked behind it */
 	unsigned gso_size; /* tc: it is a bundle of segments or datagrams */
 	bool has_vlan;	   /* tc: the tag beside the bytes */
@@ -99,6 +100,6 @@ extern const struct table edge_udp_tables[], edge_tcp_tables[], enforce_tables[]
 extern const struct table ipv6_tables[], family_tables[], fragment_tables[], icmp_tables[],
 	icmp_family_tables[], mss_tables[], policy_tables[], answer_tables[], link_tables[],
 	guard_tables[], proxy_udp_tables[], return_tables[], keep_source_tables[], proxy_tcp_tables[],
-	proxy_segment_tables[];
+	proxy_segment_tables[], rate_tables[];
 
 #endif

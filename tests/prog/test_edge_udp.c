@@ -215,6 +215,57 @@ static int refused_queries(const struct path *path)
 		{ "a NOTIFY response", REFUSED(MESSAGE(0xa000, 1, 0), EDGE53_NOT_A_QUERY) },
 		{ "two questions", REFUSED(MESSAGE(0x0100, 2, 0), EDGE53_BAD_COUNTS) },
 		{ "no question at all", REFUSED(MESSAGE(0x0100, 0, 0), EDGE53_BAD_COUNTS) },
+		{ "opcode 3, which was never given", REFUSED(MESSAGE(0x1800, 1, 0), EDGE53_BAD_OPCODE) },
+		{ "opcode 7", REFUSED(MESSAGE(0x3800, 1, 0), EDGE53_BAD_OPCODE) },
+		{ "opcode 15", REFUSED(MESSAGE(0x7800, 1, 0), EDGE53_BAD_OPCODE) },
+	};
+
+	return RUN(path, cases);
+}
+
+#define FROM4(address) ip4(address, FRONTEND, udp(40000, 53, dns_query(5, NAME)))
+#define FROM6(address) ip6(address, FRONTEND6, udp(40000, 53, dns_query(5, NAME)))
+#define NO_SOURCE(packet) REFUSED(packet, EDGE53_BAD_SOURCE)
+#define A_SOURCE4(address)                                                                 \
+	{ { .query = FROM4(address),                                                       \
+	    .becomes = forwarded(ip4(EDGE, BACKEND, udp(port_of(0), BACKEND_UDP,           \
+							 dns_query(id_of(0), NAME)))),     \
+	    .why = EDGE53_QUERY_SENT } }
+#define A_SOURCE6(address)                                                                 \
+	{ { .query = FROM6(address),                                                       \
+	    .becomes = forwarded(ip6(EDGE6, BACKEND6, udp(port_of(0), BACKEND_UDP,         \
+							   dns_query(id_of(0), NAME)))),   \
+	    .why = EDGE53_QUERY_SENT } }
+
+static int sources(const struct path *path)
+{
+	const struct test_case cases[] = {
+		{ "nobody", NO_SOURCE(FROM4("0.0.0.0")) },
+		{ "the rest of 0/8", NO_SOURCE(FROM4("0.255.255.255")) },
+		{ "the first behind it", A_SOURCE4("1.0.0.0") },
+		{ "the last before loopback", A_SOURCE4("126.255.255.255") },
+		{ "loopback", NO_SOURCE(FROM4("127.0.0.1")) },
+		{ "the last of loopback", NO_SOURCE(FROM4("127.255.255.255")) },
+		{ "the first behind it", A_SOURCE4("128.0.0.0") },
+		{ "the last before the groups", A_SOURCE4("223.255.255.255") },
+		{ "a group", NO_SOURCE(FROM4("224.0.0.1")) },
+		{ "the last group", NO_SOURCE(FROM4("239.255.255.255")) },
+		{ "class E gets the doubt", A_SOURCE4("240.0.0.0") },
+		{ "its last but one", A_SOURCE4("255.255.255.254") },
+		{ "everybody", NO_SOURCE(FROM4("255.255.255.255")) },
+		{ "who is asked", NO_SOURCE(FROM4(FRONTEND)) },
+		{ "port 0", NO_SOURCE(ip4(CLIENT, FRONTEND, udp(0, 53, dns_query(5, NAME)))) },
+		{ "port 0, by TCP", NO_SOURCE(ip4(CLIENT, FRONTEND, tcp(0, 53, "S", nothing()))) },
+		{ "nobody, by TCP",
+		  NO_SOURCE(ip4("0.0.0.0", FRONTEND, tcp(40000, 53, "S", nothing()))) },
+		{ "nobody over IPv6", NO_SOURCE(FROM6("::")) },
+		{ "loopback over IPv6", NO_SOURCE(FROM6("::1")) },
+		{ "the one behind it gets the doubt", A_SOURCE6("::2") },
+		{ "a group over IPv6", NO_SOURCE(FROM6("ff02::1")) },
+		{ "the last before the groups", A_SOURCE6("feff::1") },
+		{ "who is asked over IPv6", NO_SOURCE(FROM6(FRONTEND6)) },
+		{ "port 0 over IPv6",
+		  NO_SOURCE(ip6(CLIENT6, FRONTEND6, udp(0, 53, dns_query(5, NAME)))) },
 	};
 
 	return RUN(path, cases);
@@ -479,6 +530,7 @@ const struct table edge_udp_tables[] = {
 	{ "UDP, there and back", there_and_back, EDGE_PATHS },
 	{ "UDP checksums", checksums, EDGE_PATHS },
 	{ "UDP, refused queries", refused_queries, EDGE_PATHS },
+	{ "UDP, sources", sources, ETHERNET_UPLINK },
 	{ "UDP, other fates", other_fates, EDGE_PATHS },
 	{ "UDP, strange replies", strange_replies, EDGE_PATHS },
 	{ "UDP, reply to the neighbour", neighbours, ETHERNET_UPLINK },

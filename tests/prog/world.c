@@ -381,6 +381,42 @@ void world_exempt(const char *address, unsigned prefix_len)
 	put_prefix(world.skel->maps.exempt, SERVICE_ENFORCE, address, prefix_len);
 }
 
+void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned flags)
+{
+	struct edge53_rate_limit limit = {
+		.interval_ns = interval_ns,
+		.burst_ns = interval_ns * burst,
+		.slip = slip,
+		.proven_s = 600,
+	};
+	__u32 service = SERVICE_EDGE;
+
+	memset(limit.masks[0].bytes, 0xff, 12 + 3);
+	memset(limit.masks[1].bytes, 0xff, 7);
+	put_zeros(world.skel->maps.rates, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	put_zeros(world.skel->maps.proven, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	put(world.skel->maps.rate_limits, &service, &limit);
+	world_set_flags(SERVICE_EDGE, flags);
+}
+
+void world_exempt_from_rate(const char *address)
+{
+	put_prefix(world.skel->maps.exempt, SERVICE_EDGE, address, 128);
+}
+
+void world_age_proofs(unsigned seconds)
+{
+	for (__u32 i = 0; i < 1 << EDGE53_MOMENT_BUCKET_BITS; i++) {
+		struct edge53_moments moments;
+
+		world_get(world.skel->maps.proven, &i, &moments);
+		for (unsigned way = 0; way < EDGE53_MOMENT_WAYS; way++)
+			if (moments.ways[way].who)
+				moments.ways[way].at_ns -= seconds * SECONDS;
+		put(world.skel->maps.proven, &i, &moments);
+	}
+}
+
 void world_doh(const char *address, unsigned prefix_len)
 {
 	put_prefix(world.skel->maps.doh, SERVICE_ENFORCE, address, prefix_len);

@@ -82,6 +82,7 @@ enum { ID_BACKEND = 1, ID_BACKEND_2, ID_RESOLVER, ID_RESOLVER_2, ID_BACKEND6, ID
 #define TUNNEL_MTU 1420
 
 #define SECONDS 1000000000ull
+#define DAY_NS (86400 * SECONDS) /* longer than any test */
 #define UDP_TIMEOUT_S 5
 #define TCP_HALF_OPEN_S 10
 #define TCP_CLOSING_S 20
@@ -108,6 +109,10 @@ void world_forget_keep_source(void);
 void world_return(enum test_device tunnel, bool is_l3);
 void world_return_port(enum test_device device, bool is_uplink, unsigned l4proto, unsigned port);
 void world_age_return_peers(unsigned seconds);
+/* Of the edge service, whose flags these are: prefixes of 24 and 56 bits, a proof is good for 600 s. Nobody has asked. */
+void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned flags);
+void world_exempt_from_rate(const char *address);
+void world_age_proofs(unsigned seconds);
 unsigned world_count_return_peers(void);
 void world_guard(unsigned ifindex, enum edge53_guard_policy policy);
 void world_set_mtu(enum test_device device, unsigned mtu);

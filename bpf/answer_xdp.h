@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SERVFAIL in XDP (on_down: servfail): the query becomes its own answer, as in truncated.h, and goes back where it
- * came from. Needs a packet that is_plain() in edge_xdp.h, and a device that XDP may send on. The answer is never
- * longer than the query.
+ * DNS answers of our own in XDP: SERVFAIL (on_down: servfail), and TC=1 (rate_limit). The query becomes its own answer,
+ * as in truncated.h, and goes back where it came from. Needs a packet that has no options and no partial checksum, and
+ * a device that XDP may send on. The answer is never longer than the query.
  */
-#ifndef EDGE53_SERVFAIL_H
-#define EDGE53_SERVFAIL_H
+#ifndef EDGE53_ANSWER_XDP_H
+#define EDGE53_ANSWER_XDP_H
 
 #include "count.h"
 #include "truncated.h"
@@ -17,9 +17,9 @@ __weak __noinline int question_len_xdp(struct xdp_md *ctx, const struct packet *
 }
 
 #define ETH_MIN_LEN 60 /* without the frame check sequence */
-#define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN) / SUM_CHUNK + 1)
+#define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN + OPT_LEN) / SUM_CHUNK + 1)
 
-/* Ones' complement sum of a question, folded; -1 when it cannot be read. */
+/* Ones' complement sum of a question and what is behind it, folded; -1 when it cannot be read. */
 __weak __noinline int sum_of_question_xdp(struct xdp_md *ctx, __u32 off, __u32 len)
 {
 	__u32 chunk[SUM_CHUNK / 4], n;
@@ -74,26 +74,37 @@ static __always_inline bool shorten_xdp(struct xdp_md *ctx, __u32 len)
 	       !bpf_xdp_store_bytes(ctx, len, &zeros, ((kept - len - 1) & (sizeof(zeros) - 1)) + 1);
 }
 
-/* Returns the verdict. What cannot be answered here is left to tc as long as it is as it was. */
-__weak __noinline int answer_servfail_xdp(struct xdp_md *ctx, const struct packet *pkt)
+static __always_inline bool store_opt_xdp(struct xdp_md *ctx, __u32 off)
 {
+	__u8 opt[OPT_LEN];
+
+	make_opt(opt);
+	return !bpf_xdp_store_bytes(ctx, off, opt, sizeof(opt));
+}
+
+/* Returns the verdict. why: EDGE53_NO_BACKEND_SERVFAIL or EDGE53_RATE_TRUNCATED, which is counted. */
+__weak __noinline int answer_query_xdp(struct xdp_md *ctx, const struct packet *pkt, __u32 why)
+{
+	__u32 l4_off, question, opt, udp_len, flags;
 	struct answer_headers answer;
-	__u32 l4_off, question, udp_len;
 	int sum;
 
 	if (!pkt)
 		return XDP_PASS;
+	count_reason(pkt->service, why);
+	flags = why == EDGE53_NO_BACKEND_SERVFAIL ? DNS_RCODE_SERVFAIL : DNS_FLAG_TC;
 	l4_off = ETH_HLEN + (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
 	question = question_len_xdp(ctx, pkt);
-	sum = sum_of_question_xdp(ctx, l4_off + sizeof(answer), question);
-	if (sum < 0)
-		return XDP_PASS;
-	count_reason(pkt->service, EDGE53_NO_BACKEND_SERVFAIL);
-	udp_len = sizeof(answer) + question;
-	if (!may_be_answered(pkt) || !shorten_xdp(ctx, l4_off + udp_len) ||
-	    !store_headers_xdp(ctx, pkt, udp_len))
+	opt = has_opt(pkt, question, flags) ? OPT_LEN : 0;
+	udp_len = sizeof(answer) + question + opt;
+	if (!may_be_answered(pkt) ||
+	    (opt && !store_opt_xdp(ctx, l4_off + sizeof(answer) + question)))
 		return XDP_DROP;
-	make_answer(pkt, udp_len, question, DNS_RCODE_SERVFAIL, &answer);
+	sum = sum_of_question_xdp(ctx, l4_off + sizeof(answer), question + opt);
+	if (sum < 0 || !shorten_xdp(ctx, l4_off + udp_len) || !store_headers_xdp(ctx, pkt, udp_len))
+		return XDP_DROP;
+	make_answer(pkt, udp_len, question, flags, &answer);
+	answer.additionals = bpf_htons(!!opt);
 	/* The field holds the sum of the pseudo header; a computed 0 is sent as all ones (RFC 768). */
 	answer.udp.check =
 		(__u16)~csum_fold((__u64)(__u32)sum + sum_of_words(&answer, sizeof(answer) / 4))

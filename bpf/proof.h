@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Whose source address is no forgery: who completed a TCP handshake not long ago. */
+#ifndef EDGE53_PROOF_H
+#define EDGE53_PROOF_H
+
+#include "clock.h"
+#include "moments.h"
+
+#define NS_PER_S 1000000000ull
+
+/* A scope of its own beside those of the services. One proof is good for all of them. */
+#define SCOPE_OF_PROOF EDGE53_MAX_SERVICES
+
+static __always_inline bool is_mapped_ipv4(__u64 high, __u64 low)
+{
+	return !high && (__u32)low == bpf_htonl(0x0000ffff);
+}
+
+/* Who has one address of an IPv6 network may have them all: the first half stands for it. */
+static __always_inline __u64 proof_owner(__u64 high, __u64 low)
+{
+	return moment_owner(high, is_mapped_ipv4(high, low) ? low : 0, SCOPE_OF_PROOF);
+}
+
+/* Who completed a TCP handshake really is where he says. A global function, for the stack of the caller. */
+__weak __noinline int note_proof(__u64 high, __u64 low)
+{
+	__u64 who = proof_owner(high, low), now_ns = clock_ns();
+	struct edge53_moments *bucket = moments_of(&proven, who);
+	struct edge53_moment *last;
+
+	if (!bucket)
+		return 0;
+	last = find_moment(bucket, who);
+	if (last)
+		WRITE_ONCE(last->at_ns, now_ns);
+	else
+		put_moment(bucket, who, now_ns);
+	return 0;
+}
+
+/* Within so many seconds. */
+static __always_inline bool is_proven(__u64 high, __u64 low, __u32 proven_s)
+{
+	__u64 who = proof_owner(high, low);
+	struct edge53_moments *bucket = moments_of(&proven, who);
+	struct edge53_moment *last;
+
+	if (!proven_s || !bucket)
+		return false;
+	last = find_moment(bucket, who);
+	return last && clock_ns() - READ_ONCE(last->at_ns) < proven_s * NS_PER_S;
+}
+
+#endif
