@@ -49,6 +49,12 @@ struct edge53_addr {
 	__u8 bytes[16];
 } __attribute__((aligned(8)));
 
+/* Bits of a client's address that are counted and shown, by family; 0: all of them (include/edge53_client_prefix.h). */
+struct edge53_client_prefix {
+	__u16 ipv4;
+	__u16 ipv6;
+};
+
 /* --- what the loader writes: the plan, as the kernel sees it ---------------------------------- */
 
 /* Map `frontends`: which packets are ours. An all-zero address stands for any destination. */
@@ -473,7 +479,7 @@ struct edge53_geometry {
 	__u16 port_base;
 	__u8 port_bits; /* the edge's source ports are port_base .. port_base + 2^port_bits - 1 */
 	__u8 client_bucket_bits;
-	__u32 pad;
+	struct edge53_client_prefix client_prefix; /* of the addresses in `clients` */
 	__u64 token_keys[4]; /* secret: ports of TCP connections, and the hash of clients */
 	__u64 slot_keys[2];  /* secret: ports and IDs of UDP queries; another ring has others */
 	__u64 netns_cookie;

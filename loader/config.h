@@ -107,6 +107,7 @@ struct config_limits {
 	unsigned int port_last;	      /* inclusive */
 	unsigned int udp_timeout_ms;
 	unsigned int backend_udp_size; /* bytes of UDP payload, PROXY header included; 0: any */
+	struct edge53_client_prefix client_prefix; /* neither is 0 */
 };
 
 struct config {

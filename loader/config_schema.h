@@ -51,6 +51,11 @@ struct raw_return {
 	char *tcp;
 };
 
+struct raw_client_prefix {
+	char *ipv4;
+	char *ipv6;
+};
+
 struct raw_limits {
 	char *udp_slots;
 	char *tcp_connections;
@@ -58,6 +63,7 @@ struct raw_limits {
 	char *ports;
 	char *udp_timeout;
 	char *backend_udp_size;
+	struct raw_client_prefix client_prefix;
 };
 
 struct raw_export {

@@ -159,6 +159,7 @@ static int make_geometry(const struct config_limits *limits, struct edge53_geome
 		.tcp_connections = limits->tcp_connections,
 		.port_base = (__u16)limits->port_first,
 		.port_bits = (__u8)floor_log2(limits->port_last - limits->port_first + 1),
+		.client_prefix = limits->client_prefix,
 		.netns_cookie = netns_cookie,
 	};
 	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys) ||
@@ -224,6 +225,23 @@ bool dataplane_is_pinned(void)
 	return read_geometry(&geometry) != -ENOENT;
 }
 
+/* An older version of the same layout counted whole addresses, and left the record 0. */
+static bool same_client_prefix(const struct edge53_client_prefix *a,
+			       const struct edge53_client_prefix *b)
+{
+	for (int is_ipv4 = 0; is_ipv4 < 2; is_ipv4++)
+		if (edge53_client_prefix_bits(a, is_ipv4) != edge53_client_prefix_bits(b, is_ipv4))
+			return false;
+	return true;
+}
+
+static bool same_clients(const struct edge53_geometry *a, const struct edge53_geometry *b)
+{
+	return a->n_cpus == b->n_cpus && a->clients == b->clients &&
+	       a->client_bucket_bits == b->client_bucket_bits &&
+	       same_client_prefix(&a->client_prefix, &b->client_prefix);
+}
+
 /* What state of one geometry is good for with another: enum keep. */
 static unsigned int what_to_keep(const struct edge53_geometry *found,
 				 const struct edge53_geometry *wanted)
@@ -240,8 +258,7 @@ static unsigned int what_to_keep(const struct edge53_geometry *found,
 	if (found->layout_version != wanted->layout_version)
 		return keep;
 	keep |= KEEP_TABLES;
-	if (found->n_cpus != wanted->n_cpus || found->clients != wanted->clients ||
-	    found->client_bucket_bits != wanted->client_bucket_bits)
+	if (!same_clients(found, wanted))
 		return keep;
 	keep |= KEEP_CLIENTS;
 	/* A ring goes on only with its cursors. */

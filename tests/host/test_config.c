@@ -177,6 +177,8 @@ static void the_smallest_edge_gets_the_defaults(void **state)
 	assert_int_equal(config->limits.port_last, 32767);
 	assert_int_equal(config->limits.udp_timeout_ms, 10000);
 	assert_int_equal(config->limits.backend_udp_size, 0);
+	assert_int_equal(config->limits.client_prefix.ipv4, 32);
+	assert_int_equal(config->limits.client_prefix.ipv6, 128);
 }
 
 static void the_smallest_enforce_gets_the_defaults(void **state)
@@ -370,6 +372,32 @@ static void what_backends_read_is_any_size_or_the_one_given(void **state)
 	assert_int_equal(given->limits.backend_udp_size, 512);
 }
 
+/* Who names one family has said nothing of the other. */
+static void a_client_prefix_is_of_each_family(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int ipv4, ipv6;
+	} rows[] = {
+		{ "{ ipv4: 32, ipv6: 64 }", 32, 64 },
+		{ "{ ipv4: 1, ipv6: 1 }", 1, 1 },
+		{ "{ ipv4: 24 }", 24, 128 },
+		{ "{ ipv6: 56 }", 32, 56 },
+		{ "{}", 32, 128 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(config_freep) struct config *config = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text), EDGE "limits: { client_prefix: %s }\n", rows[i].text);
+		config = parse_good(text);
+		assert_int_equal(config->limits.client_prefix.ipv4, rows[i].ipv4);
+		assert_int_equal(config->limits.client_prefix.ipv6, rows[i].ipv6);
+	}
+}
+
 static void clients_are_kept_where_it_is_said(void **state)
 {
 	_cleanup_(config_freep) struct config *config = parse_good(
@@ -478,8 +506,16 @@ static const struct {
 	  { "3: export.metrics: is not supported yet", "4: export.dnstap: is not supported yet" } },
 	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit: is not supported yet" } },
-	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n",
-	  { "3: limits.client_prefix: is not supported yet" } },
+	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
+	  { "3: limits.client_prefix.ipv4: 33 is not a number of bits (1-32)" } },
+	{ EDGE "limits:\n  client_prefix: { ipv4: 0, ipv6: 129 }\n",
+	  { "3: limits.client_prefix.ipv4: 0 is not a number of bits (1-32)",
+	    "3: limits.client_prefix.ipv6: 129 is not a number of bits (1-128)" } },
+	{ EDGE "limits:\n  client_prefix: { ipv6: /64 }\n",
+	  { "3: limits.client_prefix.ipv6: \"/64\" is not a number of bits (1-128)" } },
+	{ EDGE "limits:\n  client_prefix: { ipv5: 8 }\n",
+	  { "3: limits.client_prefix.ipv5: unknown key; did you mean \"ipv4\"?" } },
+	{ EDGE "limits:\n  client_prefix: 24\n", { "3: limits.client_prefix: 24" } },
 
 	/* Health. */
 	{ EDGE_HEAD "  on_down: nxdomain\n" BACKENDS,
@@ -1338,6 +1374,7 @@ int main(void)
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),
 		cmocka_unit_test(what_backends_read_is_any_size_or_the_one_given),
+		cmocka_unit_test(a_client_prefix_is_of_each_family),
 		cmocka_unit_test(clients_are_kept_where_it_is_said),
 		cmocka_unit_test(health_is_asked_for_unless_it_is_off),
 		cmocka_unit_test(a_host_may_do_nothing_but_return),
