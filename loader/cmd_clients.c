@@ -10,6 +10,7 @@
 #include "output.h"
 
 #define MAX_INTERVAL_S 3600
+#define MAX_TOP 1000000000
 
 struct options {
 	bool as_json;
@@ -38,8 +39,7 @@ static size_t parse_count(const char *option, const char *text, size_t most)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || !value || value > most) {
-		log_error("%s: `%s' is not a number from 1%s", option, text,
-			  most == MAX_INTERVAL_S ? " to 3600" : "");
+		log_error("%s: `%s' is not a number from 1 to %zu", option, text, most);
 		exit(EXIT_USAGE);
 	}
 	return value;
@@ -67,7 +67,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		options->as_json = true;
 		return 0;
 	case 'n':
-		options->top = parse_count("--top", arg, SIZE_MAX);
+		options->top = parse_count("--top", arg, MAX_TOP);
 		return 0;
 	case 's':
 		options->sort = parse_field(arg);
