@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "config_export.h"
 #include "config_fit.h"
 #include "config_health.h"
 #include "config_prefixes.h"
@@ -549,12 +550,15 @@ static int read_config(struct config_tree *tree, const struct raw_config *raw,
 {
 	struct place root = place_root(tree);
 	struct place limits = place_key(&root, "limits");
+	struct place export = place_key(&root, "export");
 	int r;
 
 	if (!check_n_services(&root, raw))
 		return -EINVAL;
 	r = read_services(&root, raw, config);
 	if (!read_limits(&limits, &raw->limits, &config->limits) && r == 0)
+		r = -EINVAL;
+	if (!read_export(&export, &raw->export, &config->export) && r == 0)
 		r = -EINVAL;
 	if (r < 0)
 		return r;

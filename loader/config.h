@@ -110,6 +110,17 @@ struct config_limits {
 	struct edge53_client_prefix client_prefix; /* neither is 0 */
 };
 
+/* The exporter of Prometheus. */
+struct config_metrics {
+	struct edge53_addr address; /* to listen at; zero, of either family: all of the host's */
+	unsigned int port;	    /* 0: off */
+	unsigned int top_clients;   /* who get series of their own; 0: nobody */
+};
+
+struct config_export {
+	struct config_metrics metrics;
+};
+
 struct config {
 	struct config_edge *edges;
 	size_t n_edges;
@@ -118,6 +129,7 @@ struct config {
 	struct config_return *returns;
 	size_t n_returns;
 	struct config_limits limits;
+	struct config_export export;
 };
 
 /*

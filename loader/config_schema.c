@@ -111,7 +111,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 };
 
 static const cyaml_schema_field_t export_fields[] = {
-	NOT_YET("metrics"),
+	TEXT(metrics, raw_export),
+	TEXT(top_clients, raw_export),
 	NOT_YET("dnstap"),
 	CYAML_FIELD_END,
 };

@@ -67,7 +67,8 @@ struct raw_limits {
 };
 
 struct raw_export {
-	char nothing_yet;
+	char *metrics;
+	char *top_clients;
 };
 
 struct raw_config {

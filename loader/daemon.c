@@ -17,6 +17,7 @@
 #include "health.h"
 #include "host.h"
 #include "log.h"
+#include "metrics.h"
 #include "notify.h"
 #include "pins.h"
 #include "plan.h"
@@ -59,6 +60,7 @@ struct daemon {
 	struct dataplane *dataplane;
 	struct attachments *attachments;
 	struct health *health;
+	struct metrics *metrics;
 	struct down_clock *down;
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
@@ -312,6 +314,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	look(d, false);
 	look_in(d, LOOK_AGAIN_US);
+	metrics_retry(d->metrics);
 	return 0;
 }
 
@@ -393,14 +396,19 @@ static int try_config(struct daemon *d, struct config *config)
 	}
 	if (r < 0)
 		return r;
+	r = metrics_prepare(d->metrics, &config->export.metrics);
+	if (r < 0)
+		return r;
 	d->config = config;
 	d->watch.changes.all = true; /* as it was read for the check */
 	r = look(d, true);
 	if (r < 0) {
+		metrics_abandon(d->metrics);
 		d->config = old;
 		look(d, false);
 		return r;
 	}
+	metrics_commit(d->metrics);
 	if (!same_limits(&config->limits, &old->limits))
 		log_warning("limits have changed: they take effect at the next start (`systemctl restart edge53`; queries under way are answered all the same)");
 	config_free(old);
@@ -516,6 +524,7 @@ static int explain_lock(int error)
 
 static void daemon_free(struct daemon *d)
 {
+	metrics_free(d->metrics);
 	health_free(d->health);
 	sd_event_source_unref(d->timer);
 	sd_event_source_unref(d->old_timer);
@@ -547,6 +556,22 @@ static int check_plan(struct daemon *d, bool is_loaded)
 	return -EWRONGCONFIG;
 }
 
+/* Where a dataplane runs already, it is served without metrics rather than not at all. */
+static int start_metrics(struct daemon *d, bool is_loaded)
+{
+	int r = metrics_new(d->event, &d->metrics);
+
+	if (r < 0) {
+		log_error("cannot set up metrics: %s", strerror(-r));
+		return r;
+	}
+	r = metrics_prepare(d->metrics, &d->config->export.metrics);
+	if (r < 0 && !is_loaded)
+		return r;
+	metrics_commit(d->metrics);
+	return 0;
+}
+
 /* Returns the number of refused hooks, or negative errno. */
 static int start(struct daemon *d, bool is_loaded)
 {
@@ -576,6 +601,9 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up health checks: %s", strerror(-r));
 		return r;
 	}
+	r = start_metrics(d, is_loaded);
+	if (r < 0)
+		return r;
 	if (dataplane_replaces_flows(d->dataplane))
 		attach_keep_old(d->attachments);
 	refused = look(d, !is_loaded);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../loader/config.h"
+#include "built_in.h"
 #include "../../loader/config_prefixes.h"
 #include "../../loader/config_schema.h"
 #include "../../loader/log.h"
@@ -93,7 +94,13 @@ static const char example[] =
 	"  clients: 65536\n"
 	"  ports: 16384-32767\n"
 	"  udp_timeout: 10s\n"
+#if EDGE53_WITH_METRICS
+	"export:\n"
+	"  metrics: 127.0.0.1:9453\n"
+	"  top_clients: 10\n";
+#else
 	"export: {}\n";
+#endif
 
 static void the_example_is_good(void **state)
 {
@@ -118,6 +125,12 @@ static void the_example_is_good(void **state)
 	assert_int_equal(edge->client_ip_udp, CLIENT_IP_PROXY_V2);
 	assert_int_equal(edge->client_ip_tcp, CLIENT_IP_PROXY_V2);
 	assert_int_equal(edge->on_down, POLICY_PASS);
+
+#if EDGE53_WITH_METRICS
+	assert_address(&config->export.metrics.address, "127.0.0.1");
+	assert_int_equal(config->export.metrics.port, 9453);
+	assert_int_equal(config->export.metrics.top_clients, 10);
+#endif
 
 	assert_int_equal(config->n_enforces, 1);
 	assert_string_equal(enforce->name, "vpn");
@@ -499,11 +512,29 @@ static const struct {
 	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n    udp: 53\n    port: 53\n",
 	  { "7: edge[0].backends[0].port: unknown key..."
 	    "address, udp, tcp, weight" } },
-	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; no key is" } },
+	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; keys here: metrics, top_clients" } },
+#if EDGE53_WITH_METRICS
+	{ EDGE "export:\n  metrics: 9453\n", { "3: export.metrics: 9453 is not an address with a port" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1\n", { "3: export.metrics: \"127.0.0.1\" is not an address with a port" } },
+	{ EDGE "export:\n  metrics: ::1:9453\n", { "3: export.metrics: \"::1:9453\" is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[127.0.0.1]:9453\"\n", { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[::1\"\n", { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[]:1\"\n", { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: localhost:9453\n", { "3: export.metrics: ...has a host name in it" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:0\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:65536\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:http\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 239.1.1.1:9453\n", { "3: export.metrics: ...no address that a connection can be made to" } },
+	{ EDGE "export:\n  metrics: [127.0.0.1]\n", { "3: export.metrics: a list or a block stands where a single value" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  top_clients: 1001\n",
+	  { "4: export.top_clients: 1001 is not off or a number of clients (0-1000)" } },
+#else
+	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n", { "3: export.metrics: this edge53 was built without metrics" } },
+#endif
+	{ EDGE "export:\n  top_clients: 5\n", { "3: export.top_clients: is about metrics, and there is no" } },
 
 	/* Documented, and not there yet. */
-	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  dnstap: {}\n",
-	  { "3: export.metrics: is not supported yet", "4: export.dnstap: is not supported yet" } },
+	{ EDGE "export:\n  dnstap: {}\n", { "3: export.dnstap: is not supported yet" } },
 	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit: is not supported yet" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
@@ -1361,10 +1392,41 @@ static void nothing_is_freed_without_complaint(void **state)
 	schema_free(NULL);
 }
 
+#if EDGE53_WITH_METRICS
+
+static void metrics_listen_at(void **state)
+{
+	static const struct {
+		const char *text, *address;
+		unsigned int port;
+	} rows[] = {
+		{ "127.0.0.1:9453", "127.0.0.1", 9453 }, { "'0.0.0.0:1'", "0.0.0.0", 1 },
+		{ "\"[::1]:9453\"", "::1", 9453 },	 { "'[::]:65535'", "::", 65535 },
+		{ "'[2001:db8::5]:80'", "2001:db8::5", 80 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(freep) char *text = NULL;
+		_cleanup_(config_freep) struct config *config = NULL;
+
+		assert_true(asprintf(&text, EDGE "export:\n  metrics: %s\n  top_clients: off\n", rows[i].text) > 0);
+		config = parse_good(text);
+		assert_address(&config->export.metrics.address, rows[i].address);
+		assert_int_equal(config->export.metrics.port, rows[i].port);
+		assert_int_equal(config->export.metrics.top_clients, 0);
+	}
+}
+
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_is_good),
+#if EDGE53_WITH_METRICS
+		cmocka_unit_test(metrics_listen_at),
+#endif
 		cmocka_unit_test(the_smallest_edge_gets_the_defaults),
 		cmocka_unit_test(the_smallest_enforce_gets_the_defaults),
 		cmocka_unit_test(both_kinds_with_everything_changed),
