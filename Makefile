@@ -103,13 +103,19 @@ bpf-clang-matrix: $(BUILD)/edge53.skel.h ## Compile the BPF object with every cl
 
 LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd ncursesw
 
-# What can be left out, with METRICS=0 or where the library is not installed.
+# What can be left out, with METRICS=0 or DNSTAP=0, or where its libraries are not installed.
 ifndef METRICS
 METRICS := $(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo 1 || echo 0)
 endif
-LOADER_PKGS += $(if $(filter 1,$(METRICS)),libmicrohttpd)
+PROTOC_C ?= protoc-c
+ifndef DNSTAP
+DNSTAP := $(shell $(PKG_CONFIG) --exists libfstrm libprotobuf-c 2>/dev/null && command -v $(PROTOC_C) >/dev/null && echo 1 || echo 0)
+endif
+LOADER_PKGS += $(if $(filter 1,$(METRICS)),libmicrohttpd) $(if $(filter 1,$(DNSTAP)),libfstrm libprotobuf-c)
+LEFT_OUT := $(if $(filter 1,$(METRICS)),,loader/metrics.c) \
+	$(if $(filter 1,$(DNSTAP)),,loader/dnstap_message.c loader/dnstap_pb.c loader/dnstap_stream.c)
 
-LOADER_SRCS := $(filter-out $(if $(filter 1,$(METRICS)),,loader/metrics.c),$(wildcard loader/*.c))
+LOADER_SRCS := $(filter-out $(LEFT_OUT),$(wildcard loader/*.c))
 LOADER_OBJS := $(LOADER_SRCS:%.c=$(BUILD)/%.o)
 
 pkg_cflags = $(call once,pkg_cflags,$(PKG_CONFIG) --cflags $(LOADER_PKGS))
@@ -135,9 +141,14 @@ $(BUILD)/edge53: $(LOADER_OBJS)
 	$(say) LINK $(@F)
 	$(Q)$(CC) $(HARDENING_LD) $(CFLAGS) $(LDFLAGS) $^ $(pkg_libs) -o $@
 
+$(BUILD)/dnstap.pb-c.c: loader/dnstap.proto Makefile | $(BUILD)/.tools
+	$(say) PROTO $(@F)
+	$(Q)$(PROTOC_C) --c_out=$(BUILD) --proto_path=loader $<
+
 # Until the first .d files exist, say who needs what is generated.
 objs_using = $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls $1 loader/*.c))
 $(call objs_using,edge53.skel.h): | $(BUILD)/edge53.skel.h
+$(call objs_using,dnstap.pb-c): | $(BUILD)/dnstap.pb-c.c
 
 # EDGE53_VERSION reaches only the files that use it, so that a commit does not rebuild everything.
 VERSION_OBJS := $(call objs_using,EDGE53_VERSION)
@@ -147,7 +158,7 @@ $(VERSION_OBJS): $(BUILD)/version.h
 # What is built in, for #include "built_in.h".
 $(BUILD)/built_in.h: FORCE
 	$(Q)mkdir -p $(@D)
-	$(Q)printf '#define EDGE53_WITH_%s\n' 'METRICS $(METRICS)' >$@.tmp; \
+	$(Q)printf '#define EDGE53_WITH_%s\n' 'METRICS $(METRICS)' 'DNSTAP $(DNSTAP)' >$@.tmp; \
 	if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi
 
 # REVISION=v1.2.3: where git cannot be asked.
@@ -163,7 +174,7 @@ $(BUILD)/version.h: FORCE
 # Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
 # and UBSan.
 PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/exposition.c loader/findings.c \
-	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c) \
+	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
 	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
@@ -529,7 +540,7 @@ format: ## Reformat FILES, by default the C files changed since the last commit
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  Variables: PREFIX DESTDIR BUILD CC CLANG BPFTOOL LLVM_STRIP CFLAGS V=1 WERROR=1 TEST=pattern METRICS=0'
+	@echo '  Variables: PREFIX DESTDIR BUILD CC CLANG BPFTOOL LLVM_STRIP CFLAGS V=1 WERROR=1 TEST=pattern METRICS=0 DNSTAP=0'
 
 # What a build needs, looked at once, so that a missing tool is one sentence and not a page of errors.
 need = @missing=; \

@@ -9,16 +9,20 @@
 #include "plain_skb.h"
 #include "proxy_skb.h"
 #include "rewrite_skb.h"
+#include "sample.h"
 #include "service.h"
 #include "translate.h"
 #include "verdict.h"
 
 /* Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). */
-static __always_inline enum edge53_reason check_and_admit(struct packet *pkt, __u64 now_ns,
-							  bool is_counted)
+static __always_inline enum edge53_reason check_and_admit(struct __sk_buff *skb, struct packet *pkt,
+							  __u64 now_ns, bool is_counted)
 {
-	return check_query(pkt)
-		       ?: (is_counted && !is_beyond_xdp(pkt) ? GO_ON : admit_client(pkt, now_ns));
+	enum edge53_reason why = check_query(pkt);
+
+	if (why || (is_counted && !is_beyond_xdp(pkt)))
+		return why;
+	return admit_client(pkt, now_ns) ?: sample_query(skb, false, pkt);
 }
 
 __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32 is_counted)
@@ -34,7 +38,7 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 		return TC_GO_ON;
 	now_ns = clock_ns();
 	why = find_edge_service(pkt, &svc)
-	   ?: check_and_admit(pkt, now_ns, is_counted)
+	   ?: check_and_admit(skb, pkt, now_ns, is_counted)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: check_family_skb(skb, pkt, &rw)
@@ -70,6 +74,7 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: edit_reply_skb(skb, pkt, &reply, &rw)
 	   ?: proxy_reply_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: sample_reply(skb, false, pkt, &reply.flow)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 	if (why == EDGE53_REPLY_UNKNOWN)

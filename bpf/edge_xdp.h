@@ -7,6 +7,7 @@
 #include "plain_xdp.h"
 #include "proxy_xdp.h"
 #include "rewrite_xdp.h"
+#include "sample.h"
 #include "servfail.h"
 #include "service.h"
 #include "translate.h"
@@ -59,6 +60,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	why = find_edge_service(pkt, &svc)
 	   ?: check_query(pkt)
 	   ?: admit_client(pkt, now_ns)
+	   ?: sample_query(ctx, true, pkt)
 	   ?: is_for_xdp(pkt, svc)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
@@ -113,6 +115,7 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: edit_reply_xdp(ctx, pkt, &reply, &rw)
 	   ?: proxy_reply_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
+	   ?: sample_reply(ctx, true, pkt, &reply.flow)
 	   ?: send_xdp(&rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 

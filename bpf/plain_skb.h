@@ -5,6 +5,7 @@
 
 #include "plain.h"
 #include "rewrite_skb.h"
+#include "sample.h"
 #include "verdict.h"
 
 /* Without a VLAN tag, one datagram and not a bundle, and its headers readable as they are. */
@@ -48,7 +49,7 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 
 	if (!parse_plain_skb(skb, l3_off, &pkt) || check_query(&pkt) ||
 	    find_edge_service(&pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
-	    !is_plain_service(&pkt, svc))
+	    !is_plain_service(&pkt, svc) || (!is_counted && is_sampled_query(&pkt)))
 		return NOT_PLAIN;
 	now_ns = clock_ns();
 	why = count_here(&pkt, now_ns, is_counted)
@@ -79,7 +80,7 @@ static __noinline int plain_reply_skb(struct __sk_buff *skb, __u32 l3_off)
 	   ?: check_origin(&pkt, &reply)
 	   ?: translate_reply(&reply.flow, &rw)
 	   ?: route_reply(&pkt, &reply.flow, &rw);
-	if (why || rw.is_ipv6)
+	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow))
 		return NOT_PLAIN;
 	why = ring_answer(&reply.match)
 	   ?: rewrite_same_family_skb(skb, &pkt, &rw)

@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "clients_names.h"
 #include "clients_watch.h"
 #include "commands.h"
 #include "log.h"
 #include "output.h"
 
 #define MAX_INTERVAL_S 3600
+#define MAX_NAMES_S 60
 #define MAX_TOP 1000000000
 
 struct options {
@@ -17,6 +19,11 @@ struct options {
 	const struct client_field *sort; /* NULL: what suits */
 	size_t top;			 /* 0: all */
 	size_t interval_s;		 /* 0: once */
+	size_t names_s;			 /* 0: not names */
+};
+
+enum option_key {
+	KEY_NAMES = 256, /* no short form */
 };
 
 static const struct argp_option option_table[] = {
@@ -28,6 +35,8 @@ static const struct argp_option option_table[] = {
 	{ "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
 	  "Again every so many seconds (1), with queries per second: on a terminal a screen, else one list after the other",
 	  0 },
+	{ "names", KEY_NAMES, "SECONDS", OPTION_ARG_OPTIONAL,
+	  "What the busiest clients ask in so many seconds (1) from now; nothing of it is kept", 0 },
 	{ 0 },
 };
 
@@ -74,6 +83,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		return 0;
 	case 'w':
 		options->interval_s = arg ? parse_count("--watch", arg, MAX_INTERVAL_S) : 1;
+		return 0;
+	case KEY_NAMES:
+		options->names_s = arg ? parse_count("--names", arg, MAX_NAMES_S) : 1;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -125,6 +137,12 @@ int cmd_clients(int argc, char **argv)
 
 	if (argp_parse(&clients_argp, argc, argv, 0, NULL, &options))
 		return EXIT_FAILED;
+	if (options.names_s && (options.interval_s || options.sort)) {
+		log_error("--names goes with --json and --top only");
+		return EXIT_USAGE;
+	}
+	if (options.names_s)
+		return clients_names((unsigned int)options.names_s, options.top, options.as_json);
 	if (!options.interval_s)
 		return list_once(&options);
 	return clients_watch(&(struct clients_watch){

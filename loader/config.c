@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "config_dnstap.h"
 #include "config_export.h"
 #include "config_fit.h"
 #include "config_health.h"
@@ -550,7 +551,7 @@ static int read_config(struct config_tree *tree, const struct raw_config *raw,
 {
 	struct place root = place_root(tree);
 	struct place limits = place_key(&root, "limits");
-	struct place export = place_key(&root, "export");
+	struct place export = place_key(&root, "export"), dnstap = place_key(&export, "dnstap");
 	int r;
 
 	if (!check_n_services(&root, raw))
@@ -559,6 +560,8 @@ static int read_config(struct config_tree *tree, const struct raw_config *raw,
 	if (!read_limits(&limits, &raw->limits, &config->limits) && r == 0)
 		r = -EINVAL;
 	if (!read_export(&export, &raw->export, &config->export) && r == 0)
+		r = -EINVAL;
+	if (!read_dnstap(&dnstap, &raw->export.dnstap, &config->export.dnstap) && r == 0)
 		r = -EINVAL;
 	if (r < 0)
 		return r;
@@ -747,6 +750,9 @@ void config_free(struct config *config)
 		free(config->returns[i].tunnel);
 		free(config->returns[i].uplink);
 	}
+	free(config->export.dnstap.socket);
+	free(config->export.dnstap.file);
+	free(config->export.dnstap.identity);
 	free(config->edges);
 	free(config->enforces);
 	free(config->returns);

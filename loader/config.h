@@ -110,6 +110,14 @@ struct config_limits {
 	struct edge53_client_prefix client_prefix; /* neither is 0 */
 };
 
+/* export.dnstap: neither socket nor file: off. */
+struct config_dnstap {
+	char *socket;
+	char *file;
+	char *identity;	     /* NULL: the host's name; "": none */
+	unsigned int sample; /* one message in so many, from 1 */
+};
+
 /* The exporter of Prometheus. */
 struct config_metrics {
 	struct edge53_addr address; /* to listen at; zero, of either family: all of the host's */
@@ -119,6 +127,7 @@ struct config_metrics {
 
 struct config_export {
 	struct config_metrics metrics;
+	struct config_dnstap dnstap;
 };
 
 struct config {

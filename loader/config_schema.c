@@ -110,10 +110,18 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t dnstap_fields[] = {
+	TEXT(socket, raw_dnstap),
+	TEXT(file, raw_dnstap),
+	TEXT(sample, raw_dnstap),
+	TEXT(identity, raw_dnstap),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t export_fields[] = {
 	TEXT(metrics, raw_export),
 	TEXT(top_clients, raw_export),
-	NOT_YET("dnstap"),
+	BLOCK(dnstap, raw_export, dnstap_fields),
 	CYAML_FIELD_END,
 };
 

@@ -66,9 +66,17 @@ struct raw_limits {
 	struct raw_client_prefix client_prefix;
 };
 
+struct raw_dnstap {
+	char *socket;
+	char *file;
+	char *sample;
+	char *identity;
+};
+
 struct raw_export {
 	char *metrics;
 	char *top_clients;
+	struct raw_dnstap dnstap;
 };
 
 struct raw_config {

@@ -14,6 +14,7 @@
 
 #include "commands.h"
 #include "dataplane.h"
+#include "dnstap.h"
 #include "health.h"
 #include "host.h"
 #include "log.h"
@@ -61,6 +62,7 @@ struct daemon {
 	struct attachments *attachments;
 	struct health *health;
 	struct metrics *metrics;
+	struct dnstap *dnstap;
 	struct down_clock *down;
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
@@ -382,6 +384,13 @@ static bool same_limits(const struct config_limits *a, const struct config_limit
 	return !memcmp(a, &other, sizeof(*a));
 }
 
+static void export_samples(struct daemon *d)
+{
+	struct dataplane_samples samples = dataplane_samples(d->dataplane);
+
+	d->dnstap = dnstap_apply(d->dnstap, &d->config->export.dnstap, &samples);
+}
+
 /* Takes a new configuration, or says why not and keeps the old one. */
 static int try_config(struct daemon *d, struct config *config)
 {
@@ -411,6 +420,7 @@ static int try_config(struct daemon *d, struct config *config)
 	metrics_commit(d->metrics);
 	if (!same_limits(&config->limits, &old->limits))
 		log_warning("limits have changed: they take effect at the next start (`systemctl restart edge53`; queries under way are answered all the same)");
+	export_samples(d);
 	config_free(old);
 	return 0;
 }
@@ -525,6 +535,7 @@ static int explain_lock(int error)
 static void daemon_free(struct daemon *d)
 {
 	metrics_free(d->metrics);
+	dnstap_stop(d->dnstap);
 	health_free(d->health);
 	sd_event_source_unref(d->timer);
 	sd_event_source_unref(d->old_timer);
@@ -610,6 +621,8 @@ static int start(struct daemon *d, bool is_loaded)
 	if (refused < 0)
 		return refused;
 	r = dataplane_commit(d->dataplane);
+	if (!r)
+		export_samples(d);
 	/* Also for what a loader before kept, which did not live as long. */
 	if (!r)
 		r = sd_event_add_time_relative(d->event, &d->old_timer, CLOCK_MONOTONIC,

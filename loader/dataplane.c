@@ -76,10 +76,20 @@ static const struct map_needs {
 	{ "loader", KEEP_ALL },
 };
 
+/* The variable of the programs that readers of samples write; bpffs refuses dots. */
+#define SAMPLING_SECTION ".data.sampling"
+
+/* What a map is pinned as. */
+static const char *pin_name(const struct bpf_map *map)
+{
+	return strcmp(bpf_map__name(map), SAMPLING_SECTION) ? bpf_map__name(map) :
+							      DATAPLANE_SAMPLING;
+}
+
 static unsigned int needs_of(const struct bpf_map *map)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(map_needs); i++)
-		if (!strcmp(map_needs[i].name, bpf_map__name(map)))
+		if (!strcmp(map_needs[i].name, pin_name(map)))
 			return map_needs[i].keep;
 	return KEEP_TABLES;
 }
@@ -364,10 +374,10 @@ static int set_sizes(struct edge53_bpf *skel, const struct edge53_geometry *g)
 	return r;
 }
 
-/* Maps of the configuration and the flows; not the object's own .rodata and .bss. */
+/* Maps of the configuration and the flows; not the object's own .rodata. */
 static bool is_pinned_kind(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map);
+	return !bpf_map__is_internal(map) || !strcmp(bpf_map__name(map), SAMPLING_SECTION);
 }
 
 /*
@@ -384,7 +394,7 @@ static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 
 		if (!is_pinned_kind(map) || !is_kept(map, keep))
 			continue;
-		fd = open_pinned(bpf_map__name(map), bpf_map__value_size(map),
+		fd = open_pinned(pin_name(map), bpf_map__value_size(map),
 				 bpf_map__max_entries(map));
 		if (fd == -ENOENT && needs_of(map) == KEEP_TABLES)
 			continue;
@@ -413,14 +423,14 @@ static int pin_new_map(const struct bpf_map *map)
 {
 	char path[PINS_PATH_LEN];
 
-	return pin_map(map, pins_new_map_path(bpf_map__name(map), path));
+	return pin_map(map, pins_new_map_path(pin_name(map), path));
 }
 
 static bool is_pinned(const struct bpf_map *map)
 {
 	char path[PINS_PATH_LEN];
 
-	return !access(pins_map_path(bpf_map__name(map), path), F_OK);
+	return !access(pins_map_path(pin_name(map), path), F_OK);
 }
 
 /* Tables that an older version did not have. Each is valid by itself. */
@@ -432,14 +442,14 @@ static int pin_added(const struct dataplane *dp)
 
 	bpf_object__for_each_map(map, dp->skel->obj) {
 		if (!r && is_pinned_kind(map) && !is_pinned(map))
-			r = pin_map(map, pins_map_path(bpf_map__name(map), path));
+			r = pin_map(map, pins_map_path(pin_name(map), path));
 	}
 	return r;
 }
 
 static bool is_map_of(const char *name, const void *arg)
 {
-	return bpf_object__find_map_by_name(arg, name);
+	return !strcmp(name, DATAPLANE_SAMPLING) || bpf_object__find_map_by_name(arg, name);
 }
 
 /*
@@ -645,6 +655,16 @@ void dataplane_close(struct dataplane *dp)
 	tables_free(dp->tables);
 	edge53_bpf__destroy(dp->skel);
 	free(dp);
+}
+
+struct dataplane_samples dataplane_samples(const struct dataplane *dp)
+{
+	return (struct dataplane_samples){
+		.sampling = bpf_map__fd(dp->skel->maps.data_sampling),
+		.events = bpf_map__fd(dp->skel->maps.dnstap_events),
+		.dnstap = bpf_map__fd(dp->skel->maps.dnstap),
+		.client_prefix = dp->geometry.client_prefix,
+	};
 }
 
 const int *dataplane_programs(const struct dataplane *dp)

@@ -457,6 +457,36 @@ static void a_host_may_do_nothing_but_return(void **state)
 	assert_int_equal(config->returns[2].tcp_port, 65535);
 }
 
+#define EXPORT "edge: [{ name: a, interface: eth0, backends: [{ address: 10.0.0.1, udp: 53 }] }]\n" \
+	       "export:\n  dnstap: " /* on line 3 */
+
+static void dnstap_is_off_or_goes_somewhere(void **state)
+{
+#if EDGE53_WITH_DNSTAP
+	_cleanup_(config_freep) struct config *socket = parse_good(EXPORT "{ socket: /run/tap.sock }");
+	_cleanup_(config_freep) struct config *file = parse_good(
+		EXPORT "{ file: /var/log/edge53/tap, sample: 1, identity: 'an edge' }");
+	_cleanup_(config_freep) struct config *nameless =
+		parse_good(EXPORT "{ file: /tap, sample: 1000000, identity: '' }");
+
+	assert_string_equal(socket->export.dnstap.socket, "/run/tap.sock");
+	assert_null(socket->export.dnstap.file);
+	assert_null(socket->export.dnstap.identity);
+	assert_int_equal(socket->export.dnstap.sample, 100);
+	assert_null(file->export.dnstap.socket);
+	assert_string_equal(file->export.dnstap.file, "/var/log/edge53/tap");
+	assert_string_equal(file->export.dnstap.identity, "an edge");
+	assert_int_equal(file->export.dnstap.sample, 1);
+	assert_string_equal(nameless->export.dnstap.identity, "");
+	assert_int_equal(nameless->export.dnstap.sample, 1000000);
+#endif
+	_cleanup_(config_freep) struct config *off = parse_good(example);
+
+	(void)state;
+	assert_null(off->export.dnstap.socket);
+	assert_null(off->export.dnstap.file);
+}
+
 /* --- bad ones --------------------------------------------------------------------------------- */
 
 #define BACKENDS "  backends: [{ address: 10.0.0.1, udp: 53 }]\n"
@@ -512,7 +542,7 @@ static const struct {
 	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n    udp: 53\n    port: 53\n",
 	  { "7: edge[0].backends[0].port: unknown key..."
 	    "address, udp, tcp, weight" } },
-	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; keys here: metrics, top_clients" } },
+	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; keys here: metrics, top_clients, dnstap" } },
 #if EDGE53_WITH_METRICS
 	{ EDGE "export:\n  metrics: 9453\n", { "3: export.metrics: 9453 is not an address with a port" } },
 	{ EDGE "export:\n  metrics: 127.0.0.1\n", { "3: export.metrics: \"127.0.0.1\" is not an address with a port" } },
@@ -533,8 +563,30 @@ static const struct {
 #endif
 	{ EDGE "export:\n  top_clients: 5\n", { "3: export.top_clients: is about metrics, and there is no" } },
 
+	/* export.dnstap. */
+#if EDGE53_WITH_DNSTAP
+	{ EXPORT "{}", { "3: export.dnstap: needs one of socket (of a collector, such as /run/dnstap.sock) and file" } },
+	{ EXPORT "{ sample: 1 }", { "3: export.dnstap: needs one of socket" } },
+	{ EXPORT "{ socket: /a, file: /b }",
+	  { "3: export.dnstap.file: socket and file are both given; remove one" } },
+	{ EXPORT "{ socket: tap.sock }",
+	  { "3: export.dnstap.socket: \"tap.sock\" is not a path that begins with / and ends with a name" } },
+	{ EXPORT "{ file: /var/log/ }", { "3: export.dnstap.file: \"/var/log/\" is not a path" } },
+	{ EXPORT "{ file: '' }", { "3: export.dnstap.file: \"\" is not a path" } },
+	{ EXPORT "{ socket: /0123456789012345678901234567890123456789012345678901234567890123456789"
+		 "01234567890123456789012345678901234567 }",
+	  { "3: export.dnstap.socket: \"/012345678..."
+	    "is too long; at most 107 bytes are possible" } },
+	{ EXPORT "{ file: /tap, sample: 0 }",
+	  { "3: export.dnstap.sample: 0 is not a number: one message in so many (1-1000000)" } },
+	{ EXPORT "{ file: /tap, rate: 5 }",
+	  { "3: export.dnstap.rate: unknown key; keys here: socket, file, sample, identity" } },
+	{ EXPORT "tap.sock", { "3: export.dnstap: \"tap.sock\" stands where a block of keys belongs" } },
+#else
+	{ EXPORT "{ file: /tap }", { "3: export.dnstap: this edge53 was built without dnstap" } },
+#endif
+
 	/* Documented, and not there yet. */
-	{ EDGE "export:\n  dnstap: {}\n", { "3: export.dnstap: is not supported yet" } },
 	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit: is not supported yet" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
@@ -1440,6 +1492,7 @@ int main(void)
 		cmocka_unit_test(clients_are_kept_where_it_is_said),
 		cmocka_unit_test(health_is_asked_for_unless_it_is_off),
 		cmocka_unit_test(a_host_may_do_nothing_but_return),
+		cmocka_unit_test(dnstap_is_off_or_goes_somewhere),
 		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
 		cmocka_unit_test(sixty_three_services_are_the_most),
 		cmocka_unit_test(two_hundred_fifty_five_backends_are_the_most),
