@@ -40,5 +40,5 @@ lint() {
 		LINT_SKIPPED="promtool is not installed"
 	fi
 }
-listens() { on edge ss -Hltn "sport = :$1" | grep -q .; }
+listens() { [ -n "$(on edge ss -Hltn "sport = :$1")" ]; }
 closed() { ! listens "$1"; }

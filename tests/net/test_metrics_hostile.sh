@@ -21,6 +21,10 @@ is_alive() {
 }
 fds() { find "/proc/$EDGE53_PID/fd" -mindepth 1 | wc -l; }
 fds_are() { [ "$(fds)" -le "$1" ]; }
+# let_in: connections that the loader has, one a line.
+let_in() { on edge ss -Htnp state established "sport = :$PORT" | grep "pid=$EDGE53_PID," || true; }
+somebody_is_in() { [ -n "$(let_in)" ]; }
+nobody_is_in() { [ -z "$(let_in)" ]; }
 no_child() { [ -z "$(cat "/proc/$EDGE53_PID/task/$EDGE53_PID/children")" ]; }
 
 lab_up
@@ -38,18 +42,17 @@ on edge "$LAB_PYTHON" "$LAB_HERE/httppeer.py" garbage 127.0.0.1 $PORT || fail "g
 is_alive "after garbage"
 expect "a scrape after garbage" scrape edge
 
-on edge "$LAB_PYTHON" "$LAB_HERE/httppeer.py" hold 127.0.0.1 $PORT 200 60 >"$LAB_TMP/hold.txt" 2>&1 &
-hold=$!
-LAB_PIDS+=("$hold")
+spawn edge hold.txt "$LAB_PYTHON" "$LAB_HERE/httppeer.py" hold 127.0.0.1 $PORT 200 200
+hold=$SPAWNED
 wait_until 60 grep -q ready "$LAB_TMP/hold.txt" || fail "no connections"
+wait_until 30 somebody_is_in || fail "nobody is let in"
+expect "and no more than 32" test "$(grep -c . <<<"$(let_in)")" -le 32
 is_alive "with 200 connections"
-expect "no more than 32 are let in" fds_are $((before + 40))
 expect "DNS" answers client $FRONTEND -b 203.0.113.7
 wait_until 90 scrape edge || fail "nobody comes in beside connections that never end"
-wait "$hold" || fail "$(cat "$LAB_TMP/hold.txt")"
-read -r let_in held < <(tail -n 1 "$LAB_TMP/hold.txt")
-expect "they were connected ($let_in)" test "$let_in" -ge 100
-expect "each of them was ended" equal "$held" 0
+wait_until 60 nobody_is_in || fail "connections are not ended: $(on edge ss -Htn "sport = :$PORT")"
+expect "those who hold on are there still" alive "$hold"
+kill "$hold"
 
 # As fast as they go, four at a time: only now and then one makes the loader look.
 for _ in 1 2 3 4; do

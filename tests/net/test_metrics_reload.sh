@@ -71,14 +71,20 @@ for address in "0.0.0.0:$PORT" "127.0.0.1:$PORT" "'[::1]:$PORT'" "'[::]:$PORT'" 
 done
 expect "who opens it to all is told" test "$(logged 'export.metrics: 0.0.0.0 is not a loopback address')" -ge 1
 
-# A request that is under way when it moves is answered.
+# A request that is under way when it moves is answered. It has ten seconds, which a busy machine may need for less.
 mkfifo "$LAB_TMP/go"
-on edge "$LAB_PYTHON" -c '
+# moves_beside_request FROM TO: whether the request was answered.
+moves_beside_request() {
+	metrics_config "metrics: 127.0.0.1:$1"
+	hup 'reloaded .*edge53.yaml'
+	metrics_config "metrics: 127.0.0.1:$2"
+	: >"$LAB_TMP/slow.txt"
+	spawn edge slow.txt "$LAB_PYTHON" -c '
 import socket, sys
-s = socket.create_connection(("127.0.0.1", '$PORT'))
+s = socket.create_connection(("127.0.0.1", int(sys.argv[2])))
 s.sendall(b"GET /metrics HTTP/1.1\r\n")
 print("begun", flush=True)
-sys.stdin.readline()
+open(sys.argv[1]).readline()
 s.sendall(b"Host: x\r\n\r\n")
 text = b""
 while True:
@@ -86,16 +92,17 @@ while True:
     if not more:
         break
     text += more
-sys.exit(not (text.startswith(b"HTTP/1.1 200") and b"edge53_collect_seconds" in text))' \
-	0<>"$LAB_TMP/go" >"$LAB_TMP/slow.txt" 2>&1 &
-slow=$!
-LAB_PIDS+=("$slow")
-wait_until 30 grep -q begun "$LAB_TMP/slow.txt" || fail "no connection"
-metrics_config "metrics: 127.0.0.1:$((PORT + 1))"
-hup 'reloaded .*edge53.yaml'
-expect "nobody else is let in" closed $PORT
-echo >"$LAB_TMP/go"
-expect "who was let in is answered" wait "$slow"
+sys.exit(not (text.startswith(b"HTTP/1.1 200") and b"edge53_collect_seconds" in text))' "$LAB_TMP/go" "$1"
+	wait_until 30 grep -q begun "$LAB_TMP/slow.txt" || fail "no connection"
+	hup 'reloaded .*edge53.yaml'
+	expect "nobody else is let in" closed "$1"
+	echo >"$LAB_TMP/go"
+	wait "$SPAWNED"
+}
+for attempt in 1 2 3 4 5; do
+	! moves_beside_request $PORT $((PORT + 1)) || break
+done
+expect "who was let in is answered" test "$attempt" != 5
 
 # --- an address that is taken -----------------------------------------------------------------------
 
