@@ -103,7 +103,19 @@ bpf-clang-matrix: $(BUILD)/edge53.skel.h ## Compile the BPF object with every cl
 
 LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd ncursesw
 
-LOADER_SRCS := $(wildcard loader/*.c)
+# What can be left out, with METRICS=0 or DNSTAP=0, or where its libraries are not installed.
+ifndef METRICS
+METRICS := $(shell $(PKG_CONFIG) --exists libmicrohttpd 2>/dev/null && echo 1 || echo 0)
+endif
+PROTOC_C ?= protoc-c
+ifndef DNSTAP
+DNSTAP := $(shell $(PKG_CONFIG) --exists libfstrm libprotobuf-c 2>/dev/null && command -v $(PROTOC_C) >/dev/null && echo 1 || echo 0)
+endif
+LOADER_PKGS += $(if $(filter 1,$(METRICS)),libmicrohttpd) $(if $(filter 1,$(DNSTAP)),libfstrm libprotobuf-c)
+LEFT_OUT := $(if $(filter 1,$(METRICS)),,loader/metrics.c) \
+	$(if $(filter 1,$(DNSTAP)),,loader/dnstap_message.c loader/dnstap_pb.c loader/dnstap_stream.c)
+
+LOADER_SRCS := $(filter-out $(LEFT_OUT),$(wildcard loader/*.c))
 LOADER_OBJS := $(LOADER_SRCS:%.c=$(BUILD)/%.o)
 
 pkg_cflags = $(call once,pkg_cflags,$(PKG_CONFIG) --cflags $(LOADER_PKGS))
@@ -120,7 +132,7 @@ C_COMMON := -std=gnu11 -D_GNU_SOURCE= $(WARNINGS) $(INCLUDES)
 HARDENING := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 HARDENING_LD := -pie -Wl,-z,relro,-z,now
 
-$(BUILD)/loader/%.o: loader/%.c Makefile | $(BUILD)/.tools
+$(BUILD)/loader/%.o: loader/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(HARDENING) $(pkg_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -129,14 +141,25 @@ $(BUILD)/edge53: $(LOADER_OBJS)
 	$(say) LINK $(@F)
 	$(Q)$(CC) $(HARDENING_LD) $(CFLAGS) $(LDFLAGS) $^ $(pkg_libs) -o $@
 
+$(BUILD)/dnstap.pb-c.c: loader/dnstap.proto Makefile | $(BUILD)/.tools
+	$(say) PROTO $(@F)
+	$(Q)$(PROTOC_C) --c_out=$(BUILD) --proto_path=loader $<
+
 # Until the first .d files exist, say who needs what is generated.
 objs_using = $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls $1 loader/*.c))
 $(call objs_using,edge53.skel.h): | $(BUILD)/edge53.skel.h
+$(call objs_using,dnstap.pb-c): | $(BUILD)/dnstap.pb-c.c
 
 # EDGE53_VERSION reaches only the files that use it, so that a commit does not rebuild everything.
 VERSION_OBJS := $(call objs_using,EDGE53_VERSION)
 $(VERSION_OBJS): CPPFLAGS += -include $(BUILD)/version.h
 $(VERSION_OBJS): $(BUILD)/version.h
+
+# What is built in, for #include "built_in.h".
+$(BUILD)/built_in.h: FORCE
+	$(Q)mkdir -p $(@D)
+	$(Q)printf '#define EDGE53_WITH_%s\n' 'METRICS $(METRICS)' 'DNSTAP $(DNSTAP)' >$@.tmp; \
+	if cmp -s $@.tmp $@; then rm $@.tmp; else mv $@.tmp $@; fi
 
 # REVISION=v1.2.3: where git cannot be asked.
 $(BUILD)/version.h: FORCE
@@ -150,8 +173,8 @@ $(BUILD)/version.h: FORCE
 
 # Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
 # and UBSan.
-PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/findings.c \
-	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c) \
+PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/exposition.c loader/findings.c \
+	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
 	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
@@ -168,7 +191,7 @@ test_cflags = $(call once,test_cflags,$(PKG_CONFIG) --cflags cmocka $(LOADER_PKG
 host_libs = $(call once,host_libs,$(PKG_CONFIG) --libs cmocka $(PURE_PKGS))
 prog_libs = $(call once,prog_libs,$(PKG_CONFIG) --libs cmocka $(LOADER_PKGS))
 
-$(BUILD)/asan/%.o: %.c Makefile | $(BUILD)/.tools-test
+$(BUILD)/asan/%.o: %.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-test
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(SANITIZE) $(test_cflags) $(CPPFLAGS) -MMD -MP -c $< -o $@
@@ -193,12 +216,12 @@ $(BUILD)/tests/test_%: $(BUILD)/asan/tests/host/test_%.o $(BUILD)/asan/libpure.a
 # The arithmetic of the benchmark's report.
 $(BUILD)/tests/test_report: $(addprefix $(BUILD)/asan/tests/bench/report_,figures.o goals.o lines.o)
 
-$(BUILD)/tests/prog/%.o: tests/prog/%.c Makefile | $(BUILD)/.tools-test $(BUILD)/edge53.skel.h
+$(BUILD)/tests/prog/%.o: tests/prog/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-test $(BUILD)/edge53.skel.h
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) -Itests/prog $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-$(BUILD)/tests/model/%.o: tests/model/%.c Makefile | $(BUILD)/.tools-test
+$(BUILD)/tests/model/%.o: tests/model/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-test
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) -Itests/prog $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -253,7 +276,7 @@ $(BUILD)/next/programs/edge53.skel.h: $(BUILD)/next/programs/edge53.bpf.o
 $(NEXT_DIRS:%=%/dataplane.o): | $(BUILD)/edge53.skel.h $(BUILD)/next/programs/edge53.skel.h
 
 define next_loader
-$(BUILD)/next/$1/%.o: loader/%.c Makefile | $(BUILD)/.tools
+$(BUILD)/next/$1/%.o: loader/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools
 	$$(say) CC $$(patsubst $(BUILD)/%,%,$$@)
 	$$(Q)mkdir -p $$(@D)
 	$$(Q)$$(CC) $$(next_flags_$1) -DEDGE53_VERSION='"next"' $$(C_COMMON) $$(HARDENING) $$(pkg_cflags) $$(CFLAGS) -MMD -MP -c $$< -o $$@
@@ -327,7 +350,7 @@ FUZZ_CLANG ?= $(call once,FUZZ_CLANG,for c in $(CLANG) clang-19 clang-18 clang-1
 FUZZ_SANITIZE := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all \
 	-Wno-gnu-variable-sized-type-not-at-end
 
-$(BUILD)/asan/tests/fuzz/%.o: tests/fuzz/%.c Makefile | $(BUILD)/.tools-test
+$(BUILD)/asan/tests/fuzz/%.o: tests/fuzz/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-test
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) $(SANITIZE) $(FUZZ_CFLAGS) $(test_cflags) $(CPPFLAGS) -MMD -MP -c $< -o $@
@@ -341,7 +364,7 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/asan/tests/fuzz/fuzz_%.o $(BUILD)/asan/tests/fuz
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(SANITIZE) $(FUZZ_WRAP_$*) $^ $(fuzz_libs) -o $@
 
-$(BUILD)/fuzz/%.o: %.c Makefile | $(BUILD)/.tools-fuzz
+$(BUILD)/fuzz/%.o: %.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-fuzz
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(FUZZ_CLANG) $(C_COMMON) $(FUZZ_SANITIZE) $(FUZZ_CFLAGS) $(pkg_cflags) $(CPPFLAGS) -MMD -MP -c $< -o $@
@@ -430,7 +453,7 @@ $(BENCH_SKELS): %.skel.h: %.bpf.o
 	$(say) SKEL $(patsubst $(BUILD)/%,%,$@)
 	$(Q)$(BPFTOOL) gen skeleton $< name $(basename $(basename $(@F)))_bpf >$@.tmp && mv $@.tmp $@
 
-$(BUILD)/tests/bench/%.o: tests/bench/%.c Makefile | $(BUILD)/.tools-test $(BUILD)/edge53.skel.h $(BENCH_SKELS)
+$(BUILD)/tests/bench/%.o: tests/bench/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-test $(BUILD)/edge53.skel.h $(BENCH_SKELS)
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(C_COMMON) -Itests/prog -I$(BUILD)/tests/bench $(test_cflags) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
@@ -476,6 +499,8 @@ INSTALLED := \
 	644:docs/examples/edge.yaml:$(DOCDIR)/examples/edge.yaml \
 	644:docs/examples/enforce.yaml:$(DOCDIR)/examples/enforce.yaml \
 	644:loader/edge53.yaml.example:$(DOCDIR)/examples/every-key.yaml \
+	644:docs/examples/grafana-dashboard.json:$(DOCDIR)/examples/grafana-dashboard.json \
+	644:docs/examples/prometheus-alerts.yaml:$(DOCDIR)/examples/prometheus-alerts.yaml \
 	755:scripts/ip-pre-up:$(PPPDIR)/edge53 \
 	644:completions/edge53.bash:$(BASHDIR)/edge53 \
 	644:completions/_edge53:$(ZSHDIR)/_edge53 \
@@ -515,7 +540,7 @@ format: ## Reformat FILES, by default the C files changed since the last commit
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
-	@echo '  Variables: PREFIX DESTDIR BUILD CC CLANG BPFTOOL LLVM_STRIP CFLAGS V=1 WERROR=1 TEST=pattern'
+	@echo '  Variables: PREFIX DESTDIR BUILD CC CLANG BPFTOOL LLVM_STRIP CFLAGS V=1 WERROR=1 TEST=pattern METRICS=0 DNSTAP=0'
 
 # What a build needs, looked at once, so that a missing tool is one sentence and not a page of errors.
 need = @missing=; \

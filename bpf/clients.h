@@ -312,17 +312,39 @@ __weak __noinline __u32 settle_alone(__u64 high, __u64 low, __u64 now_ns, __u32 
 	return replace_client(state, cpu, number, high, low, now_ns);
 }
 
+/*
+ * What of a client's address is counted, as two halves: whole, or the prefix that limits.client_prefix leaves. Whoever
+ * looks for a client does it by this.
+ */
+static __always_inline void client_key(const struct edge53_addr *address, __u64 *high, __u64 *low)
+{
+	const __u64 *halves = (const __u64 *)address->bytes;
+
+	*high = halves[0];
+	*low = halves[1];
+	if (!knobs.is_client_masked)
+		return;
+	if (!*high && (__u32)*low == bpf_htonl(0xffff)) {
+		*low &= knobs.client_mask_ipv4;
+	} else {
+		*high &= knobs.client_mask_ipv6[0];
+		*low &= knobs.client_mask_ipv6[1];
+	}
+}
+
 /* --- for the steps ---------------------------------------------------------------------------- */
 
 /* The client's entry on this CPU, and in *entry what recalls it; NULL and 0: it has none. */
 static __always_inline struct edge53_client *touch_client(const struct edge53_addr *address,
 							  __u64 now_ns, __u32 *entry)
 {
-	const __u64 *halves = (const __u64 *)address->bytes;
-	__u64 high = halves[0], low = halves[1];
-	__u32 found = guess_entry(high, low);
-	struct edge53_client *client = client_at(found);
+	__u64 high, low;
+	struct edge53_client *client;
+	__u32 found;
 
+	client_key(address, &high, &low);
+	found = guess_entry(high, low);
+	client = client_at(found);
 	if (!client || !is_client(client, high, low)) {
 		found = settle_client(high, low, now_ns);
 		if (found == ASK_NEIGHBOURS)
@@ -339,14 +361,15 @@ static __always_inline struct edge53_client *touch_client(const struct edge53_ad
 static __always_inline struct edge53_client *
 recall_client(__u32 entry, const struct edge53_addr *address, __u64 now_ns)
 {
-	const __u64 *halves = (const __u64 *)address->bytes;
 	__u32 first = bpf_get_smp_processor_id() * knobs.clients_per_cpu;
 	struct edge53_client *client;
+	__u64 high, low;
 
 	if (entry - 1 - first >= knobs.clients_per_cpu)
 		return NULL;
 	client = client_at(entry);
-	if (!client || !is_client(client, halves[0], halves[1]))
+	client_key(address, &high, &low);
+	if (!client || !is_client(client, high, low))
 		return NULL;
 	client->last_seen_ns = now_ns;
 	return client;

@@ -9,12 +9,13 @@
 #include "plain_skb.h"
 #include "proxy_skb.h"
 #include "rewrite_skb.h"
+#include "sample.h"
 #include "service.h"
 #include "translate.h"
 #include "verdict.h"
 
 /* Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). */
-static __always_inline enum edge53_reason check_and_admit(struct packet *pkt,
+static __always_inline enum edge53_reason check_and_admit(struct __sk_buff *skb, struct packet *pkt,
 							  const struct edge53_service *svc,
 							  __u64 now_ns, bool is_counted)
 {
@@ -22,7 +23,7 @@ static __always_inline enum edge53_reason check_and_admit(struct packet *pkt,
 
 	if (why || is_checked(pkt, svc, is_counted))
 		return why;
-	return check_rate(pkt, svc) ?: admit_client(pkt, now_ns);
+	return check_rate(pkt, svc) ?: admit_client(pkt, now_ns) ?: sample_query(skb, false, pkt);
 }
 
 __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32 is_counted)
@@ -38,7 +39,7 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 		return TC_GO_ON;
 	now_ns = clock_ns();
 	why = find_edge_service(pkt, &svc)
-	   ?: check_and_admit(pkt, svc, now_ns, is_counted)
+	   ?: check_and_admit(skb, pkt, svc, now_ns, is_counted)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: check_family_skb(skb, pkt, &rw)
@@ -74,6 +75,7 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: edit_reply_skb(skb, pkt, &reply, &rw)
 	   ?: proxy_reply_skb(skb, pkt, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: sample_reply(skb, false, pkt, &reply.flow)
 	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 	if (why == EDGE53_REPLY_UNKNOWN)

@@ -9,6 +9,7 @@
 #include "proxy_xdp.h"
 #include "rate.h"
 #include "rewrite_xdp.h"
+#include "sample.h"
 #include "service.h"
 #include "translate.h"
 #include "verdict.h"
@@ -61,6 +62,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: check_query(pkt)
 	   ?: check_rate_xdp(pkt, svc)
 	   ?: admit_client(pkt, now_ns)
+	   ?: sample_query(ctx, true, pkt)
 	   ?: is_for_xdp(pkt, svc)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
@@ -116,6 +118,7 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: edit_reply_xdp(ctx, pkt, &reply, &rw)
 	   ?: proxy_reply_xdp(ctx, pkt, &rw)
 	   ?: rewrite_xdp(ctx, pkt, &rw)
+	   ?: sample_reply(ctx, true, pkt, &reply.flow)
 	   ?: send_xdp(&rw, &verdict)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 

@@ -6,6 +6,7 @@
 #include "error.h"
 #include "parse_skb.h"
 #include "rewrite_skb.h"
+#include "sample.h"
 #include "service.h"
 #include "translate.h"
 #include "verdict.h"
@@ -30,6 +31,7 @@ __weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 	   ?: apply_policy(pkt, svc)
 	   ?: check_query(pkt)
 	   ?: admit_client(pkt, now_ns)
+	   ?: sample_query(skb, false, pkt)
 	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
 	   ?: translate_query(pkt, &query, &rw)
 	   ?: rewrite_skb(skb, pkt, &rw)
@@ -99,6 +101,7 @@ __weak __noinline int enforce_reply(struct __sk_buff *skb, struct packet *pkt)
 	   ?: take_reply(pkt, now_ns, &reply)
 	   ?: remember_fragment(pkt, &reply.flow)
 	   ?: rewrite_skb(skb, pkt, &rw)
+	   ?: sample_reply(skb, false, pkt, &reply.flow)
 	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
 	return finish_skb(pkt, why, TC_GO_ON);
 }

@@ -249,4 +249,35 @@ struct {
 	__type(value, struct edge53_cpu_state);
 } cpu_state SEC(".maps");
 
+/* Samples (sample.h). */
+
+struct edge53_sampling sampling SEC(".data.sampling");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} dnstap_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERF_EVENT_ARRAY);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(__u32));
+} names_events SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, EDGE53_SAMPLE_READERS);
+	__type(key, __u32);
+	__type(value, struct edge53_sample_counters);
+} sample_counters SEC(".maps");
+
+/* No program reads it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct edge53_dnstap);
+} dnstap SEC(".maps");
+
 #endif

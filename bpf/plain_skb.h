@@ -6,6 +6,7 @@
 #include "plain.h"
 #include "rate.h"
 #include "rewrite_skb.h"
+#include "sample.h"
 #include "verdict.h"
 
 /* Without a VLAN tag, one datagram and not a bundle, and its headers readable as they are. */
@@ -56,7 +57,7 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 
 	if (!parse_plain_skb(skb, l3_off, &pkt) || check_message(&pkt) ||
 	    find_edge_service(&pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
-	    !is_plain_service(&pkt, svc))
+	    !is_plain_service(&pkt, svc) || (!is_counted && is_sampled_query(&pkt)))
 		return NOT_PLAIN;
 	is_counted = is_checked(&pkt, svc, is_counted);
 	why = is_counted ? GO_ON : check_rate(&pkt, svc);
@@ -92,7 +93,7 @@ static __noinline int plain_reply_skb(struct __sk_buff *skb, __u32 l3_off)
 	   ?: check_origin(&pkt, &reply)
 	   ?: translate_reply(&reply.flow, &rw)
 	   ?: route_reply(&pkt, &reply.flow, &rw);
-	if (why || rw.is_ipv6)
+	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow))
 		return NOT_PLAIN;
 	why = ring_answer(&reply.match)
 	   ?: rewrite_same_family_skb(skb, &pkt, &rw)

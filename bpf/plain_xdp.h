@@ -7,6 +7,7 @@
 #include "proxy_xdp.h"
 #include "rate.h"
 #include "rewrite_xdp.h"
+#include "sample.h"
 #include "verdict.h"
 
 static __always_inline bool parse_plain_xdp(struct xdp_md *ctx, struct packet *pkt)
@@ -38,7 +39,7 @@ static __noinline int plain_query_xdp(struct xdp_md *ctx)
 	enum edge53_reason why;
 
 	if (!parse_plain_xdp(ctx, &pkt) || check_message(&pkt) || find_edge_service(&pkt, &svc) ||
-	    !is_plain_service(&pkt, svc))
+	    !is_plain_service(&pkt, svc) || is_sampled_query(&pkt))
 		return NOT_PLAIN;
 	why = check_rate_xdp(&pkt, svc);
 	if (why && why != EDGE53_RATE_DROPPED)
@@ -74,7 +75,7 @@ static __noinline int plain_reply_xdp(struct xdp_md *ctx)
 	   ?: check_origin(&pkt, &reply)
 	   ?: translate_reply(&reply.flow, &rw)
 	   ?: route_reply(&pkt, &reply.flow, &rw);
-	if (why || rw.is_ipv6)
+	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow))
 		return NOT_PLAIN;
 	if (!rw.xdp_target) /* tc's */
 		return XDP_PASS;

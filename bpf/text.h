@@ -11,6 +11,7 @@
 #define EDGE53_TEXT_H
 
 #include "clients.h"
+#include "edge53_client_prefix.h"
 
 /* Of vmlinux, as much as is read. */
 struct seq_file;
@@ -119,12 +120,16 @@ static __always_inline void print_traffic(struct seq_file *seq, const struct edg
 
 static __always_inline void print_client(struct seq_file *seq, const struct text_client *text)
 {
+	bool is_ipv4 = !text->high && (__u32)text->low == bpf_htonl(0xffff);
+	__u32 bits = is_ipv4 ? knobs.client_prefix.ipv4 : knobs.client_prefix.ipv6;
 	__u64 now_ns = bpf_ktime_get_ns();
 
-	if (!text->high && (__u32)text->low == bpf_htonl(0xffff))
+	if (is_ipv4)
 		BPF_SEQ_PRINTF(seq, "%pI4", (const char *)&text->low + 4);
 	else
 		BPF_SEQ_PRINTF(seq, "%pI6", &text->high);
+	if (bits < (is_ipv4 ? EDGE53_IPV4_BITS : EDGE53_IPV6_BITS))
+		BPF_SEQ_PRINTF(seq, "/%u", bits);
 	print_traffic(seq, &text->sum);
 	BPF_SEQ_PRINTF(seq, "\t%llu\t%llu\n", (now_ns - text->first_seen_ns) / 1000000000,
 		       (now_ns - text->last_seen_ns) / 1000000000);

@@ -58,7 +58,7 @@ _edge53()
 		run) words="--config --attach $always" ;;
 		check) words="--config --json --no-probe $always" ;;
 		status) words="--all --json $always" ;;
-		clients) words="--json --top --sort --watch $always" ;;
+		clients) words="--json --top --sort --watch --names $always" ;;
 		flows) words="--json $always" ;;
 		attach)
 			words="--wait $always"

@@ -33,6 +33,7 @@ complete -c edge53 -n '__fish_seen_subcommand_from status' -s a -l all -d 'Also 
 complete -c edge53 -n '__fish_seen_subcommand_from clients' -s n -l top -x -d 'Only the first ones'
 complete -c edge53 -n '__fish_seen_subcommand_from clients' -s s -l sort -x -a "$fields" -d 'Largest of this column first'
 complete -c edge53 -n '__fish_seen_subcommand_from clients' -s w -l watch -d 'Again every second'
+complete -c edge53 -n '__fish_seen_subcommand_from clients' -l names -d 'What the busiest clients ask now'
 complete -c edge53 -n '__fish_seen_subcommand_from attach' -s w -l wait -x -d 'How many seconds at most'
 complete -c edge53 -n '__fish_seen_subcommand_from attach' -a '(__fish_edge53_devices)' -d Device
 complete -c edge53 -n '__fish_seen_subcommand_from help' -a "$commands"

@@ -49,6 +49,12 @@ struct edge53_addr {
 	__u8 bytes[16];
 } __attribute__((aligned(8)));
 
+/* Bits of a client's address that are counted and shown, by family; 0: all of them (include/edge53_client_prefix.h). */
+struct edge53_client_prefix {
+	__u16 ipv4;
+	__u16 ipv6;
+};
+
 /* --- what the loader writes: the plan, as the kernel sees it ---------------------------------- */
 
 /* Map `frontends`: which packets are ours. An all-zero address stands for any destination. */
@@ -490,6 +496,70 @@ struct edge53_seen_frontend {
 };
 
 /*
+ * Samples of DNS messages, for dnstap and for `edge53 clients --names`. Which of them are taken follows from the client's
+ * address and port and the DNS ID (bpf/sample.h), so that a query and its reply are taken both, or neither.
+ */
+enum edge53_sample_reader {
+	EDGE53_SAMPLE_DNSTAP,
+	EDGE53_SAMPLE_NAMES, /* queries only */
+	EDGE53_SAMPLE_READERS,
+};
+
+#define EDGE53_SAMPLE_HASH_BITS 31
+#define EDGE53_SAMPLE_ALL (1u << EDGE53_SAMPLE_HASH_BITS)
+
+/*
+ * Map `sampling`: a variable of the programs (.data), which readers map into their memory. Taken is a message whose hash, of
+ * EDGE53_SAMPLE_HASH_BITS, is below the limit. 0: none.
+ */
+struct edge53_sampling {
+	union {
+		__u32 limits[EDGE53_SAMPLE_READERS];
+		__u64 any;
+	};
+	__u64 names_until_ns; /* CLOCK_MONOTONIC; the programs set the limit to 0 after it, whatever became of the reader */
+};
+
+enum edge53_sample_kind {
+	EDGE53_SAMPLE_QUERY, /* as it came from the client */
+	EDGE53_SAMPLE_REPLY, /* as it goes to the client */
+};
+
+/*
+ * An event in the buffers of `dnstap_events` and `names_events`; the packet follows, cut after EDGE53_SAMPLE_BYTES or
+ * EDGE53_SAMPLE_NAMES_BYTES.
+ */
+struct edge53_sample {
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	__u32 packet_len; /* bytes, before it was cut */
+	__u16 l3_off;	  /* where in the packet the IP header is */
+	__u8 kind;	  /* enum edge53_sample_kind */
+	__u8 service;
+};
+
+#define EDGE53_SAMPLE_BYTES 4608 /* a message of 4,096 bytes, and any headers before it */
+#define EDGE53_SAMPLE_NAMES_BYTES 768
+
+/* Map `sample_counters`, per CPU, by reader. */
+struct edge53_sample_counters {
+	__u64 taken;	 /* that were to be handed over */
+	__u64 no_room;	 /* of these, that were not, for the reader was not fast enough */
+	__u64 no_reader; /* or for there was none on this CPU */
+};
+
+/* Map `dnstap`, one entry, written by the loader: what became of the events of `dnstap_events`, since the map was made. */
+struct edge53_dnstap {
+	__u64 read;	    /* events; each is one of the next three, or a message or more */
+	__u64 no_message;   /* of TCP: none, or none that is whole in its segment */
+	__u64 not_whole;    /* a fragment, or longer than EDGE53_SAMPLE_BYTES */
+	__u64 not_dns;	    /* too short for a DNS message, or not a packet we know */
+	__u64 written;	    /* messages */
+	__u64 not_written;  /* messages: nobody to write to, or the writing failed */
+	__u32 is_on;
+	__u32 is_connected; /* socket or file are open */
+};
+
+/*
  * Map `geometry`, one entry, the same for as long as the state lives: what a later loader must keep to
  * understand the slots and connections it finds. Of a size that it does not know it keeps nothing.
  */
@@ -503,7 +573,7 @@ struct edge53_geometry {
 	__u16 port_base;
 	__u8 port_bits; /* the edge's source ports are port_base .. port_base + 2^port_bits - 1 */
 	__u8 client_bucket_bits;
-	__u32 pad;
+	struct edge53_client_prefix client_prefix; /* of the addresses in `clients` */
 	__u64 token_keys[4]; /* secret: ports of TCP connections, and the hash of clients */
 	__u64 slot_keys[2];  /* secret: ports and IDs of UDP queries; another ring has others */
 	__u64 netns_cookie;
@@ -546,6 +616,10 @@ _Static_assert(sizeof(struct edge53_return_key) == 8, "layout");
 _Static_assert(sizeof(struct edge53_return_peer_key) == 40, "layout");
 _Static_assert(sizeof(struct edge53_return_peer) == 16, "layout");
 _Static_assert(sizeof(struct edge53_geometry) == 88, "layout");
+_Static_assert(sizeof(struct edge53_sampling) == 16, "layout");
+_Static_assert(sizeof(struct edge53_sample) == 16, "layout");
+_Static_assert(sizeof(struct edge53_sample_counters) == 24, "layout");
+_Static_assert(sizeof(struct edge53_dnstap) == 56, "layout");
 _Static_assert(EDGE53_REASON_COUNT <= EDGE53_REASONS_PER_SERVICE, "reasons fit");
 
 #endif

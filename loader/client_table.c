@@ -174,7 +174,10 @@ int client_list_read(struct state *state, struct client_list *before, struct cli
 	size_t n = 0;
 	int r;
 
-	*list = (struct client_list){ .read_at_s = seconds_now(CLOCK_MONOTONIC) };
+	*list = (struct client_list){
+		.prefix = state_geometry(state)->client_prefix,
+		.read_at_s = seconds_now(CLOCK_MONOTONIC),
+	};
 	r = state_clients(state, &clients, &n)
 	 ?: state_cpu_totals(state, &list->totals)
 	 ?: take_rows(list, clients, n);
@@ -224,24 +227,25 @@ static bool is_shown(const struct client_list *list, const struct client_field *
 	return field->kind != FIELD_RATE || list->has_rates;
 }
 
-static int set_cell(struct libscols_line *line, size_t column, const struct client_row *row,
-		    const struct client_field *field, double now)
+static int set_cell(struct libscols_line *line, size_t column, const struct client_list *list,
+		    const struct client_row *row, const struct client_field *field)
 {
-	char text[ADDR_TEXT_LEN];
+	char text[CLIENT_TEXT_LEN];
 	double ago;
 
 	switch (field->kind) {
 	case FIELD_ADDRESS:
 		return output_cell(line, column, "%s",
 				   is_others(row) ? "others"
-						  : addr_format(&row->client.address, text));
+						  : client_format(&row->client.address,
+								  &list->prefix, text));
 	case FIELD_RATE:
 		return is_others(row) ? output_cell(line, column, "-")
 				      : output_cell(line, column, "%.1f", row->queries_per_second);
 	case FIELD_TIME:
 		if (is_others(row))
 			return output_cell(line, column, "-");
-		ago = now - (double)number_of(row, field) / 1e9;
+		ago = list->read_at_s - (double)number_of(row, field) / 1e9;
 		return output_cell(line, column, "%.0fs", ago > 0 ? ago : 0);
 	default:
 		return output_cell(line, column, "%llu", (unsigned long long)number_of(row, field));
@@ -257,7 +261,7 @@ static int add_row(struct libscols_table *table, const struct client_list *list,
 
 	for (size_t f = 0; f < ARRAY_SIZE(fields) && !r; f++)
 		if (is_shown(list, &fields[f]))
-			r = set_cell(line, column++, row, &fields[f], list->read_at_s);
+			r = set_cell(line, column++, list, row, &fields[f]);
 	return r;
 }
 
@@ -299,7 +303,8 @@ static json_t *row_json(const struct client_list *list, const struct client_row 
 		if (!is_shown(list, field) || (is_others(row) && field->kind != FIELD_COUNT))
 			continue;
 		if (field->kind == FIELD_ADDRESS)
-			output_put(&o, field->key, output_address(&row->client.address));
+			output_put(&o, field->key,
+				   output_client(&row->client.address, &list->prefix));
 		else if (field->kind == FIELD_RATE)
 			output_put(&o, field->key, json_real(row->queries_per_second));
 		else if (field->kind == FIELD_COUNT)

@@ -16,8 +16,9 @@ struct client_list {
 	struct client_row *rows; /* owned */
 	size_t n;
 	struct edge53_cpu_state totals;
-	double read_at_s; /* CLOCK_MONOTONIC */
-	bool has_rates;	  /* there was a list before; else no column of them */
+	struct edge53_client_prefix prefix; /* what a row stands for */
+	double read_at_s;		    /* CLOCK_MONOTONIC */
+	bool has_rates;			    /* there was a list before; else no column of them */
 };
 
 struct client_field; /* a column */

@@ -7,6 +7,8 @@
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "commands.h"
@@ -139,16 +141,38 @@ static void draw(const struct clients_watch *watch, const struct client_list *li
 	refresh();
 }
 
-/* Keys until it is time to look again. */
+static long long now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000ll + now.tv_nsec / 1000000;
+}
+
+/* Nothing to read, and it would not be waited for: whoever typed has gone. */
+static bool is_input_over(void)
+{
+	struct pollfd input = { .fd = STDIN_FILENO, .events = POLLIN };
+	int n = 0;
+
+	return poll(&input, 1, 0) > 0 && (ioctl(STDIN_FILENO, FIONREAD, &n) || !n);
+}
+
+/* Keys until it is time to look again, however many there are. */
 static void follow_keys(const struct clients_watch *watch, struct client_list *list,
 			const struct client_field **sort, int error)
 {
-	int key;
+	long long end_ms = now_ms() + watch->interval_s * 1000ll, left_ms;
 
-	timeout((int)watch->interval_s * 1000);
-	while (!is_over && (key = getch()) != ERR) {
-		if (key == 'q')
+	while (!is_over && (left_ms = end_ms - now_ms()) > 0) {
+		int key;
+
+		timeout((int)left_ms);
+		key = getch();
+		if (key == 'q' || (key == ERR && is_input_over()))
 			is_over = 1;
+		if (key == ERR)
+			continue;
 		if (key == KEY_LEFT || key == '<')
 			*sort = client_field_beside(*sort, -1);
 		if (key == KEY_RIGHT || key == '>')

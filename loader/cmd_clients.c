@@ -4,18 +4,26 @@
 #include <errno.h>
 #include <stdint.h>
 
+#include "clients_names.h"
 #include "clients_watch.h"
 #include "commands.h"
 #include "log.h"
 #include "output.h"
 
 #define MAX_INTERVAL_S 3600
+#define MAX_NAMES_S 60
+#define MAX_TOP 1000000000
 
 struct options {
 	bool as_json;
 	const struct client_field *sort; /* NULL: what suits */
 	size_t top;			 /* 0: all */
 	size_t interval_s;		 /* 0: once */
+	size_t names_s;			 /* 0: not names */
+};
+
+enum option_key {
+	KEY_NAMES = 256, /* no short form */
 };
 
 static const struct argp_option option_table[] = {
@@ -27,6 +35,8 @@ static const struct argp_option option_table[] = {
 	{ "watch", 'w', "SECONDS", OPTION_ARG_OPTIONAL,
 	  "Again every so many seconds (1), with queries per second: on a terminal a screen, else one list after the other",
 	  0 },
+	{ "names", KEY_NAMES, "SECONDS", OPTION_ARG_OPTIONAL,
+	  "What the busiest clients ask in so many seconds (1) from now; nothing of it is kept", 0 },
 	{ 0 },
 };
 
@@ -38,8 +48,7 @@ static size_t parse_count(const char *option, const char *text, size_t most)
 	errno = 0;
 	value = strtoul(text, &end, 10);
 	if (text[0] < '0' || text[0] > '9' || *end || errno || !value || value > most) {
-		log_error("%s: `%s' is not a number from 1%s", option, text,
-			  most == MAX_INTERVAL_S ? " to 3600" : "");
+		log_error("%s: `%s' is not a number from 1 to %zu", option, text, most);
 		exit(EXIT_USAGE);
 	}
 	return value;
@@ -67,13 +76,16 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 		options->as_json = true;
 		return 0;
 	case 'n':
-		options->top = parse_count("--top", arg, SIZE_MAX);
+		options->top = parse_count("--top", arg, MAX_TOP);
 		return 0;
 	case 's':
 		options->sort = parse_field(arg);
 		return 0;
 	case 'w':
 		options->interval_s = arg ? parse_count("--watch", arg, MAX_INTERVAL_S) : 1;
+		return 0;
+	case KEY_NAMES:
+		options->names_s = arg ? parse_count("--names", arg, MAX_NAMES_S) : 1;
 		return 0;
 	default:
 		return ARGP_ERR_UNKNOWN;
@@ -125,6 +137,12 @@ int cmd_clients(int argc, char **argv)
 
 	if (argp_parse(&clients_argp, argc, argv, 0, NULL, &options))
 		return EXIT_FAILED;
+	if (options.names_s && (options.interval_s || options.sort)) {
+		log_error("--names goes with --json and --top only");
+		return EXIT_USAGE;
+	}
+	if (options.names_s)
+		return clients_names((unsigned int)options.names_s, options.top, options.as_json);
 	if (!options.interval_s)
 		return list_once(&options);
 	return clients_watch(&(struct clients_watch){

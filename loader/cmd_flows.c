@@ -52,17 +52,24 @@ struct sink {
 	struct output_list list;
 };
 
+/* A flow knows the whole address, for its reply; who chose to see prefixes sees them here as well. */
+static const struct edge53_client_prefix *client_prefix(const struct state *state)
+{
+	return &state_geometry(state)->client_prefix;
+}
+
 static int print_row(struct sink *sink, const struct row *row)
 {
 	const struct edge53_flow *flow = row->flow;
 	const struct edge53_service *service = state_service(sink->state, flow->service);
 	const struct edge53_backend *backend = state_flow_backend(sink->state, flow->backend);
 	struct libscols_line *line = scols_table_new_line(sink->table, NULL);
-	char text[ADDR_TEXT_LEN];
+	char text[ADDR_TEXT_LEN], client[CLIENT_TEXT_LEN];
 	int r;
 
 	r = output_cell(line, COL_PROTO, "%s", row->is_udp ? "udp" : "tcp")
-	    ?: output_cell(line, COL_CLIENT, "%s", addr_format(&flow->client, text))
+	    ?: output_cell(line, COL_CLIENT, "%s",
+			   client_format(&flow->client, client_prefix(sink->state), client))
 	    ?: output_cell(line, COL_PORT, "%u", flow->client_port)
 	    ?: output_cell(line, COL_ASKED, "%s", addr_format(&flow->asked, text))
 	    ?: output_cell(line, COL_SNAT_PORT, "%u", row->snat_port)
@@ -97,7 +104,7 @@ static json_t *row_json(struct state *state, const struct row *row)
 	json_t *o = json_object();
 
 	output_put(&o, "protocol", json_string(row->is_udp ? "udp" : "tcp"));
-	output_put(&o, "client", output_address(&flow->client));
+	output_put(&o, "client", output_client(&flow->client, client_prefix(state)));
 	output_put(&o, "client_port", json_integer(flow->client_port));
 	output_put(&o, "asked", output_address(&flow->asked));
 	output_put(&o, "device",

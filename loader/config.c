@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 
 #include "config.h"
+#include "config_dnstap.h"
+#include "config_export.h"
 #include "config_fit.h"
 #include "config_health.h"
 #include "config_prefixes.h"
@@ -13,6 +15,7 @@
 #include "config_schema.h"
 #include "config_tree.h"
 #include "config_values.h"
+#include "edge53_client_prefix.h"
 #include "log.h"
 
 #define MAX_PORT 65535
@@ -37,6 +40,8 @@ static const struct config_limits default_limits = {
 	.port_first = 16384,
 	.port_last = 32767,
 	.udp_timeout_ms = 10000,
+	.client_prefix = { EDGE53_IPV4_BITS,
+			   EDGE53_IPV6_BITS }, /* to see every client is the point */
 };
 
 /* Every read_*() and check_*() here returns whether all is good; if not, it has been said why. */
@@ -423,6 +428,26 @@ static bool check_connections(const struct place *at, const char *text,
 	return false;
 }
 
+static bool read_prefix_bits(const struct place *at, const char *text, unsigned int most,
+			     __u16 *ret)
+{
+	unsigned int bits = *ret;
+	bool good = read_number(at, text, "a number of bits", 1, most, &bits);
+
+	*ret = (__u16)bits;
+	return good;
+}
+
+static bool read_client_prefix(const struct place *at, const struct raw_client_prefix *raw,
+			       struct edge53_client_prefix *ret)
+{
+	struct place ipv4 = place_key(at, "ipv4");
+	struct place ipv6 = place_key(at, "ipv6");
+
+	return read_prefix_bits(&ipv4, raw->ipv4, EDGE53_IPV4_BITS, &ret->ipv4) &
+	       read_prefix_bits(&ipv6, raw->ipv6, EDGE53_IPV6_BITS, &ret->ipv6);
+}
+
 static bool read_limits(const struct place *at, const struct raw_limits *raw,
 			struct config_limits *limits)
 {
@@ -432,6 +457,7 @@ static bool read_limits(const struct place *at, const struct raw_limits *raw,
 	struct place ports = place_key(at, "ports");
 	struct place udp_timeout = place_key(at, "udp_timeout");
 	struct place backend_udp_size = place_key(at, "backend_udp_size");
+	struct place client_prefix = place_key(at, "client_prefix");
 	bool good, sizes_good;
 
 	*limits = default_limits;
@@ -442,6 +468,7 @@ static bool read_limits(const struct place *at, const struct raw_limits *raw,
 				 MAX_UDP_TIMEOUT_MS, &limits->udp_timeout_ms);
 	good &= read_number(&backend_udp_size, raw->backend_udp_size, "a number of bytes",
 			    MIN_BACKEND_UDP_SIZE, MAX_BACKEND_UDP_SIZE, &limits->backend_udp_size);
+	good &= read_client_prefix(&client_prefix, &raw->client_prefix, &limits->client_prefix);
 	sizes_good = read_ports(&ports, raw->ports, limits);
 	sizes_good &=
 		read_number(&tcp, raw->tcp_connections, "a number of connections",
@@ -502,12 +529,17 @@ static int read_config(struct config_tree *tree, const struct raw_config *raw,
 {
 	struct place root = place_root(tree);
 	struct place limits = place_key(&root, "limits");
+	struct place export = place_key(&root, "export"), dnstap = place_key(&export, "dnstap");
 	int r;
 
 	if (!check_n_services(&root, raw))
 		return -EINVAL;
 	r = read_services(&root, raw, config);
 	if (!read_limits(&limits, &raw->limits, &config->limits) && r == 0)
+		r = -EINVAL;
+	if (!read_export(&export, &raw->export, &config->export) && r == 0)
+		r = -EINVAL;
+	if (!read_dnstap(&dnstap, &raw->export.dnstap, &config->export.dnstap) && r == 0)
 		r = -EINVAL;
 	if (r < 0)
 		return r;
@@ -697,6 +729,9 @@ void config_free(struct config *config)
 		free(config->returns[i].tunnel);
 		free(config->returns[i].uplink);
 	}
+	free(config->export.dnstap.socket);
+	free(config->export.dnstap.file);
+	free(config->export.dnstap.identity);
 	free(config->edges);
 	free(config->enforces);
 	free(config->returns);

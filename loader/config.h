@@ -122,6 +122,27 @@ struct config_limits {
 	unsigned int port_last;	      /* inclusive */
 	unsigned int udp_timeout_ms;
 	unsigned int backend_udp_size; /* bytes of UDP payload, PROXY header included; 0: any */
+	struct edge53_client_prefix client_prefix; /* neither is 0 */
+};
+
+/* export.dnstap: neither socket nor file: off. */
+struct config_dnstap {
+	char *socket;
+	char *file;
+	char *identity;	     /* NULL: the host's name; "": none */
+	unsigned int sample; /* one message in so many, from 1 */
+};
+
+/* The exporter of Prometheus. */
+struct config_metrics {
+	struct edge53_addr address; /* to listen at; zero, of either family: all of the host's */
+	unsigned int port;	    /* 0: off */
+	unsigned int top_clients;   /* who get series of their own; 0: nobody */
+};
+
+struct config_export {
+	struct config_metrics metrics;
+	struct config_dnstap dnstap;
 };
 
 struct config {
@@ -132,6 +153,7 @@ struct config {
 	struct config_return *returns;
 	size_t n_returns;
 	struct config_limits limits;
+	struct config_export export;
 };
 
 /*

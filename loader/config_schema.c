@@ -110,6 +110,12 @@ static const cyaml_schema_value_t return_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_return, return_fields),
 };
 
+static const cyaml_schema_field_t client_prefix_fields[] = {
+	TEXT(ipv4, raw_client_prefix),
+	TEXT(ipv6, raw_client_prefix),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(udp_slots, raw_limits),
 	TEXT(tcp_connections, raw_limits),
@@ -117,13 +123,22 @@ static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(ports, raw_limits),
 	TEXT(udp_timeout, raw_limits),
 	TEXT(backend_udp_size, raw_limits),
-	NOT_YET("client_prefix"),
+	BLOCK(client_prefix, raw_limits, client_prefix_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t dnstap_fields[] = {
+	TEXT(socket, raw_dnstap),
+	TEXT(file, raw_dnstap),
+	TEXT(sample, raw_dnstap),
+	TEXT(identity, raw_dnstap),
 	CYAML_FIELD_END,
 };
 
 static const cyaml_schema_field_t export_fields[] = {
-	NOT_YET("metrics"),
-	NOT_YET("dnstap"),
+	TEXT(metrics, raw_export),
+	TEXT(top_clients, raw_export),
+	BLOCK(dnstap, raw_export, dnstap_fields),
 	CYAML_FIELD_END,
 };
 

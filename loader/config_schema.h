@@ -66,6 +66,11 @@ struct raw_return {
 	char *tcp;
 };
 
+struct raw_client_prefix {
+	char *ipv4;
+	char *ipv6;
+};
+
 struct raw_limits {
 	char *udp_slots;
 	char *tcp_connections;
@@ -73,10 +78,20 @@ struct raw_limits {
 	char *ports;
 	char *udp_timeout;
 	char *backend_udp_size;
+	struct raw_client_prefix client_prefix;
+};
+
+struct raw_dnstap {
+	char *socket;
+	char *file;
+	char *sample;
+	char *identity;
 };
 
 struct raw_export {
-	char nothing_yet;
+	char *metrics;
+	char *top_clients;
+	struct raw_dnstap dnstap;
 };
 
 struct raw_config {

@@ -14,9 +14,11 @@
 
 #include "commands.h"
 #include "dataplane.h"
+#include "dnstap.h"
 #include "health.h"
 #include "host.h"
 #include "log.h"
+#include "metrics.h"
 #include "notify.h"
 #include "pins.h"
 #include "plan.h"
@@ -59,6 +61,8 @@ struct daemon {
 	struct dataplane *dataplane;
 	struct attachments *attachments;
 	struct health *health;
+	struct metrics *metrics;
+	struct dnstap *dnstap;
 	struct down_clock *down;
 	size_t n_down;
 	char *said; /* findings of the last plan, so that only news are logged */
@@ -312,6 +316,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	look(d, false);
 	look_in(d, LOOK_AGAIN_US);
+	metrics_retry(d->metrics);
 	return 0;
 }
 
@@ -379,6 +384,13 @@ static bool same_limits(const struct config_limits *a, const struct config_limit
 	return !memcmp(a, &other, sizeof(*a));
 }
 
+static void export_samples(struct daemon *d)
+{
+	struct dataplane_samples samples = dataplane_samples(d->dataplane);
+
+	d->dnstap = dnstap_apply(d->dnstap, &d->config->export.dnstap, &samples);
+}
+
 /* Takes a new configuration, or says why not and keeps the old one. */
 static int try_config(struct daemon *d, struct config *config)
 {
@@ -393,16 +405,22 @@ static int try_config(struct daemon *d, struct config *config)
 	}
 	if (r < 0)
 		return r;
+	r = metrics_prepare(d->metrics, &config->export.metrics);
+	if (r < 0)
+		return r;
 	d->config = config;
 	d->watch.changes.all = true; /* as it was read for the check */
 	r = look(d, true);
 	if (r < 0) {
+		metrics_abandon(d->metrics);
 		d->config = old;
 		look(d, false);
 		return r;
 	}
+	metrics_commit(d->metrics);
 	if (!same_limits(&config->limits, &old->limits))
 		log_warning("limits have changed: they take effect at the next start (`systemctl restart edge53`; queries under way are answered all the same)");
+	export_samples(d);
 	config_free(old);
 	return 0;
 }
@@ -516,6 +534,8 @@ static int explain_lock(int error)
 
 static void daemon_free(struct daemon *d)
 {
+	metrics_free(d->metrics);
+	dnstap_stop(d->dnstap);
 	health_free(d->health);
 	sd_event_source_unref(d->timer);
 	sd_event_source_unref(d->old_timer);
@@ -547,6 +567,22 @@ static int check_plan(struct daemon *d, bool is_loaded)
 	return -EWRONGCONFIG;
 }
 
+/* Where a dataplane runs already, it is served without metrics rather than not at all. */
+static int start_metrics(struct daemon *d, bool is_loaded)
+{
+	int r = metrics_new(d->event, &d->metrics);
+
+	if (r < 0) {
+		log_error("cannot set up metrics: %s", strerror(-r));
+		return r;
+	}
+	r = metrics_prepare(d->metrics, &d->config->export.metrics);
+	if (r < 0 && !is_loaded)
+		return r;
+	metrics_commit(d->metrics);
+	return 0;
+}
+
 /* Returns the number of refused hooks, or negative errno. */
 static int start(struct daemon *d, bool is_loaded)
 {
@@ -576,12 +612,17 @@ static int start(struct daemon *d, bool is_loaded)
 		log_error("cannot set up health checks: %s", strerror(-r));
 		return r;
 	}
+	r = start_metrics(d, is_loaded);
+	if (r < 0)
+		return r;
 	if (dataplane_replaces_flows(d->dataplane))
 		attach_keep_old(d->attachments);
 	refused = look(d, !is_loaded);
 	if (refused < 0)
 		return refused;
 	r = dataplane_commit(d->dataplane);
+	if (!r)
+		export_samples(d);
 	/* Also for what a loader before kept, which did not live as long. */
 	if (!r)
 		r = sd_event_add_time_relative(d->event, &d->old_timer, CLOCK_MONOTONIC,

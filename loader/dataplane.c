@@ -76,10 +76,20 @@ static const struct map_needs {
 	{ "loader", KEEP_ALL },
 };
 
+/* The variable of the programs that readers of samples write; bpffs refuses dots. */
+#define SAMPLING_SECTION ".data.sampling"
+
+/* What a map is pinned as. */
+static const char *pin_name(const struct bpf_map *map)
+{
+	return strcmp(bpf_map__name(map), SAMPLING_SECTION) ? bpf_map__name(map) :
+							      DATAPLANE_SAMPLING;
+}
+
 static unsigned int needs_of(const struct bpf_map *map)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(map_needs); i++)
-		if (!strcmp(map_needs[i].name, bpf_map__name(map)))
+		if (!strcmp(map_needs[i].name, pin_name(map)))
 			return map_needs[i].keep;
 	return KEEP_TABLES;
 }
@@ -159,6 +169,7 @@ static int make_geometry(const struct config_limits *limits, struct edge53_geome
 		.tcp_connections = limits->tcp_connections,
 		.port_base = (__u16)limits->port_first,
 		.port_bits = (__u8)floor_log2(limits->port_last - limits->port_first + 1),
+		.client_prefix = limits->client_prefix,
 		.netns_cookie = netns_cookie,
 	};
 	if (getrandom(ret->token_keys, sizeof(ret->token_keys), 0) != sizeof(ret->token_keys) ||
@@ -224,6 +235,23 @@ bool dataplane_is_pinned(void)
 	return read_geometry(&geometry) != -ENOENT;
 }
 
+/* An older version of the same layout counted whole addresses, and left the record 0. */
+static bool same_client_prefix(const struct edge53_client_prefix *a,
+			       const struct edge53_client_prefix *b)
+{
+	for (int is_ipv4 = 0; is_ipv4 < 2; is_ipv4++)
+		if (edge53_client_prefix_bits(a, is_ipv4) != edge53_client_prefix_bits(b, is_ipv4))
+			return false;
+	return true;
+}
+
+static bool same_clients(const struct edge53_geometry *a, const struct edge53_geometry *b)
+{
+	return a->n_cpus == b->n_cpus && a->clients == b->clients &&
+	       a->client_bucket_bits == b->client_bucket_bits &&
+	       same_client_prefix(&a->client_prefix, &b->client_prefix);
+}
+
 /* What state of one geometry is good for with another: enum keep. */
 static unsigned int what_to_keep(const struct edge53_geometry *found,
 				 const struct edge53_geometry *wanted)
@@ -240,8 +268,7 @@ static unsigned int what_to_keep(const struct edge53_geometry *found,
 	if (found->layout_version != wanted->layout_version)
 		return keep;
 	keep |= KEEP_TABLES;
-	if (found->n_cpus != wanted->n_cpus || found->clients != wanted->clients ||
-	    found->client_bucket_bits != wanted->client_bucket_bits)
+	if (!same_clients(found, wanted))
 		return keep;
 	keep |= KEEP_CLIENTS;
 	/* A ring goes on only with its cursors. */
@@ -347,10 +374,10 @@ static int set_sizes(struct edge53_bpf *skel, const struct edge53_geometry *g)
 	return r;
 }
 
-/* Maps of the configuration and the flows; not the object's own .rodata and .bss. */
+/* Maps of the configuration and the flows; not the object's own .rodata. */
 static bool is_pinned_kind(const struct bpf_map *map)
 {
-	return !bpf_map__is_internal(map);
+	return !bpf_map__is_internal(map) || !strcmp(bpf_map__name(map), SAMPLING_SECTION);
 }
 
 /*
@@ -367,7 +394,7 @@ static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 
 		if (!is_pinned_kind(map) || !is_kept(map, keep))
 			continue;
-		fd = open_pinned(bpf_map__name(map), bpf_map__value_size(map),
+		fd = open_pinned(pin_name(map), bpf_map__value_size(map),
 				 bpf_map__max_entries(map));
 		if (fd == -ENOENT && needs_of(map) == KEEP_TABLES)
 			continue;
@@ -396,14 +423,14 @@ static int pin_new_map(const struct bpf_map *map)
 {
 	char path[PINS_PATH_LEN];
 
-	return pin_map(map, pins_new_map_path(bpf_map__name(map), path));
+	return pin_map(map, pins_new_map_path(pin_name(map), path));
 }
 
 static bool is_pinned(const struct bpf_map *map)
 {
 	char path[PINS_PATH_LEN];
 
-	return !access(pins_map_path(bpf_map__name(map), path), F_OK);
+	return !access(pins_map_path(pin_name(map), path), F_OK);
 }
 
 /* Tables that an older version did not have. Each is valid by itself. */
@@ -415,14 +442,14 @@ static int pin_added(const struct dataplane *dp)
 
 	bpf_object__for_each_map(map, dp->skel->obj) {
 		if (!r && is_pinned_kind(map) && !is_pinned(map))
-			r = pin_map(map, pins_map_path(bpf_map__name(map), path));
+			r = pin_map(map, pins_map_path(pin_name(map), path));
 	}
 	return r;
 }
 
 static bool is_map_of(const char *name, const void *arg)
 {
-	return bpf_object__find_map_by_name(arg, name);
+	return !strcmp(name, DATAPLANE_SAMPLING) || bpf_object__find_map_by_name(arg, name);
 }
 
 /*
@@ -629,6 +656,16 @@ void dataplane_close(struct dataplane *dp)
 	tables_free(dp->tables);
 	edge53_bpf__destroy(dp->skel);
 	free(dp);
+}
+
+struct dataplane_samples dataplane_samples(const struct dataplane *dp)
+{
+	return (struct dataplane_samples){
+		.sampling = bpf_map__fd(dp->skel->maps.data_sampling),
+		.events = bpf_map__fd(dp->skel->maps.dnstap_events),
+		.dnstap = bpf_map__fd(dp->skel->maps.dnstap),
+		.client_prefix = dp->geometry.client_prefix,
+	};
 }
 
 const int *dataplane_programs(const struct dataplane *dp)

@@ -85,4 +85,16 @@ int dataplane_read_traffic(const struct dataplane *dataplane, unsigned int backe
 /* The map whose pin says that the set of pinned maps is whole (pins_commit()); removed first. */
 #define DATAPLANE_COMMIT_RECORD "geometry"
 
+/* Descriptors of what `export.dnstap` needs; valid until dataplane_close(). */
+struct dataplane_samples {
+	int sampling; /* may be mapped: struct edge53_sampling */
+	int events;
+	int dnstap;
+	struct edge53_client_prefix client_prefix; /* of addresses that are let out */
+};
+struct dataplane_samples dataplane_samples(const struct dataplane *dataplane);
+
+/* The pin of the programs' variable `sampling`. */
+#define DATAPLANE_SAMPLING "sampling"
+
 #endif

@@ -96,7 +96,9 @@
 	C(BACKEND_REFUSED, "backend-refused", "queries sent there are lost")                                    \
 	C(BACKEND_NOT_ASKED, "backend-not-asked", "whether it answers is not known")                            \
 	C(NO_ANSWER, "no-answer", "no client is served by this protocol")                                       \
-	C(PROBES_LIMITED, "probes-limited", "what the others do is not known")
+	C(PROBES_LIMITED, "probes-limited", "what the others do is not known")                                  \
+	C(METRICS_OPEN, "metrics-open", "whoever reaches that address reads them, with no password asked for")  \
+	C(METRICS_NOT_LOCAL, "metrics-not-local", "nobody can ask there until the host has the address")
 
 enum finding_code {
 #define FINDING_CODE(name, text, why) FOUND_##name,

@@ -147,6 +147,13 @@ json_t *output_address(const struct edge53_addr *addr)
 	return json_string(addr_format(addr, text));
 }
 
+json_t *output_client(const struct edge53_addr *client, const struct edge53_client_prefix *prefix)
+{
+	char text[CLIENT_TEXT_LEN];
+
+	return json_string(client_format(client, prefix, text));
+}
+
 void output_put(json_t **object, const char *key, json_t *value)
 {
 	if (json_object_set_new(*object, key, value) == 0)

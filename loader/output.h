@@ -69,6 +69,7 @@ void output_append(json_t **list, json_t *item);
  */
 json_t *output_text(const char *text, size_t len);
 json_t *output_address(const struct edge53_addr *addr);
+json_t *output_client(const struct edge53_addr *client, const struct edge53_client_prefix *prefix);
 
 json_t *output_traffic(const struct edge53_traffic *traffic);
 

@@ -935,6 +935,38 @@ static int plan_guards(struct plan *plan, const struct config *config, const str
 		EDGE53_MAX_GUARD - 1);
 }
 
+/* --- metrics ---------------------------------------------------------------------------------- */
+
+static bool is_loopback(const struct edge53_addr *address)
+{
+	static const struct edge53_addr loopback6 = { .bytes[15] = 1 };
+
+	return addr_is_ipv4(address) ? address->bytes[12] == 127 : addr_equal(address, &loopback6);
+}
+
+static bool is_any(const struct edge53_addr *address)
+{
+	static const struct edge53_addr any4 = { .bytes = { [10] = 0xff, [11] = 0xff } };
+
+	return addr_is_zero(address) || addr_equal(address, &any4);
+}
+
+static int check_metrics(struct plan *plan, const struct config_metrics *metrics, const struct host *host)
+{
+	char text[ADDR_TEXT_LEN];
+	int r = 0;
+
+	if (!metrics->port || is_loopback(&metrics->address))
+		return 0;
+	addr_format(&metrics->address, text);
+	if (!is_any(&metrics->address) && !is_local_address(host, &metrics->address))
+		r = say(plan, FINDING_WARNING, FOUND_METRICS_NOT_LOCAL,
+			"export.metrics: %s is not an address of this host", text);
+	return r ?: say(plan, FINDING_WARNING, FOUND_METRICS_OPEN,
+			"export.metrics: %s is not a loopback address, so others than this host can read the metrics%s",
+			text, metrics->top_clients ? ", with addresses of clients in them" : "");
+}
+
 /* --- the whole -------------------------------------------------------------------------------- */
 
 static size_t count_questions(const struct config *config)
@@ -1001,6 +1033,8 @@ int plan_make(const struct config *config, const struct host *host, struct plan 
 		r = plan_return(plan, &config->returns[i], host);
 	if (r >= 0)
 		r = plan_guards(plan, config, host);
+	if (r >= 0)
+		r = check_metrics(plan, &config->export.metrics, host);
 	if (r < 0)
 		return r;
 	*ret = take_ptr(plan);

@@ -42,6 +42,8 @@ enum state_map {
 	MAP_RETURNS,
 	MAP_RETURNS_BY_DEVICE,
 	MAP_HEALTH,
+	MAP_SAMPLE_COUNTERS,
+	MAP_DNSTAP,
 	MAP_COUNT,
 };
 
@@ -50,6 +52,7 @@ static const struct map_shape {
 	size_t key_size;
 	size_t value_size;
 	bool is_mapped; /* mmap() even for reading wants a descriptor that could write (else EINVAL) */
+	bool is_optional; /* older versions of the layout did not have it */
 } map_shapes[MAP_COUNT] = {
 	[MAP_LOADER] = { "loader", sizeof(__u32), sizeof(struct edge53_loader), false },
 	[MAP_FRONTENDS] = { "frontends", sizeof(struct edge53_frontend_key),
@@ -69,6 +72,9 @@ static const struct map_shape {
 	[MAP_RETURNS_BY_DEVICE] = { "returns_by_device", sizeof(struct edge53_return_key),
 				    sizeof(__u32), false },
 	[MAP_HEALTH] = { "health", sizeof(__u32), sizeof(struct edge53_health), false },
+	[MAP_SAMPLE_COUNTERS] = { "sample_counters", sizeof(__u32),
+				  sizeof(struct edge53_sample_counters), false, true },
+	[MAP_DNSTAP] = { "dnstap", sizeof(__u32), sizeof(struct edge53_dnstap), false, true },
 };
 
 struct map {
@@ -161,6 +167,8 @@ static int open_map(struct map *map, const struct map_shape *shape)
 	struct bpf_map_info info;
 
 	map->fd = open_pinned(shape->name, shape->is_mapped ? 0 : BPF_F_RDONLY, &info);
+	if (map->fd == -ENOENT && shape->is_optional)
+		return 0;
 	if (map->fd == -ENOENT) {
 		log_error("%s has no map `%s`: the state there is incomplete; try `edge53 down`",
 			  pins_root(), shape->name);
@@ -597,6 +605,52 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret)
 		ret->overwritten_age_us =
 			min_nonzero(ret->overwritten_age_us, v->overwritten_age_us);
 	}
+	return 0;
+}
+
+int state_sample_counters(struct state *state, enum edge53_sample_reader reader,
+			  struct edge53_sample_counters *ret)
+{
+	_cleanup_(freep) void *values = NULL;
+	const struct edge53_sample_counters *value;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (state->maps[MAP_SAMPLE_COUNTERS].fd < 0)
+		return -ENOENT;
+	r = read_per_cpu(state, MAP_SAMPLE_COUNTERS, reader, &values);
+	if (r < 0)
+		return r;
+	value = values;
+	for (size_t cpu = 0; cpu < state->n_cpus; cpu++)
+		add_counters((__u64 *)ret, (const __u64 *)&value[cpu], sizeof(*ret));
+	return 0;
+}
+
+int state_dnstap(struct state *state, struct edge53_dnstap *ret)
+{
+	if (state->maps[MAP_DNSTAP].fd < 0)
+		return -ENOENT;
+	return read_array(&state->maps[MAP_DNSTAP], ret, 1);
+}
+
+static int open_for_reader(const char *name)
+{
+	struct bpf_map_info info;
+
+	return open_pinned(name, 0, &info);
+}
+
+int state_open_names(int *events_fd, int *sampling_fd)
+{
+	_cleanup_(closep) int events = open_for_reader("names_events");
+
+	if (events < 0)
+		return events;
+	*sampling_fd = open_for_reader("sampling");
+	if (*sampling_fd < 0)
+		return *sampling_fd;
+	*events_fd = take_fd(&events);
 	return 0;
 }
 

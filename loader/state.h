@@ -66,6 +66,17 @@ int state_reason_count(struct state *state, unsigned int service, enum edge53_re
 int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret); /* ages: the minimum */
 
 /*
+ * What was sampled, and what the loader did with it for dnstap, since the maps were made. -ENOENT: the loader that made
+ * them could not sample.
+ */
+int state_sample_counters(struct state *state, enum edge53_sample_reader reader,
+			  struct edge53_sample_counters *ret);
+int state_dnstap(struct state *state, struct edge53_dnstap *ret);
+
+/* Descriptors for a reader of sampled names (sample_reader.h), which are the caller's. -ENOENT as above. */
+int state_open_names(int *events_fd, int *sampling_fd);
+
+/*
  * Calls fn for each UDP slot in use that is younger than max_age_us, then for each live TCP
  * connection. A nonzero return of fn ends the walk and is returned.
  */

@@ -316,6 +316,31 @@ static json_t *hooks_json(const struct status *status)
 	return list;
 }
 
+/* null: the loader could not do it yet. */
+static json_t *dnstap_json(const struct status *status)
+{
+	struct edge53_sample_counters sampled;
+	struct edge53_dnstap dnstap;
+	json_t *o;
+
+	if (state_dnstap(status->state, &dnstap) ||
+	    state_sample_counters(status->state, EDGE53_SAMPLE_DNSTAP, &sampled))
+		return json_null();
+	o = json_object();
+	output_put(&o, "on", json_boolean(dnstap.is_on));
+	output_put(&o, "connected", json_boolean(dnstap.is_connected));
+	output_put(&o, "sampled", json_integer((json_int_t)sampled.taken));
+	output_put(&o, "no_room", json_integer((json_int_t)sampled.no_room));
+	output_put(&o, "no_reader", json_integer((json_int_t)sampled.no_reader));
+	output_put(&o, "read", json_integer((json_int_t)dnstap.read));
+	output_put(&o, "no_message", json_integer((json_int_t)dnstap.no_message));
+	output_put(&o, "not_whole", json_integer((json_int_t)dnstap.not_whole));
+	output_put(&o, "not_dns", json_integer((json_int_t)dnstap.not_dns));
+	output_put(&o, "written", json_integer((json_int_t)dnstap.written));
+	output_put(&o, "not_written", json_integer((json_int_t)dnstap.not_written));
+	return o;
+}
+
 int status_print_json(const struct status *status)
 {
 	json_t *o = json_object();
@@ -329,6 +354,7 @@ int status_print_json(const struct status *status)
 	output_put(&o, "returns", returns_json(status));
 	output_put(&o, "guard", guard_json(&status->guard));
 	output_put(&o, "hooks", hooks_json(status));
+	output_put(&o, "dnstap", dnstap_json(status));
 	output_put(&o, "reasons_without_service", reasons_json(status, 0));
 	return output_json(o);
 }

@@ -531,12 +531,45 @@ static int print_reasons(const struct status *status)
 	return print_section("Reasons", table, 0);
 }
 
+static const char *dnstap_word(const struct status *status, const struct edge53_dnstap *dnstap)
+{
+	unsigned int pid;
+
+	if (!dnstap->is_on)
+		return "off";
+	if (!state_has_loader(status->state, &pid))
+		return "without its loader";
+	return dnstap->is_connected ? "writing" : "nothing to write to";
+}
+
+static int print_dnstap(const struct status *status)
+{
+	struct edge53_sample_counters sampled;
+	struct edge53_dnstap dnstap;
+	int r = state_dnstap(status->state, &dnstap)
+		?: state_sample_counters(status->state, EDGE53_SAMPLE_DNSTAP, &sampled);
+
+	if (r < 0)
+		return r == -ENOENT ? 0 : r;
+	if (!dnstap.is_on && !sampled.taken)
+		return 0;
+	printf("dnstap    %s; %llu packets sampled, %llu messages written, %llu not\n",
+	       dnstap_word(status, &dnstap), (unsigned long long)sampled.taken,
+	       (unsigned long long)dnstap.written, (unsigned long long)dnstap.not_written);
+	printf("          packets lost for want of room %llu, of a reader %llu; without a message %llu, not whole %llu, not DNS %llu\n",
+	       (unsigned long long)sampled.no_room, (unsigned long long)sampled.no_reader,
+	       (unsigned long long)dnstap.no_message, (unsigned long long)dnstap.not_whole,
+	       (unsigned long long)dnstap.not_dns);
+	return 0;
+}
+
 int status_print_text(const struct status *status)
 {
 	print_loader(status);
 	print_geometry(state_geometry(status->state));
 	print_guard(status);
 	return print_ring(status)
+	       ?: print_dnstap(status)
 	       ?: print_services(status)
 	       ?: print_frontends(status)
 	       ?: print_backends(status)

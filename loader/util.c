@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "edge53_client_prefix.h"
 #include "util.h"
 
 #define IPV4_OFFSET 12 /* of the four bytes in ::ffff:a.b.c.d */
@@ -58,9 +59,25 @@ const char *addr_format(const struct edge53_addr *addr, char buf[static ADDR_TEX
 	return buf;
 }
 
+const char *client_format(const struct edge53_addr *client,
+			  const struct edge53_client_prefix *prefix,
+			  char buf[static CLIENT_TEXT_LEN])
+{
+	bool is_ipv4 = addr_is_ipv4(client);
+	unsigned int bits = edge53_client_prefix_bits(prefix, is_ipv4);
+	struct edge53_addr kept = *client;
+	size_t len;
+
+	edge53_client_mask(&kept, prefix);
+	len = strlen(addr_format(&kept, buf));
+	if (bits < (is_ipv4 ? EDGE53_IPV4_BITS : EDGE53_IPV6_BITS))
+		snprintf(buf + len, CLIENT_TEXT_LEN - len, "/%u", bits);
+	return buf;
+}
+
 bool addr_is_ipv4(const struct edge53_addr *addr)
 {
-	return memcmp(addr->bytes, mapped_prefix, sizeof(mapped_prefix)) == 0;
+	return edge53_is_mapped_ipv4(addr);
 }
 
 bool addr_is_zero(const struct edge53_addr *addr)

@@ -55,6 +55,15 @@ int addr_parse(const char *text, struct edge53_addr *ret);
 /* Writes the usual text form (dotted quad for mapped IPv4) to buf and returns buf. */
 const char *addr_format(const struct edge53_addr *addr, char buf[static ADDR_TEXT_LEN]);
 
+/*
+ * A client as it is listed: its address, or the prefix that limits.client_prefix leaves of it, "203.0.113.0/24".
+ * Returns buf.
+ */
+#define CLIENT_TEXT_LEN (ADDR_TEXT_LEN + 4)
+const char *client_format(const struct edge53_addr *client,
+			  const struct edge53_client_prefix *prefix,
+			  char buf[static CLIENT_TEXT_LEN]);
+
 bool addr_is_ipv4(const struct edge53_addr *addr);
 bool addr_is_zero(const struct edge53_addr *addr);
 bool addr_equal(const struct edge53_addr *a, const struct edge53_addr *b);

@@ -90,6 +90,8 @@ edge53_up() {
 		      - { address: $BACKEND, udp: 31053, tcp: 31054 }
 		    client_ip: $1
 		    health: off
+		limits:
+		  clients: ${BENCH_CLIENTS:-65536}
 	YAML
 	start_edge53 edge
 	expect "edge53 translates in XDP: $2" wait_until 20 edge53_in_xdp "$2"

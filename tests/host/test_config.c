@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../loader/config.h"
+#include "built_in.h"
 #include "../../loader/config_prefixes.h"
 #include "../../loader/config_schema.h"
 #include "../../loader/log.h"
@@ -93,7 +94,13 @@ static const char example[] =
 	"  clients: 65536\n"
 	"  ports: 16384-32767\n"
 	"  udp_timeout: 10s\n"
+#if EDGE53_WITH_METRICS
+	"export:\n"
+	"  metrics: 127.0.0.1:9453\n"
+	"  top_clients: 10\n";
+#else
 	"export: {}\n";
+#endif
 
 static void the_example_is_good(void **state)
 {
@@ -118,6 +125,12 @@ static void the_example_is_good(void **state)
 	assert_int_equal(edge->client_ip_udp, CLIENT_IP_PROXY_V2);
 	assert_int_equal(edge->client_ip_tcp, CLIENT_IP_PROXY_V2);
 	assert_int_equal(edge->on_down, POLICY_PASS);
+
+#if EDGE53_WITH_METRICS
+	assert_address(&config->export.metrics.address, "127.0.0.1");
+	assert_int_equal(config->export.metrics.port, 9453);
+	assert_int_equal(config->export.metrics.top_clients, 10);
+#endif
 
 	assert_int_equal(config->n_enforces, 1);
 	assert_string_equal(enforce->name, "vpn");
@@ -177,6 +190,8 @@ static void the_smallest_edge_gets_the_defaults(void **state)
 	assert_int_equal(config->limits.port_last, 32767);
 	assert_int_equal(config->limits.udp_timeout_ms, 10000);
 	assert_int_equal(config->limits.backend_udp_size, 0);
+	assert_int_equal(config->limits.client_prefix.ipv4, 32);
+	assert_int_equal(config->limits.client_prefix.ipv6, 128);
 }
 
 static void the_smallest_enforce_gets_the_defaults(void **state)
@@ -370,6 +385,32 @@ static void what_backends_read_is_any_size_or_the_one_given(void **state)
 	assert_int_equal(given->limits.backend_udp_size, 512);
 }
 
+/* Who names one family has said nothing of the other. */
+static void a_client_prefix_is_of_each_family(void **state)
+{
+	static const struct {
+		const char *text;
+		unsigned int ipv4, ipv6;
+	} rows[] = {
+		{ "{ ipv4: 32, ipv6: 64 }", 32, 64 },
+		{ "{ ipv4: 1, ipv6: 1 }", 1, 1 },
+		{ "{ ipv4: 24 }", 24, 128 },
+		{ "{ ipv6: 56 }", 32, 56 },
+		{ "{}", 32, 128 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(config_freep) struct config *config = NULL;
+		char text[256];
+
+		snprintf(text, sizeof(text), EDGE "limits: { client_prefix: %s }\n", rows[i].text);
+		config = parse_good(text);
+		assert_int_equal(config->limits.client_prefix.ipv4, rows[i].ipv4);
+		assert_int_equal(config->limits.client_prefix.ipv6, rows[i].ipv6);
+	}
+}
+
 static void clients_are_kept_where_it_is_said(void **state)
 {
 	_cleanup_(config_freep) struct config *config = parse_good(
@@ -414,6 +455,36 @@ static void a_host_may_do_nothing_but_return(void **state)
 	assert_string_equal(config->returns[2].tunnel, "wg1");
 	assert_int_equal(config->returns[2].udp_port, 0);
 	assert_int_equal(config->returns[2].tcp_port, 65535);
+}
+
+#define EXPORT "edge: [{ name: a, interface: eth0, backends: [{ address: 10.0.0.1, udp: 53 }] }]\n" \
+	       "export:\n  dnstap: " /* on line 3 */
+
+static void dnstap_is_off_or_goes_somewhere(void **state)
+{
+#if EDGE53_WITH_DNSTAP
+	_cleanup_(config_freep) struct config *socket = parse_good(EXPORT "{ socket: /run/tap.sock }");
+	_cleanup_(config_freep) struct config *file = parse_good(
+		EXPORT "{ file: /var/log/edge53/tap, sample: 1, identity: 'an edge' }");
+	_cleanup_(config_freep) struct config *nameless =
+		parse_good(EXPORT "{ file: /tap, sample: 1000000, identity: '' }");
+
+	assert_string_equal(socket->export.dnstap.socket, "/run/tap.sock");
+	assert_null(socket->export.dnstap.file);
+	assert_null(socket->export.dnstap.identity);
+	assert_int_equal(socket->export.dnstap.sample, 100);
+	assert_null(file->export.dnstap.socket);
+	assert_string_equal(file->export.dnstap.file, "/var/log/edge53/tap");
+	assert_string_equal(file->export.dnstap.identity, "an edge");
+	assert_int_equal(file->export.dnstap.sample, 1);
+	assert_string_equal(nameless->export.dnstap.identity, "");
+	assert_int_equal(nameless->export.dnstap.sample, 1000000);
+#endif
+	_cleanup_(config_freep) struct config *off = parse_good(example);
+
+	(void)state;
+	assert_null(off->export.dnstap.socket);
+	assert_null(off->export.dnstap.file);
 }
 
 /* --- bad ones --------------------------------------------------------------------------------- */
@@ -471,15 +542,63 @@ static const struct {
 	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n    udp: 53\n    port: 53\n",
 	  { "7: edge[0].backends[0].port: unknown key..."
 	    "address, udp, tcp, weight" } },
-	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; no key is" } },
+	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; keys here: metrics, top_clients, dnstap" } },
+#if EDGE53_WITH_METRICS
+	{ EDGE "export:\n  metrics: 9453\n", { "3: export.metrics: 9453 is not an address with a port" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1\n", { "3: export.metrics: \"127.0.0.1\" is not an address with a port" } },
+	{ EDGE "export:\n  metrics: ::1:9453\n", { "3: export.metrics: \"::1:9453\" is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[127.0.0.1]:9453\"\n", { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[::1\"\n", { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[]:1\"\n", { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: localhost:9453\n", { "3: export.metrics: ...has a host name in it" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:0\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:65536\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:http\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 239.1.1.1:9453\n", { "3: export.metrics: ...no address that a connection can be made to" } },
+	{ EDGE "export:\n  metrics: [127.0.0.1]\n", { "3: export.metrics: a list or a block stands where a single value" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  top_clients: 1001\n",
+	  { "4: export.top_clients: 1001 is not off or a number of clients (0-1000)" } },
+#else
+	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n", { "3: export.metrics: this edge53 was built without metrics" } },
+#endif
+	{ EDGE "export:\n  top_clients: 5\n", { "3: export.top_clients: is about metrics, and there is no" } },
+
+	/* export.dnstap. */
+#if EDGE53_WITH_DNSTAP
+	{ EXPORT "{}", { "3: export.dnstap: needs one of socket (of a collector, such as /run/dnstap.sock) and file" } },
+	{ EXPORT "{ sample: 1 }", { "3: export.dnstap: needs one of socket" } },
+	{ EXPORT "{ socket: /a, file: /b }",
+	  { "3: export.dnstap.file: socket and file are both given; remove one" } },
+	{ EXPORT "{ socket: tap.sock }",
+	  { "3: export.dnstap.socket: \"tap.sock\" is not a path that begins with / and ends with a name" } },
+	{ EXPORT "{ file: /var/log/ }", { "3: export.dnstap.file: \"/var/log/\" is not a path" } },
+	{ EXPORT "{ file: '' }", { "3: export.dnstap.file: \"\" is not a path" } },
+	{ EXPORT "{ socket: /0123456789012345678901234567890123456789012345678901234567890123456789"
+		 "01234567890123456789012345678901234567 }",
+	  { "3: export.dnstap.socket: \"/012345678..."
+	    "is too long; at most 107 bytes are possible" } },
+	{ EXPORT "{ file: /tap, sample: 0 }",
+	  { "3: export.dnstap.sample: 0 is not a number: one message in so many (1-1000000)" } },
+	{ EXPORT "{ file: /tap, rate: 5 }",
+	  { "3: export.dnstap.rate: unknown key; keys here: socket, file, sample, identity" } },
+	{ EXPORT "tap.sock", { "3: export.dnstap: \"tap.sock\" stands where a block of keys belongs" } },
+#else
+	{ EXPORT "{ file: /tap }", { "3: export.dnstap: this edge53 was built without dnstap" } },
+#endif
 
 	/* Documented, and not there yet. */
-	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  dnstap: {}\n",
-	  { "3: export.metrics: is not supported yet", "4: export.dnstap: is not supported yet" } },
 	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit: is not supported yet" } },
-	{ EDGE "limits:\n  client_prefix: { ipv4: 32 }\n",
-	  { "3: limits.client_prefix: is not supported yet" } },
+	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
+	  { "3: limits.client_prefix.ipv4: 33 is not a number of bits (1-32)" } },
+	{ EDGE "limits:\n  client_prefix: { ipv4: 0, ipv6: 129 }\n",
+	  { "3: limits.client_prefix.ipv4: 0 is not a number of bits (1-32)",
+	    "3: limits.client_prefix.ipv6: 129 is not a number of bits (1-128)" } },
+	{ EDGE "limits:\n  client_prefix: { ipv6: /64 }\n",
+	  { "3: limits.client_prefix.ipv6: \"/64\" is not a number of bits (1-128)" } },
+	{ EDGE "limits:\n  client_prefix: { ipv5: 8 }\n",
+	  { "3: limits.client_prefix.ipv5: unknown key; did you mean \"ipv4\"?" } },
+	{ EDGE "limits:\n  client_prefix: 24\n", { "3: limits.client_prefix: 24" } },
 
 	/* Health. */
 	{ EDGE_HEAD "  on_down: nxdomain\n" BACKENDS,
@@ -1325,10 +1444,41 @@ static void nothing_is_freed_without_complaint(void **state)
 	schema_free(NULL);
 }
 
+#if EDGE53_WITH_METRICS
+
+static void metrics_listen_at(void **state)
+{
+	static const struct {
+		const char *text, *address;
+		unsigned int port;
+	} rows[] = {
+		{ "127.0.0.1:9453", "127.0.0.1", 9453 }, { "'0.0.0.0:1'", "0.0.0.0", 1 },
+		{ "\"[::1]:9453\"", "::1", 9453 },	 { "'[::]:65535'", "::", 65535 },
+		{ "'[2001:db8::5]:80'", "2001:db8::5", 80 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_(freep) char *text = NULL;
+		_cleanup_(config_freep) struct config *config = NULL;
+
+		assert_true(asprintf(&text, EDGE "export:\n  metrics: %s\n  top_clients: off\n", rows[i].text) > 0);
+		config = parse_good(text);
+		assert_address(&config->export.metrics.address, rows[i].address);
+		assert_int_equal(config->export.metrics.port, rows[i].port);
+		assert_int_equal(config->export.metrics.top_clients, 0);
+	}
+}
+
+#endif
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_example_is_good),
+#if EDGE53_WITH_METRICS
+		cmocka_unit_test(metrics_listen_at),
+#endif
 		cmocka_unit_test(the_smallest_edge_gets_the_defaults),
 		cmocka_unit_test(the_smallest_enforce_gets_the_defaults),
 		cmocka_unit_test(both_kinds_with_everything_changed),
@@ -1338,9 +1488,11 @@ int main(void)
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),
 		cmocka_unit_test(what_backends_read_is_any_size_or_the_one_given),
+		cmocka_unit_test(a_client_prefix_is_of_each_family),
 		cmocka_unit_test(clients_are_kept_where_it_is_said),
 		cmocka_unit_test(health_is_asked_for_unless_it_is_off),
 		cmocka_unit_test(a_host_may_do_nothing_but_return),
+		cmocka_unit_test(dnstap_is_off_or_goes_somewhere),
 		cmocka_unit_test(bad_ones_are_refused_with_line_and_reason),
 		cmocka_unit_test(sixty_three_services_are_the_most),
 		cmocka_unit_test(two_hundred_fifty_five_backends_are_the_most),

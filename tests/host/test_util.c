@@ -11,8 +11,10 @@
 
 #include <cmocka.h>
 
+#include "../../loader/geometry.h"
 #include "../../loader/log.h"
 #include "../../loader/util.h"
+#include "edge53_client_prefix.h"
 
 /* --- addresses -------------------------------------------------------------------------------- */
 
@@ -52,6 +54,71 @@ static void addresses_are_read_and_written(void **state)
 			continue;
 		assert_string_equal(addr_format(&addr, text), addresses[i].formatted);
 		assert_int_equal(addr_is_ipv4(&addr), addresses[i].is_ipv4);
+	}
+}
+
+static const struct client_case {
+	const char *address;
+	struct edge53_client_prefix prefix;
+	const char *text;
+} client_cases[] = {
+	{ "203.0.113.7", { 32, 128 }, "203.0.113.7" },
+	{ "203.0.113.7", { 0, 0 }, "203.0.113.7" },
+	{ "2001:db8::7", { 0, 0 }, "2001:db8::7" },
+	{ "203.0.113.255", { 24, 128 }, "203.0.113.0/24" },
+	{ "203.0.113.255", { 31, 1 }, "203.0.113.254/31" },
+	{ "203.0.113.7", { 1, 1 }, "128.0.0.0/1" },
+	{ "100.64.0.1", { 1, 1 }, "0.0.0.0/1" },
+	{ "2001:db8:1:2:3:4:5:6", { 8, 64 }, "2001:db8:1:2::/64" },
+	{ "2001:db8:1:2:3:4:5:6", { 8, 127 }, "2001:db8:1:2:3:4:5:6/127" },
+	{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+	  { 8, 128 },
+	  "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff" },
+	{ "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", { 8, 1 }, "8000::/1" },
+	{ "::1", { 8, 1 }, "::/1" },
+};
+
+static void clients_are_shown_as_far_as_they_are_counted(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(client_cases); i++) {
+		const struct client_case *row = &client_cases[i];
+		char text[CLIENT_TEXT_LEN];
+		struct edge53_addr addr;
+
+		assert_int_equal(addr_parse(row->address, &addr), 0);
+		assert_string_equal(client_format(&addr, &row->prefix, text), row->text);
+	}
+}
+
+/* What the dataplane has by its masks is what the loader has bit by bit. */
+static void knobs_mask_as_the_loader_does(void **state)
+{
+	(void)state;
+	for (unsigned int bits = 1; bits <= EDGE53_IPV6_BITS; bits++) {
+		struct edge53_client_prefix prefix = { (__u16)(bits <= 32 ? bits : 32),
+						       (__u16)bits };
+		struct edge53_knobs knobs = {};
+
+		knobs_set_client_prefix(&knobs, &prefix);
+		assert_int_equal(knobs.is_client_masked, bits < EDGE53_IPV6_BITS);
+		for (size_t i = 0; i < ARRAY_SIZE(client_cases); i++) {
+			struct edge53_addr whole, kept;
+			__u64 halves[2], wanted[2];
+
+			assert_int_equal(addr_parse(client_cases[i].address, &whole), 0);
+			kept = whole;
+			edge53_client_mask(&kept, &prefix);
+			memcpy(halves, &whole, sizeof(halves));
+			memcpy(wanted, &kept, sizeof(wanted));
+			if (addr_is_ipv4(&whole)) {
+				halves[1] &= knobs.client_mask_ipv4;
+			} else {
+				halves[0] &= knobs.client_mask_ipv6[0];
+				halves[1] &= knobs.client_mask_ipv6[1];
+			}
+			assert_memory_equal(halves, wanted, sizeof(halves));
+		}
 	}
 }
 
@@ -271,6 +338,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_are_read_and_written),
+		cmocka_unit_test(clients_are_shown_as_far_as_they_are_counted),
+		cmocka_unit_test(knobs_mask_as_the_loader_does),
 		cmocka_unit_test(ipv4_is_stored_mapped),
 		cmocka_unit_test(zero_is_the_unspecified_ipv6_address_only),
 		cmocka_unit_test(prefixes_are_read),

@@ -61,6 +61,17 @@ start_edge53 edge
 expect "a new loader's is the same" same
 expect "the earlier one can be read still" equal "$(sed 1d <&7 | wc -l)" 3
 exec 7<&-
+# A text that cannot be made anew is none, rather than that of a map that may be another's.
+end_process "$EDGE53_PID"
+mkdir "$text-new"
+start_edge53 edge
+expect "it is said that there is none" grep -q 'the clients cannot be pinned as text' "$LAB_TMP/edge53.log"
+expect "and the earlier one has gone" test ! -e "$text"
+end_process "$EDGE53_PID"
+rmdir "$text-new"
+start_edge53 edge
+expect "another loader makes it" same
+
 expect "nothing else is there" equal "$(ls "$LAB_PINS/text")" clients
 e53 edge down || fail "down"
 expect "down takes it away" test ! -e "$LAB_PINS"

@@ -53,6 +53,27 @@ screen --watch >"$LAB_TMP/screen.log" 2>&1 <<-'KEYS' || { cat "$LAB_TMP/screen.l
 	end
 KEYS
 
+# Keys do not keep it from looking again. Who asks while one is held down is seen.
+keys() {
+	echo 'wait 1 clients'
+	echo "tell $LAB_TMP/shown"
+	echo 'hold x 203.0.113.8'
+	wait_until 30 test -e "$LAB_TMP/shown"
+	ask client $FRONTEND www.example.com -b 203.0.113.8 >/dev/null
+	echo 'key q'
+	echo end
+}
+screen --watch=1 < <(keys) >"$LAB_TMP/hold.log" 2>&1 || { cat "$LAB_TMP/hold.log" >&2; fail "a key that is held down"; }
+
+# Nobody types any more: it ends, and does not ask for keys without end.
+on edge "$LAB_PYTHON" "$LAB_HERE/watchscreen.py" --keyboard "$EDGE53" --pins "$LAB_PINS" clients --watch=3600 \
+	>"$LAB_TMP/hangup.log" 2>&1 <<-'KEYS' || { cat "$LAB_TMP/hangup.log" >&2; fail "a keyboard that is taken away"; }
+	wait 2 clients
+	hangup
+	end
+KEYS
+expect "a number that is too large" contains "$(watches --top 1000000001 2>&1 || true)" "is not a number from 1 to 1000000000"
+
 # Whoever is in charge may change meanwhile.
 spawn edge again.log "$EDGE53" --pins "$LAB_PINS" clients --watch
 watcher=$SPAWNED

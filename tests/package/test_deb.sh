@@ -36,6 +36,8 @@ expect "what is in the package" equal "$contents" "$(sort <<-END
 	./usr/share/doc/edge53/examples/edge.yaml
 	./usr/share/doc/edge53/examples/enforce.yaml
 	./usr/share/doc/edge53/examples/every-key.yaml
+	./usr/share/doc/edge53/examples/grafana-dashboard.json
+	./usr/share/doc/edge53/examples/prometheus-alerts.yaml
 	./usr/share/fish/vendor_completions.d/edge53.fish
 	./usr/share/man/man5/edge53.yaml.5.gz
 	./usr/share/man/man8/edge53.8.gz

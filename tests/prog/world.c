@@ -64,6 +64,7 @@ static void set_knobs(struct edge53_knobs *knobs)
 	knobs->clients_per_cpu = CLIENTS;
 	knobs->client_entry_bits = CLIENT_ENTRY_BITS;
 	knobs->client_bucket_bits = CLIENT_BUCKET_BITS;
+	knobs_set_client_prefix(knobs, &(struct edge53_client_prefix){});
 	knobs->udp_timeout_us = UDP_TIMEOUT_S * SECONDS >> 10;
 	knobs->tcp_half_open_ns = TCP_HALF_OPEN_S * SECONDS;
 	knobs->tcp_idle_ns = TCP_IDLE_S * SECONDS;
