@@ -57,9 +57,11 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 
 	if (!parse_plain_skb(skb, l3_off, &pkt) || check_message(&pkt) ||
 	    find_edge_service(&pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
-	    !is_plain_service(&pkt, svc) || (!is_counted && is_sampled_query(&pkt)))
+	    !is_plain_service(&pkt, svc))
 		return NOT_PLAIN;
 	is_counted = is_checked(&pkt, svc, is_counted);
+	if (!is_counted && is_sampled_query(&pkt))
+		return NOT_PLAIN;
 	why = is_counted ? GO_ON : check_rate(&pkt, svc);
 	if (why == EDGE53_RATE_TRUNCATED)
 		return NOT_PLAIN;
