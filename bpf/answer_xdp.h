@@ -58,7 +58,7 @@ static __always_inline bool store_headers_xdp(struct xdp_md *ctx, const struct p
 }
 
 /*
- * Cuts the frame to an answer of len bytes, but not below what Ethernet sends: not every driver pads what XDP_TX
+ * Cuts the frame to an answer of len bytes, but not below what Ethernet sends: not every driver pads what XDP
  * gives it. What is behind the answer then is zero.
  */
 static __always_inline bool shorten_xdp(struct xdp_md *ctx, __u32 len)
@@ -109,7 +109,9 @@ __weak __noinline int answer_query_xdp(struct xdp_md *ctx, const struct packet *
 	answer.udp.check =
 		(__u16)~csum_fold((__u64)(__u32)sum + sum_of_words(&answer, sizeof(answer) / 4))
 			?: 0xffff;
-	return bpf_xdp_store_bytes(ctx, l4_off, &answer, sizeof(answer)) ? XDP_DROP : XDP_TX;
+	if (bpf_xdp_store_bytes(ctx, l4_off, &answer, sizeof(answer)))
+		return XDP_DROP;
+	return bpf_redirect(pkt->ifindex, 0); /* not XDP_TX: see docs/decisions.md */
 }
 
 #endif

@@ -438,7 +438,7 @@ static bool read_prefix_bits(const struct place *at, const char *text, unsigned 
 	return good;
 }
 
-static bool read_client_prefix(const struct place *at, const struct raw_client_prefix *raw,
+static bool read_client_prefix(const struct place *at, const struct raw_bits *raw,
 			       struct edge53_client_prefix *ret)
 {
 	struct place ipv4 = place_key(at, "ipv4");

@@ -110,12 +110,6 @@ static const cyaml_schema_value_t return_entry = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_return, return_fields),
 };
 
-static const cyaml_schema_field_t client_prefix_fields[] = {
-	TEXT(ipv4, raw_client_prefix),
-	TEXT(ipv6, raw_client_prefix),
-	CYAML_FIELD_END,
-};
-
 static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(udp_slots, raw_limits),
 	TEXT(tcp_connections, raw_limits),
@@ -123,7 +117,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	TEXT(ports, raw_limits),
 	TEXT(udp_timeout, raw_limits),
 	TEXT(backend_udp_size, raw_limits),
-	BLOCK(client_prefix, raw_limits, client_prefix_fields),
+	BLOCK(client_prefix, raw_limits, bits_fields),
 	CYAML_FIELD_END,
 };
 

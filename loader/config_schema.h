@@ -18,6 +18,7 @@ struct raw_backend {
 	char *weight;
 };
 
+/* Lengths of prefixes. */
 struct raw_bits {
 	char *ipv4;
 	char *ipv6;
@@ -66,11 +67,6 @@ struct raw_return {
 	char *tcp;
 };
 
-struct raw_client_prefix {
-	char *ipv4;
-	char *ipv6;
-};
-
 struct raw_limits {
 	char *udp_slots;
 	char *tcp_connections;
@@ -78,7 +74,7 @@ struct raw_limits {
 	char *ports;
 	char *udp_timeout;
 	char *backend_udp_size;
-	struct raw_client_prefix client_prefix;
+	struct raw_bits client_prefix;
 };
 
 struct raw_dnstap {

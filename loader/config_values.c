@@ -199,7 +199,8 @@ bool read_duration_ms(const struct place *at, const char *text, unsigned int min
 			if (strcmp(text + n_digits, units[i].name) == 0)
 				duration_ms = (unsigned long long)number * units[i].ms;
 	if (duration_ms < min || duration_ms > max) {
-		wrong_value(at, "is not a duration from 100ms to 1h, such as 500ms, 10s or 2m");
+		wrong_value(at, "is not a duration from %s to 1h, such as %s10s or 2m",
+			    min < 1000 ? "100ms" : "1s", min < 1000 ? "500ms, " : "");
 		return false;
 	}
 	*ret = (unsigned int)duration_ms;

@@ -309,6 +309,39 @@ static void a_prefix_counts_once(void **state)
 	assert_int_equal(config->enforces[0].n_exempt, 2);
 }
 
+#define RATE_OF(block)                                                                             \
+	"edge: [{name: a, interface: eth0, rate_limit: " block                                      \
+	", backends: [{address: 10.0.0.1, udp: 53}]}]\n"
+
+static void rates(void **state)
+{
+	_cleanup_(config_freep) struct config *none = parse_good(
+		"edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n");
+	_cleanup_(config_freep) struct config *least = parse_good(RATE_OF("{ qps: 200 }"));
+	_cleanup_(config_freep) struct config *all = parse_good(
+		RATE_OF("{ qps: 1, burst: 7, over: truncate, slip: 3, prefix: { ipv4: 32, ipv6: 64 }, "
+			"proven: off, exempt: [10.0.0.0/8, '2001:db8::/32'] }"));
+	const struct config_rate *rate = &least->edges[0].rate;
+
+	(void)state;
+	assert_int_equal(none->edges[0].rate.qps, 0);
+	assert_int_equal(rate->qps, 200);
+	assert_int_equal(rate->burst, 400);
+	assert_int_equal(rate->over, POLICY_TRUNCATE);
+	assert_int_equal(rate->slip, 1);
+	assert_int_equal(rate->ipv4_bits, 24);
+	assert_int_equal(rate->ipv6_bits, 56);
+	assert_int_equal(rate->proven_s, 600);
+	rate = &all->edges[0].rate;
+	assert_int_equal(rate->qps, 1);
+	assert_int_equal(rate->burst, 7);
+	assert_int_equal(rate->slip, 3);
+	assert_int_equal(rate->ipv4_bits, 32);
+	assert_int_equal(rate->ipv6_bits, 64);
+	assert_int_equal(rate->proven_s, 0);
+	assert_int_equal(rate->n_exempt, 2);
+}
+
 static const struct {
 	const char *text;
 	unsigned int ms;
@@ -492,6 +525,7 @@ static void dnstap_is_off_or_goes_somewhere(void **state)
 #define BACKENDS "  backends: [{ address: 10.0.0.1, udp: 53 }]\n"
 #define EDGE_HEAD "edge:\n- name: a\n  interface: eth0\n" /* three lines */
 #define ENFORCE_HEAD "enforce:\n- name: a\n  interface: ppp*\n  resolver: 10.77.0.1\n" /* four */
+#define RATE EDGE_HEAD "  rate_limit: "
 
 static const struct {
 	const char *text;
@@ -530,7 +564,7 @@ static const struct {
 	    "Keys here: name, " } },
 	{ EDGE_HEAD "  wurst: 1\n" BACKENDS,
 	  { "4: edge[0].wurst: unknown key; keys here: name, interface, address, tunnel, source, "
-	    "keep_source, backends, client_ip, on_down, health" } },
+	    "keep_source, backends, client_ip, on_down, rate_limit, health" } },
 	{ EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n",
 	  { "6: edge[0].tunnel: is given twice, with the first value in line 5" } },
 	{ EDGE_HEAD BACKENDS "  address: 198.51.100.1\n  address: 198.51.100.2\n",
@@ -586,9 +620,24 @@ static const struct {
 	{ EXPORT "{ file: /tap }", { "3: export.dnstap: this edge53 was built without dnstap" } },
 #endif
 
-	/* Documented, and not there yet. */
-	{ EDGE_HEAD "  rate_limit: { qps: 1 }\n" BACKENDS,
-	  { "4: edge[0].rate_limit: is not supported yet" } },
+	{ RATE "{ burst: 5 }\n" BACKENDS, { "4: edge[0].rate_limit.qps: is missing" } },
+	{ RATE "200\n" BACKENDS, { "4: edge[0].rate_limit: 200 stands where a block of keys belongs" } },
+	{ RATE "{ qps: 5, slip: 0 }\n" BACKENDS,
+	  { "4: edge[0].rate_limit.slip: 0 is not a number of queries (1-100)" } },
+	{ RATE "{ qps: 0, burst: 0, over: refuse }\n" BACKENDS,
+	  { "4: edge[0].rate_limit.qps: 0 is not a number of queries per second (1-1000000)",
+	    "4: edge[0].rate_limit.burst: 0 is not a number of queries (1-1000000)",
+	    "4: edge[0].rate_limit.over: \"refuse\" is not truncate or drop" } },
+	{ RATE "{ qps: 5, over: drop, slip: 2 }\n" BACKENDS,
+	  { "4: edge[0].rate_limit.slip: nothing is truncated with over: drop; leave one of them out" } },
+	{ RATE "{ qps: 5, prefix: { ipv4: 33 }, proven: 0s }\n" BACKENDS,
+	  { "4: edge[0].rate_limit.prefix.ipv4: 33 is not a length of a prefix (1-32)",
+	    "4: edge[0].rate_limit.proven: \"0s\" is not a duration from 1s to 1h, such as 10s or 2m" } },
+	{ RATE "{ qps: 5, exempt: [printer] }\n" BACKENDS,
+	  { "4: edge[0].rate_limit.exempt[0]: \"printer\" is a host name..." } },
+	{ RATE "{ qps: 5, bursts: 7 }\n" BACKENDS,
+	  { "4: edge[0].rate_limit.bursts: unknown key; did you mean \"burst\"? Keys here: qps, "
+	    "burst, over, slip, prefix, proven, exempt" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
 	  { "3: limits.client_prefix.ipv4: 33 is not a number of bits (1-32)" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 0, ipv6: 129 }\n",
@@ -1484,6 +1533,7 @@ int main(void)
 		cmocka_unit_test(both_kinds_with_everything_changed),
 		cmocka_unit_test(all_of_ipv6),
 		cmocka_unit_test(a_prefix_counts_once),
+		cmocka_unit_test(rates),
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),

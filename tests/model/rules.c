@@ -29,7 +29,7 @@ int model_verdict(const struct hook *hook, const struct result *result)
 	if (hook->is_xdp)
 		return f == EDGE53_PASS	  ? XDP_PASS
 		       : f == EDGE53_SEND ? XDP_REDIRECT
-		       : result->is_told  ? XDP_TX
+		       : result->is_told  ? XDP_REDIRECT
 					  : XDP_DROP;
 	if (f == EDGE53_DROP)
 		return result->is_told ? TC_ACT_REDIRECT : TC_ACT_SHOT;

@@ -101,6 +101,7 @@ heading_of() { # BLOCK
 	case $1 in
 	edge | backend) echo EDGE ;;
 	enforce | doh) echo ENFORCE ;;
+	rate) echo RATE ;;
 	return) echo RETURN ;;
 	limits) echo LIMITS ;;
 	export) echo EXPORT ;;

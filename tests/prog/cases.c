@@ -224,8 +224,8 @@ static bool run_step(struct model *model, const struct step *step)
 	expect_step(model, step, program, &in, &expected);
 
 	good &= complain("verdict", verdict,
-			 !step->told	     ? verdict_of(program, step->why) :
-			 program == EDGE_XDP ? XDP_TX : TC_ACT_REDIRECT);
+			 !step->told ? verdict_of(program, step->why) :
+			 program == EDGE_XDP ? XDP_REDIRECT : TC_ACT_REDIRECT);
 	good &= same_frame(&out, &expected, l3_of_outgoing(path, step));
 	good &= same_counters(&model->counters);
 	good &= same_slots(model);
