@@ -11,12 +11,14 @@
 #include "clients.h"
 #include "maps.h"
 #include "packet.h"
+#include "trace.h"
 
 static __always_inline void count_reason(__u32 service, enum edge53_reason why)
 {
 	__u32 key = (service % EDGE53_MAX_SERVICES) * EDGE53_REASONS_PER_SERVICE + why;
 	__u64 *count = bpf_map_lookup_elem(&reasons, &key);
 
+	TRACE_COUNTED();
 	if (count)
 		*count += 1;
 }
