@@ -82,6 +82,16 @@ $(BUILD)/edge53.skel.h: $(BUILD)/edge53.bpf.o
 	$(say) SKEL $(@F)
 	$(Q)$(BPFTOOL) gen skeleton $< name edge53_bpf >$@.tmp && mv $@.tmp $@
 
+# The same programs with a record of their steps, for `edge53 explain` (bpf/trace.h).
+$(BUILD)/edge53_trace.bpf.o: bpf/edge53.bpf.c Makefile | $(BUILD)/.tools
+	$(say) BPF $(@F)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DEDGE53_TRACE -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/edge53_trace.skel.h: $(BUILD)/edge53_trace.bpf.o
+	$(say) SKEL $(@F)
+	$(Q)$(BPFTOOL) gen skeleton $< name edge53_trace_bpf >$@.tmp && mv $@.tmp $@
+
 # For scripts/pktgen.sh, which may be on another machine than edge53.
 $(BUILD)/pktgen.bpf.o: scripts/pktgen.bpf.c Makefile | $(BUILD)/.tools
 	$(say) BPF $(@F)
@@ -149,6 +159,7 @@ $(BUILD)/dnstap.pb-c.c: loader/dnstap.proto Makefile | $(BUILD)/.tools
 objs_using = $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls $1 loader/*.c))
 $(call objs_using,edge53.skel.h): | $(BUILD)/edge53.skel.h
 $(call objs_using,dnstap.pb-c): | $(BUILD)/dnstap.pb-c.c
+$(call objs_using,edge53_trace.skel.h): | $(BUILD)/edge53_trace.skel.h
 
 # EDGE53_VERSION reaches only the files that use it, so that a commit does not rebuild everything.
 VERSION_OBJS := $(call objs_using,EDGE53_VERSION)
@@ -173,7 +184,8 @@ $(BUILD)/version.h: FORCE
 
 # Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
 # and UBSan.
-PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/exposition.c loader/findings.c \
+PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c \
+	loader/explain_decode.c loader/explain_packet.c loader/exposition.c loader/findings.c \
 	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
 	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
