@@ -186,7 +186,7 @@ $(BUILD)/version.h: FORCE
 # and UBSan.
 PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c \
 	loader/explain_decode.c loader/explain_packet.c loader/exposition.c loader/findings.c \
-	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
+	loader/health_state.c loader/latency_table.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
 	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
@@ -223,7 +223,7 @@ $(BUILD)/asan/libpure.a: $(PURE_OBJS)
 $(BUILD)/tests/test_%: $(BUILD)/asan/tests/host/test_%.o $(BUILD)/asan/libpure.a
 	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) $(filter %.o,$^) $(BUILD)/asan/libpure.a $(host_libs) -o $@
+	$(Q)$(CC) $(SANITIZE) $(filter %.o,$^) $(BUILD)/asan/libpure.a $(host_libs) -lm -o $@
 
 # The arithmetic of the benchmark's report.
 $(BUILD)/tests/test_report: $(addprefix $(BUILD)/asan/tests/bench/report_,figures.o goals.o lines.o)

@@ -427,7 +427,7 @@ struct edge53_client_bucket {
 /* Map `backend_counters`, per CPU, index as in `backends`. */
 struct edge53_backend_counters {
 	struct edge53_traffic traffic;
-	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* of timed queries; bucket n: below 2^n us, the last one: all above */
+	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* of timed queries; bucket n: below 2^n * 1,024 ns, the last one: all above */
 };
 
 /* Map `reasons`, per CPU: packets by service * EDGE53_REASONS_PER_SERVICE + reason. */

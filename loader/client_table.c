@@ -179,7 +179,7 @@ int client_list_read(struct state *state, struct client_list *before, struct cli
 		.read_at_s = seconds_now(CLOCK_MONOTONIC),
 	};
 	r = state_clients(state, &clients, &n)
-	 ?: state_cpu_totals(state, &list->totals)
+	 ?: state_cpu_totals(state, &list->totals, NULL)
 	 ?: take_rows(list, clients, n);
 	if (r < 0 || !before)
 		return r;

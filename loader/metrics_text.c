@@ -9,6 +9,7 @@
 
 #include "client_table.h"
 #include "exposition.h"
+#include "latency_table.h"
 #include "policies.h"
 
 /* Of devices that are not clients' there are a few; who has more sees the sums. */
@@ -273,12 +274,12 @@ static void put_latency_row(const struct backend_row *row, const char *name, FIL
 {
 	__u64 sum = 0;
 
-	for (size_t i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
-		bool is_last = i == EDGE53_LATENCY_BUCKETS - 1;
+	for (unsigned int i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
+		__u64 end_ns = latency_end_ns(i);
 		char le[24] = "+Inf";
 
-		if (!is_last)
-			snprintf(le, sizeof(le), "%.10g", (double)(1u << i) * 1024 / NS_PER_S);
+		if (end_ns)
+			snprintf(le, sizeof(le), "%.10g", (double)end_ns / NS_PER_S);
 		sum += row->counters.latency[i];
 		metric_count(out, name, "_bucket", LABELS(BACKEND_LABELS(row), { "le", le }), sum);
 	}
@@ -561,7 +562,7 @@ static int put_ring(const struct status *status, FILE *out)
 {
 	const struct edge53_geometry *g = state_geometry(status->state);
 	struct edge53_cpu_state totals;
-	int r = state_cpu_totals(status->state, &totals);
+	int r = state_cpu_totals(status->state, &totals, NULL);
 
 	if (r < 0)
 		return r;
