@@ -43,9 +43,10 @@ described() {
 	PYTHON
 }
 
-# listing NAME OPTIONS...: its JSON is in LAB_TMP/NAME.json, and described.
+# listing HEADING OPTIONS...: its JSON is in LAB_TMP/HEADING.json, and described.
 listing() {
 	local name=$1 status=0 unknown
+	shift
 	e53 edge "$@" --json >"$LAB_TMP/$name.json" 2>"$LAB_TMP/$name.err" || status=$?
 	expect "$name --json ends with 0: $(<"$LAB_TMP/$name.err")" equal $status 0
 	expect "$name --json is one document for jq" equal "$(jq -s length "$LAB_TMP/$name.json")" 1
@@ -66,10 +67,10 @@ done
 expect 'a query for what it does not serve' ask client $FRONTEND www.example.net
 expect 'a query by TCP' equal "$(ask client $FRONTEND www.example.com +tcp -b 203.0.113.8)" 192.0.2.80
 
-listing status
-listing clients
-listing flows
-listing check -c "$LAB_TMP/edge53.yaml" --no-probe
+listing status status
+listing clients clients
+listing flows flows
+listing check check -c "$LAB_TMP/edge53.yaml" --no-probe
 expect 'nothing else has --json' equal "$(for verb in run attach down; do "$EDGE53" help $verb; done | grep -c -e --json)" 0
 
 # --- the documents of --watch ----------------------------------------------------------------------
@@ -112,14 +113,15 @@ expect 'replies were timed' jq -e '.services[0].backends[0] | .latency_percentil
 
 # --- bpftool ---------------------------------------------------------------------------------------
 
-# Maps of maps have no BTF (the kernel takes none); the first entries tell, of large maps.
+# Of maps of maps and of perf events the kernel takes no BTF: they hold descriptors. Of large maps the first entry tells.
 n_maps=0
 for pin in "$LAB_PINS"/*; do
 	[ -f "$pin" ] || continue
 	name=$(basename "$pin")
 	kind=$(bpftool -j map show pinned "$pin" | jq -r .type)
-	[ "$kind" != array_of_maps ] || continue
-	[ "$kind" != ringbuf ] || continue
+	case $kind in
+	array_of_maps | perf_event_array) continue ;;
+	esac
 	n_maps=$((n_maps + 1))
 	expect "$name has BTF" test "$(bpftool -j map show pinned "$pin" | jq '.btf_id // 0')" -gt 0
 	case $name in
@@ -138,3 +140,12 @@ expect 'a service by its name' contains "$(bpftool map dump pinned "$LAB_PINS/se
 expect 'a frontend' equal "$(field frontends '.[0].formatted.key.ifindex > 0')" true
 expect 'a client by its counters' equal \
 	"$(bpftool -j map lookup pinned "$LAB_PINS/clients" key 0 0 0 0 | jq '.formatted.value.traffic | has("refused")')" true
+
+# --- what is asked now -----------------------------------------------------------------------------
+
+spawn client busy.log bash -c "while dig @$FRONTEND www.example.com +short +tries=1 +time=5; do :; done"
+busy=$SPAWNED
+listing 'clients --names' clients --names
+end_process "$busy"
+expect 'somebody asks something' jq -e '.clients[0].names[0] | .name == "www.example.com." or .name == "www.example.com"' \
+	"$LAB_TMP/clients --names.json"
