@@ -187,8 +187,16 @@ static int choose_one_in(struct state *state, unsigned int *ret)
 	return 0;
 }
 
+/* Almost nothing: the limit is taken, and nothing comes before the reader is there. */
+#define LIMIT_TAKEN 1
+
+static void set_limit(struct edge53_sampling *sampling, __u32 limit)
+{
+	__atomic_store_n(&sampling->limits[EDGE53_SAMPLE_NAMES], limit, __ATOMIC_SEQ_CST);
+}
+
 /* Takes the limit, of which there is one. -EBUSY: somebody else has it. */
-static int take_limit(struct edge53_sampling *sampling, unsigned int one_in, unsigned int seconds)
+static int take_limit(struct edge53_sampling *sampling, unsigned int seconds)
 {
 	__u32 *limit = &sampling->limits[EDGE53_SAMPLE_NAMES], none = 0;
 	uint64_t until_ns = now_ns() + (seconds * MS_PER_S + GRACE_MS) * NS_PER_MS;
@@ -199,8 +207,8 @@ static int take_limit(struct edge53_sampling *sampling, unsigned int one_in, uns
 	if (__atomic_load_n(limit, __ATOMIC_RELAXED))
 		return -EBUSY;
 	__atomic_store_n(&sampling->names_until_ns, until_ns, __ATOMIC_SEQ_CST);
-	return __atomic_compare_exchange_n(limit, &none, sampling_limit(one_in), false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ?
+	return __atomic_compare_exchange_n(limit, &none, LIMIT_TAKEN, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST) ?
 		       0 :
 		       -EBUSY;
 }
@@ -218,12 +226,27 @@ static int listen_to(struct sample_reader *reader, unsigned int seconds)
 	return r;
 }
 
+static int read_names(struct edge53_sampling *sampling, int events_fd, struct names *names)
+{
+	struct sample_reader *reader;
+	int r = sample_reader_open(events_fd, on_event, names, &reader);
+
+	if (r < 0)
+		return r;
+	set_limit(sampling, sampling_limit(names->one_in));
+	r = listen_to(reader, names->seconds);
+	set_limit(sampling, LIMIT_TAKEN);
+	poll(NULL, 0, CONSUME_MS); /* for packets that are under way in the programs */
+	r = r ?: sample_reader_consume(reader);
+	sample_reader_close(reader);
+	return r;
+}
+
 static int sample_names(struct state *state, struct names *names)
 {
 	_cleanup_(closep) int events_fd = -1, sampling_fd = -1;
 	struct edge53_sample_counters before;
 	struct edge53_sampling *sampling;
-	struct sample_reader *reader;
 	int r = state_open_names(&events_fd, &sampling_fd)
 		?: state_sample_counters(state, EDGE53_SAMPLE_NAMES, &before);
 
@@ -232,17 +255,10 @@ static int sample_names(struct state *state, struct names *names)
 	sampling = sampling_map(sampling_fd);
 	if (!sampling)
 		return -errno;
-	r = take_limit(sampling, names->one_in, names->seconds);
+	r = take_limit(sampling, names->seconds);
 	if (!r) {
-		r = sample_reader_open(events_fd, on_event, names, &reader);
-		if (!r) {
-			r = listen_to(reader, names->seconds);
-			__atomic_store_n(&sampling->limits[EDGE53_SAMPLE_NAMES], 0, __ATOMIC_SEQ_CST);
-			r = r ?: sample_reader_consume(reader);
-			sample_reader_close(reader);
-		}
-		__atomic_store_n(&sampling->limits[EDGE53_SAMPLE_NAMES], 0, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&sampling->names_until_ns, 0, __ATOMIC_SEQ_CST);
+		r = read_names(sampling, events_fd, names);
+		set_limit(sampling, 0);
 	}
 	munmap(sampling, sizeof(*sampling));
 	r = r ?: state_sample_counters(state, EDGE53_SAMPLE_NAMES, &names->counters);

@@ -381,6 +381,7 @@ static struct dnstap *start(const struct config_dnstap *config,
 	r = set_up(d, config, samples);
 	if (r < 0) {
 		log_error("export.dnstap: cannot be started: %s", strerror(-r));
+		switch_off(samples);
 		sample_reader_close(d->reader);
 		dnstap_free(d);
 		return NULL;
@@ -406,9 +407,9 @@ void dnstap_stop(struct dnstap *d)
 	set_limit(d->sampling, 0);
 	atomic_store(&d->is_over, true);
 	wake(d);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_MS / 1000;
-	if (pthread_timedjoin_np(d->thread, NULL, &until)) {
+	if (pthread_clockjoin_np(d->thread, NULL, CLOCK_MONOTONIC, &until)) {
 		log_warning("export.dnstap: %s is being written to for too long; not waiting for it",
 			    target(d));
 		pthread_detach(d->thread);
