@@ -50,6 +50,6 @@ start_edge53 host
 expect "an answer" equal "$(ask vpn1 8.8.8.8 www.example.com)" 192.0.2.80
 wait_until 20 is_written 2 || fail "two messages: $(taps)"
 lines=$(dnstap-read -y "$tap" 2>/dev/null || true)
-expect "the prefix" contains "$lines" 'query_address: 10.77.0.0'
+expect "the prefix" contains "$lines" 'query_address: "10.77.0.0"'
 expect "not the client" lacks "$lines" 10.77.0.11
 expect "no port" lacks "$lines" query_port
