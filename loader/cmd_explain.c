@@ -89,23 +89,19 @@ static const struct argp_option option_table[] = {
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static void refuse(struct argp_state *state, const char *option, const char *value,
-		   const char *right)
+static void refuse(const char *option, const char *value, const char *right)
 {
 	log_error("--%s: `%s' is not %s", option, value, right);
-	exit(state->flags & ARGP_NO_EXIT ? EXIT_FAILED : EXIT_USAGE);
+	exit(EXIT_USAGE);
 }
 
-static void take_end(struct argp_state *state, const char *option, const char *arg,
-		     struct explain_end *end)
+static void take_end(const char *option, const char *arg, struct explain_end *end)
 {
 	if (explain_end_parse(arg, end) < 0)
-		refuse(state, option, arg,
-		       "an address, or one with a port ([ADDRESS]:PORT of IPv6)");
+		refuse(option, arg, "an address, or one with a port ([ADDRESS]:PORT of IPv6)");
 }
 
-static unsigned int take_number(struct argp_state *state, const char *option, const char *arg,
-				unsigned long max)
+static unsigned int take_number(const char *option, const char *arg, unsigned long max)
 {
 	unsigned long value;
 	char right[48], *end;
@@ -115,15 +111,14 @@ static unsigned int take_number(struct argp_state *state, const char *option, co
 	if (*arg >= '0' && *arg <= '9' && !*end && !errno && value <= max)
 		return (unsigned int)value;
 	snprintf(right, sizeof(right), "a number from 0 to %lu", max);
-	refuse(state, option, arg, right);
+	refuse(option, arg, right);
 	return 0;
 }
 
-static void take_mac(struct argp_state *state, const char *option, const char *arg,
-		     unsigned char mac[static 6])
+static void take_mac(const char *option, const char *arg, unsigned char mac[static 6])
 {
 	if (explain_mac_parse(arg, mac) < 0)
-		refuse(state, option, arg, "a hardware address like 02:00:00:00:00:01");
+		refuse(option, arg, "a hardware address like 02:00:00:00:00:01");
 }
 
 /* What describes the packet. */
@@ -134,11 +129,11 @@ static error_t parse_description(int key, char *arg, struct argp_state *state)
 
 	switch (key) {
 	case KEY_FROM:
-		take_end(state, "from", arg, &packet->from);
+		take_end("from", arg, &packet->from);
 		options->has_from = true;
 		break;
 	case KEY_TO:
-		take_end(state, "to", arg, &packet->to);
+		take_end("to", arg, &packet->to);
 		options->has_to = true;
 		break;
 	case KEY_UDP:
@@ -152,10 +147,10 @@ static error_t parse_description(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_TYPE:
 		if (explain_type_parse(arg, &options->type) < 0)
-			refuse(state, "type", arg, DNS_TYPES_TEXT ", nor a number");
+			refuse("type", arg, DNS_TYPES_TEXT ", nor a number");
 		break;
 	case KEY_ID:
-		packet->dns_id = take_number(state, "id", arg, 0xffff);
+		packet->dns_id = take_number("id", arg, 0xffff);
 		break;
 	case KEY_REPLY:
 		packet->is_reply = true;
@@ -165,24 +160,24 @@ static error_t parse_description(int key, char *arg, struct argp_state *state)
 		break;
 	case KEY_FLAGS:
 		if (explain_flags_parse(arg, &packet->tcp_flags) < 0)
-			refuse(state, "flags", arg, "a list of SYN, ACK, PSH, FIN, RST and URG");
+			refuse("flags", arg, "a list of SYN, ACK, PSH, FIN, RST and URG");
 		options->has_flags = true;
 		break;
 	case KEY_SEQ:
-		packet->tcp_seq = take_number(state, "seq", arg, 0xffffffff);
+		packet->tcp_seq = take_number("seq", arg, 0xffffffff);
 		break;
 	case KEY_ACK:
-		packet->tcp_ack = take_number(state, "ack", arg, 0xffffffff);
+		packet->tcp_ack = take_number("ack", arg, 0xffffffff);
 		break;
 	case KEY_TTL:
-		packet->ttl = take_number(state, "ttl", arg, 255);
+		packet->ttl = take_number("ttl", arg, 255);
 		break;
 	case KEY_FROM_MAC:
-		take_mac(state, "from-mac", arg, packet->eth_from);
+		take_mac("from-mac", arg, packet->eth_from);
 		options->has_from_mac = true;
 		break;
 	case KEY_TO_MAC:
-		take_mac(state, "to-mac", arg, packet->eth_to);
+		take_mac("to-mac", arg, packet->eth_to);
 		options->has_to_mac = true;
 		break;
 	default:
@@ -422,6 +417,16 @@ static int find_hooks(const struct status *status, const struct options *options
 
 /* --- the command ------------------------------------------------------------------------------ */
 
+static void warn_of_others(const struct status *status, const char *device)
+{
+	for (size_t i = 0; i < status->n_hooks; i++)
+		if (!strcmp(status->hooks[i].device, device) &&
+		    !strncmp(status->hooks[i].name, "old_", 4))
+			log_warning(
+				"%s: behind these programs are those of an earlier loader, for what was under way; they are not shown",
+				device);
+}
+
 static void warn_of_version(struct state *state)
 {
 	const struct edge53_loader *loader = state_loader(state);
@@ -465,6 +470,7 @@ static int explain(struct status *status, struct options *options)
 	const char *device = options->out ?: options->in;
 	unsigned char bytes[EXPLAIN_MAX_LEN];
 	struct explain_report report = { .state = status->state,
+					 .version = EDGE53_VERSION,
 					 .device = device,
 					 .is_egress = options->out,
 					 .bytes = bytes,
@@ -482,6 +488,7 @@ static int explain(struct status *status, struct options *options)
 		return EXIT_USAGE;
 	report.len = (size_t)r;
 	warn_of_version(status->state);
+	warn_of_others(status, device);
 	r = explain_run(run, bytes, report.len, report.has_ethernet);
 	if (r < 0)
 		return say_run_error(r, device);

@@ -182,6 +182,10 @@ int explain_print_json(const struct explain_report *report)
 
 	for (size_t i = 0; i < report->run->n_hooks; i++)
 		output_append(&hooks, hook_json(&report->run->hooks[i]));
+	output_put(&o, "version", json_string(report->version));
+	output_put(&o, "loaded_version",
+		   output_text(state_loader(report->state)->version,
+			       sizeof(state_loader(report->state)->version)));
 	output_put(&o, "device", json_string(report->device));
 	output_put(&o, "direction", json_string(report->is_egress ? "out" : "in"));
 	output_put(&o, "cpu", json_integer(report->run->cpu));

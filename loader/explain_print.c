@@ -213,7 +213,9 @@ static void print_way(const struct explain_report *report, const struct explain_
 		print_mac(way->dmac);
 	}
 	if (way->to_ethernet && backend)
-		printf(", next hop %s", addr_format(&backend->nexthop, text));
+		printf(", next hop %s%s", addr_format(&backend->nexthop, text),
+		       hook->has_ethernet ? ""
+					  : ", for which the kernel makes the Ethernet header");
 	putchar('\n');
 }
 

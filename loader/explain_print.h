@@ -8,6 +8,7 @@
 /* What was asked, and what came of it. */
 struct explain_report {
 	struct state *state;
+	const char *version; /* of this edge53 */
 	const char *device;
 	bool is_egress;
 	bool has_ethernet; /* of the packet */

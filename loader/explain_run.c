@@ -279,6 +279,25 @@ static bool has_step(const struct edge53_trace *trace, enum edge53_step step)
 	return false;
 }
 
+/*
+ * What is sent from tc leaves as it is here only when the program has written the Ethernet header: that of a reply.
+ * Else what stands for it is not part of the packet: the kernel takes it away, and puts its own in front where the
+ * device has one.
+ */
+static void drop_foreign_header(struct explain_hook *hook, bool has_ethernet)
+{
+	const struct edge53_trace_way *way = &hook->trace.way;
+
+	hook->has_ethernet = has_ethernet;
+	if (hook->is_xdp || hook->fate != EXPLAIN_SENT || hook->is_answer)
+		return;
+	hook->has_ethernet = way->to_ethernet && !way->backend;
+	if (hook->has_ethernet || (!has_ethernet && !way->to_ethernet) || hook->len < ETH_HLEN)
+		return;
+	hook->len -= ETH_HLEN;
+	memmove(hook->bytes, hook->bytes + ETH_HLEN, hook->len);
+}
+
 static void conclude(struct explain_hook *hook, bool has_ethernet)
 {
 	const struct edge53_trace *trace = &hook->trace;
@@ -287,9 +306,7 @@ static void conclude(struct explain_hook *hook, bool has_ethernet)
 	hook->is_answer =
 		hook->fate == EXPLAIN_SENT && (has_step(trace, EDGE53_STEP_answer_skb) ||
 					       has_step(trace, EDGE53_STEP_answer_servfail_xdp));
-	/* On its way from a device without to one with an Ethernet header it gets one. */
-	hook->has_ethernet = has_ethernet || (hook->fate == EXPLAIN_SENT && !hook->is_answer &&
-					      trace->way.to_ethernet);
+	drop_foreign_header(hook, has_ethernet);
 }
 
 static int run_hook(const struct runner *runner, struct explain_hook *hook,

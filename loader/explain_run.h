@@ -26,7 +26,6 @@ struct explain_hook {
 	const char *place; /* "XDP", "tc ingress" ... */
 	bool is_xdp;
 	bool is_l3;		 /* its program expects no Ethernet header */
-	bool is_same;		 /* the live program has the very instructions of this edge53's */
 	unsigned int program_id; /* of the live program */
 	char program[64];	 /* whole name */
 	char pin[32];		 /* "xdp", "tcx_ingress" ... */
@@ -38,7 +37,7 @@ struct explain_hook {
 	bool is_answer;	   /* what is sent is an answer of edge53's own */
 	bool has_ethernet; /* of the bytes below */
 	struct edge53_trace trace;
-	size_t len;
+	size_t len; /* of the packet as it goes on; without an Ethernet header that the kernel will put in front */
 	unsigned char bytes[EXPLAIN_MAX_LEN + EXPLAIN_ROOM];
 };
 

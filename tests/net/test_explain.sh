@@ -6,6 +6,8 @@ set -eu -o pipefail
 . "$(dirname "$0")/lab.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$(dirname "$0")/lab_network.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$(dirname "$0")/lab_explain.sh"
 need bpftool
 
 LAB_UDP_SLOTS=1024
@@ -24,34 +26,6 @@ as_is() {
 	done
 }
 
-# explain NS OPTIONS: what it says is in out.json, and in TOLD by path, as in TOLD[hooks.0.program]; steps have one of
-# their own.
-declare -A TOLD
-explain() {
-	local ns=$1 path value
-	shift
-	e53 "$ns" explain "$@" --json >"$LAB_TMP/out.json" || fail "explain $*: $(cat "$LAB_TMP/out.json")"
-	TOLD=()
-	while IFS=$'\t' read -r path value; do
-		TOLD[$path]=$value
-	done < <("$LAB_PYTHON" -c '
-import json, sys
-told = json.load(open(sys.argv[1]))
-def tell(path, at):
-    for key, value in at.items() if isinstance(at, dict) else enumerate(at):
-        if isinstance(value, (dict, list)):
-            tell(f"{path}{key}.", value)
-        elif value is not None:
-            print(f"{path}{key}\t{value}")
-tell("", told)
-print("steps\t" + " ".join(s["step"] for h in told["hooks"] for s in h["steps"] if "step" in s))' "$LAB_TMP/out.json")
-}
-told() { echo "${TOLD[$1]-}"; }
-# in_words NS OPTIONS: what people read, in out.log.
-in_words() { e53 "$1" explain "${@:2}" >"$LAB_TMP/out.log" 2>&1 || fail "explain ${*:2}: $(cat "$LAB_TMP/out.log")"; }
-says() { grep -qF -- "$1" "$LAB_TMP/out.log" || { echo "no '$1' in: $(cat "$LAB_TMP/out.log")" >&2; return 1; }; }
-# ends FATE REASON
-ends() { equal "$(told fate) $(told reason)" "$1 $2"; }
 # status_of COMMAND...: its exit status; what it says is in out.log.
 status_of() {
 	local status=0
@@ -137,6 +111,7 @@ expect "the last one too" contains "$(told steps)" "send_query_skb count_query"
 expect "before" equal "$(told before.from):$(told before.from_port) $(told before.to):$(told before.to_port) $(told before.dns.name) $(told before.dns.type)" \
 	"203.0.113.7:4242 $FRONTEND:53 example.com AAAA"
 expect "after" equal "$(told after.from) $(told after.to):$(told after.to_port) $(told after.ttl)" "$TUNNEL_SOURCE $BACKEND:31053 63"
+expect "the tunnel has no Ethernet header" equal "$(told before.eth_to) $(told after.eth_to)" "$(mac_of edge eth0) "
 expect "checksums are right" equal "$(told before.checksum) $(told after.checksum) $(told after.ip_checksum)" "good good good"
 expect "another ID" differs "$(told before.dns.id)" "$(told after.dns.id)"
 in_words edge --in eth0 --from 203.0.113.7:4242 --to $FRONTEND --udp --name example.com --type AAAA
@@ -255,6 +230,7 @@ write_config <<-YAML
 	    ipv6: drop
 	    dot: reject
 	    exempt: [10.77.0.12]
+	    guard: drop
 	limits:
 	  udp_slots: 1024
 	  tcp_connections: 256
@@ -280,5 +256,13 @@ expect "DNS over TLS is refused" ends answered dot_rejected
 explain host --out ppp0 --from $RESOLVER:53 --to 10.77.0.11:20000 --reply
 expect "a reply to nobody" ends passed reply_unknown
 expect "at egress" equal "$(told hooks.0.program) $(told direction)" "enforce_out_l3 out"
+explain host --in ppp0 --out eth0 --from 10.77.0.11 --to 8.8.8.8
+expect "the guard lets a client pass whose device is attached" ends passed not_ours
+expect "it is the guard" equal "$(told hooks.0.program)" guard_out_l2
+on host ip link add ppp9 type veth peer name far9
+explain host --in ppp9 --out eth0 --from 10.77.0.19 --to 8.8.8.8
+expect "and none whose is not" ends dropped guard_dropped
+explain host --out eth0 --from 198.51.100.2 --to 8.8.8.8
+expect "the host's own queries pass" ends passed not_ours
 same "enforce"
 lab_take_down
