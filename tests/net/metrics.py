@@ -78,6 +78,14 @@ def wanted_of(d):
     put('edge53_guard_devices', d['guard']['devices'])
     put('edge53_guard_unattached_devices', d['guard']['unattached'])
 
+    if d['dnstap']:
+        t = d['dnstap']
+        put('edge53_dnstap_on', t['on'])
+        put('edge53_dnstap_connected', t['connected'])
+        put('edge53_dnstap_sampled_total', t['sampled'])
+        put('edge53_dnstap_messages_written_total', t['written'])
+        for why in 'no_room', 'no_reader', 'no_message', 'not_whole', 'not_dns', 'not_written':
+            put('edge53_dnstap_unsent_total', t[why], why=why)
     put_reasons(d['reasons_without_service'], service='', kind='')
     for s in d['services']:
         service = s['name']
