@@ -35,6 +35,7 @@ described() {
 		    keys += [f"{above}.{counter}" for counter in counters]
 		if "clients[].client" in keys:
 		    keys += [f"clients[].{counter}" for counter in counters]
+		keys += [key.replace("before", "after", 1) for key in keys if key.startswith("before.")]
 		known = set()
 		for key in keys:
 		    parts = key.split(".")
@@ -71,6 +72,8 @@ listing status status
 listing clients clients
 listing flows flows
 listing check check -c "$LAB_TMP/edge53.yaml" --no-probe
+listing explain explain --in eth0 --from 203.0.113.7:4242 --to $FRONTEND
+listing explain explain --in eth0 --from 203.0.113.7:4242 --to $FRONTEND --tcp
 expect 'nothing else has --json' equal "$(for verb in run attach down; do "$EDGE53" help $verb; done | grep -c -e --json)" 0
 
 # --- the documents of --watch ----------------------------------------------------------------------
