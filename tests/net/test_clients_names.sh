@@ -40,6 +40,7 @@ expect "only the first one" equal "$(names 1 --json --top 1 | json_get "[c['clie
 # There can be one at a time; who comes second is told, and the first goes on.
 spawn edge first.log "$EDGE53" --pins "$LAB_PINS" clients --names=60
 reader=$SPAWNED
+# shellcheck disable=SC2016 # not to be expanded
 refused() { [[ $(names 1 2>&1) = *'another `edge53 clients --names`'* ]]; }
 wait_until 20 refused || fail "two at a time"
 kill -INT "$reader"

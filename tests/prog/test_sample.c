@@ -135,7 +135,8 @@ static bool is_about(const struct path *path, const char *what, const struct hea
 	good &= expect(path, "a time of now", now_ns() - heard->about.time_ns < 60 * SECONDS, true);
 	good &= expect(path, "its length", (long long)(heard->len - off), (long long)len);
 	good &= expect(path, "whole", heard->about.packet_len, (long long)heard->len);
-	good &= expect(path, "its bytes differ", memcmp(heard->packet + off, frame->bytes + l3_off, len), 0);
+	good &= expect(path, "its bytes differ",
+		       memcmp(heard->packet + off, frame->bytes + l3_off, len), 0);
 	if (!good)
 		printf("    %s: so much for %s\n", path->name, what);
 	return good;
@@ -164,18 +165,20 @@ static bool pair(const struct path *path, bool is_ipv6, const char *what)
 		return false;
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
 	good &= expect(path, "verdict of the query",
-		       send_query(path, query_of(is_ipv6, udp(PORT, 53, dns_query(7, NAME))), &frame),
+		       send_query(path, query_of(is_ipv6, udp(PORT, 53, dns_query(7, NAME))),
+				  &frame),
 		       verdict_of(path->query, EDGE53_QUERY_SENT));
 	sample_reader_consume(reader);
 	good &= expect(path, "queries heard", heard.n[0], queries_of(path, 1));
 	if (heard.n[0])
 		good &= is_about(path, what, &heard, &frame, client_off, EDGE53_SAMPLE_QUERY);
-	good &= expect(path, "verdict of the reply",
-		       send_reply(path,
-				  reply_of(path, is_ipv6,
-					   udp(server_port(path), port_of(0), dns_reply(id_of(0), NAME))),
-				  &frame),
-		       verdict_of(path->reply, EDGE53_REPLY_SENT));
+	good &= expect(
+		path, "verdict of the reply",
+		send_reply(path,
+			   reply_of(path, is_ipv6,
+				    udp(server_port(path), port_of(0), dns_reply(id_of(0), NAME))),
+			   &frame),
+		verdict_of(path->reply, EDGE53_REPLY_SENT));
 	sample_reader_consume(reader);
 	good &= expect(path, "replies heard", heard.n[1], 1);
 	good &= is_about(path, what, &heard, &frame, sent_off, EDGE53_SAMPLE_REPLY);
@@ -238,7 +241,8 @@ static int tcp_segments(const struct path *path)
 				 EDGE53_SAMPLE_QUERY);
 	send_reply(path,
 		   reply_of(path, false,
-			    out_of(is_enforce(path) ? 53 : BACKEND_TCP, conn_port(0), "PA", text(message))),
+			    out_of(is_enforce(path) ? 53 : BACKEND_TCP, conn_port(0), "PA",
+				   text(message))),
 		   &frame);
 	sample_reader_consume(reader);
 	good &= expect(path, "segments of the reply", heard.n[1], 1);
@@ -267,7 +271,8 @@ static int some_of_many(const struct path *path)
 		unsigned before[2] = { heard.n[0], heard.n[1] };
 
 		frames_reset();
-		send_query(path, query_of(false, udp(1024 + i * 7, 53, dns_query(i * 31 & 0xffff, "a"))),
+		send_query(path,
+			   query_of(false, udp(1024 + i * 7, 53, dns_query(i * 31 & 0xffff, "a"))),
 			   &frame);
 		send_reply(path,
 			   reply_of(path, false,
@@ -309,11 +314,14 @@ static int off_is_off(const struct path *path)
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
 	send_query(path, query_of(false, udp(PORT, 53, dns_query(7, NAME))), &frame);
 	send_reply(path,
-		   reply_of(path, false, udp(server_port(path), port_of(1), dns_reply(id_of(1), NAME))),
+		   reply_of(path, false,
+			    udp(server_port(path), port_of(1), dns_reply(id_of(1), NAME))),
 		   &frame);
 	after = counters_of(EDGE53_SAMPLE_DNSTAP);
-	good &= expect(path, "taken without a reader", after.taken - before.taken, queries_of(path, 1) + 1);
-	good &= expect(path, "no reader", after.no_reader - before.no_reader, queries_of(path, 1) + 1);
+	good &= expect(path, "taken without a reader", after.taken - before.taken,
+		       queries_of(path, 1) + 1);
+	good &= expect(path, "no reader", after.no_reader - before.no_reader,
+		       queries_of(path, 1) + 1);
 	world_sample(0, 0, 0);
 	return !good;
 }
@@ -335,18 +343,20 @@ static int no_room(const struct path *path)
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
 	for (; good && n < 3000; n++) {
 		frames_reset();
-		good &= expect(path, "verdict",
-			       send_query(path,
-					  query_of(false, udp(PORT, 53, longer(1200, dns_query(n, "a")))),
-					  &frame),
-			       verdict_of(path->query, EDGE53_QUERY_SENT));
+		good &= expect(
+			path, "verdict",
+			send_query(path,
+				   query_of(false, udp(PORT, 53, longer(1200, dns_query(n, "a")))),
+				   &frame),
+			verdict_of(path->query, EDGE53_QUERY_SENT));
 	}
 	sample_reader_consume(reader);
 	after = counters_of(EDGE53_SAMPLE_DNSTAP);
 	good &= expect(path, "taken", after.taken - before.taken, queries_of(path, n));
 	good &= expect(path, "heard and without room", heard.n[0] + after.no_room - before.no_room,
 		       queries_of(path, n));
-	good &= expect(path, "some had no room", after.no_room > before.no_room, queries_of(path, 1));
+	good &= expect(path, "some had no room", after.no_room > before.no_room,
+		       queries_of(path, 1));
 	sample_reader_close(reader);
 	world_sample(0, 0, 0);
 	return !good;
@@ -368,11 +378,13 @@ static int names(const struct path *path)
 	world_sample(EDGE53_SAMPLE_ALL, EDGE53_SAMPLE_ALL, now_ns() + 60 * SECONDS);
 	send_query(path, query_of(false, udp(PORT, 53, longer(1000, dns_query(7, NAME)))), &frame);
 	send_reply(path,
-		   reply_of(path, false, udp(server_port(path), port_of(0), dns_reply(id_of(0), NAME))),
+		   reply_of(path, false,
+			    udp(server_port(path), port_of(0), dns_reply(id_of(0), NAME))),
 		   &reply);
 	sample_reader_consume(dnstap);
 	sample_reader_consume(reader);
-	good &= expect(path, "of dnstap", heard_dnstap.n[0] + heard_dnstap.n[1], queries_of(path, 1) + 1);
+	good &= expect(path, "of dnstap", heard_dnstap.n[0] + heard_dnstap.n[1],
+		       queries_of(path, 1) + 1);
 	good &= expect(path, "queries", heard.n[0], queries_of(path, 1));
 	good &= expect(path, "replies", heard.n[1], 0);
 	if (heard.n[0]) {
