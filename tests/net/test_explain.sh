@@ -197,17 +197,20 @@ write_config <<-YAML
 YAML
 start_edge53 edge
 expect "the neighbour is known" wait_until 30 on edge ping -c 1 -W 1 "$BACKEND"
-sent_by_xdp() { explain edge --in eth0 --from 203.0.113.7:4242 --to $FRONTEND && [ "$(told verdict)" = XDP_REDIRECT ]; }
-wait_until 60 sent_by_xdp || fail "XDP does not send it: $(cat "$LAB_TMP/out.json")"
+# Before 6.3 the kernel does not say whether a device takes frames from XDP, and tc sends them.
+sends=XDP_REDIRECT
+[ "$(printf '6.3\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.3 ] || sends=TC_ACT_REDIRECT
+sent_as_wanted() { explain edge --in eth0 --from 203.0.113.7:4242 --to $FRONTEND && [ "$(told verdict)" = $sends ]; }
+wait_until 60 sent_as_wanted || fail "not $sends: $(cat "$LAB_TMP/out.json")"
 begin edge
 explain edge --in eth0 --from 203.0.113.7:4242 --to $FRONTEND --no-edns
-expect "XDP sends it" ends sent query_sent
-expect "tc is not reached" equal "$(told hooks.1.fate)" "not reached"
+expect "it is sent" ends sent query_sent
+[ $sends != XDP_REDIRECT ] || expect "tc is not reached" equal "$(told hooks.1.fate)" "not reached"
 expect "with a PROXY header" equal "$(told after.proxy.from):$(told after.proxy.from_port) $(told after.proxy.to)" "203.0.113.7:4242 $FRONTEND"
 expect "and the query behind it" equal "$(told after.dns.name) $(told after.checksum)" "example.com good"
 expect "28 bytes longer" equal "$(told after.ip_length)" $(($(told before.ip_length) + 28))
-expect "to the backend's neighbour" equal "$(told sent.mac) $(told sent.next_hop) $(told after.eth_to)" \
-	"$(mac_of backend eth0) $BACKEND $(mac_of backend eth0)"
+expect "to the backend's neighbour" equal "$(told sent.mac) $(told sent.next_hop)" "$(mac_of backend eth0) $BACKEND"
+[ $sends != XDP_REDIRECT ] || expect "by its address" equal "$(told after.eth_to)" "$(mac_of backend eth0)"
 in_words edge --in eth0 --from 203.0.113.7:4242 --to $FRONTEND --no-edns
 expect "people see the header" says "PROXY header: 203.0.113.7:4242 -> $FRONTEND:53"
 explain edge --in eth0 --from "[$CLIENT6]:4242" --to "[$FRONTEND6]:53"
