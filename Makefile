@@ -82,6 +82,16 @@ $(BUILD)/edge53.skel.h: $(BUILD)/edge53.bpf.o
 	$(say) SKEL $(@F)
 	$(Q)$(BPFTOOL) gen skeleton $< name edge53_bpf >$@.tmp && mv $@.tmp $@
 
+# The same programs with a record of their steps, for `edge53 explain` (bpf/trace.h).
+$(BUILD)/edge53_trace.bpf.o: bpf/edge53.bpf.c Makefile | $(BUILD)/.tools
+	$(say) BPF $(@F)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -DEDGE53_TRACE -MMD -MP -MT $@ -MF $(@:.o=.d) -c $< -o $@
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(BUILD)/edge53_trace.skel.h: $(BUILD)/edge53_trace.bpf.o
+	$(say) SKEL $(@F)
+	$(Q)$(BPFTOOL) gen skeleton $< name edge53_trace_bpf >$@.tmp && mv $@.tmp $@
+
 # For scripts/pktgen.sh, which may be on another machine than edge53.
 $(BUILD)/pktgen.bpf.o: scripts/pktgen.bpf.c Makefile | $(BUILD)/.tools
 	$(say) BPF $(@F)
@@ -149,6 +159,7 @@ $(BUILD)/dnstap.pb-c.c: loader/dnstap.proto Makefile | $(BUILD)/.tools
 objs_using = $(patsubst %.c,$(BUILD)/%.o,$(shell grep -ls $1 loader/*.c))
 $(call objs_using,edge53.skel.h): | $(BUILD)/edge53.skel.h
 $(call objs_using,dnstap.pb-c): | $(BUILD)/dnstap.pb-c.c
+$(call objs_using,edge53_trace.skel.h): | $(BUILD)/edge53_trace.skel.h
 
 # EDGE53_VERSION reaches only the files that use it, so that a commit does not rebuild everything.
 VERSION_OBJS := $(call objs_using,EDGE53_VERSION)
@@ -173,8 +184,9 @@ $(BUILD)/version.h: FORCE
 
 # Loader files that know neither kernel nor BPF; host tests link what they need of them, with ASan
 # and UBSan.
-PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c loader/exposition.c loader/findings.c \
-	loader/health_state.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
+PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c \
+	loader/explain_decode.c loader/explain_packet.c loader/exposition.c loader/findings.c \
+	loader/health_state.c loader/latency_table.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
 	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd
@@ -211,7 +223,7 @@ $(BUILD)/asan/libpure.a: $(PURE_OBJS)
 $(BUILD)/tests/test_%: $(BUILD)/asan/tests/host/test_%.o $(BUILD)/asan/libpure.a
 	$(say) LINK $(patsubst $(BUILD)/%,%,$@)
 	$(Q)mkdir -p $(@D)
-	$(Q)$(CC) $(SANITIZE) $(filter %.o,$^) $(BUILD)/asan/libpure.a $(host_libs) -o $@
+	$(Q)$(CC) $(SANITIZE) $(filter %.o,$^) $(BUILD)/asan/libpure.a $(host_libs) -lm -o $@
 
 # The arithmetic of the benchmark's report.
 $(BUILD)/tests/test_report: $(addprefix $(BUILD)/asan/tests/bench/report_,figures.o goals.o lines.o)

@@ -18,6 +18,7 @@
 #include "client_hash.h"
 #include "maps.h"
 #include "packet.h"
+#include "trace.h"
 
 #define ADMISSION_VOTES 8
 
@@ -42,7 +43,7 @@ static __always_inline struct edge53_client_bucket *bucket_at(__u32 cpu, __u32 n
 {
 	__u32 index = (cpu << knobs.client_bucket_bits) + number;
 
-	return bpf_map_lookup_elem(&client_index, &index);
+	return LOOK_UP(client_index, &index);
 }
 
 static __always_inline struct edge53_client_bucket *bucket_of(__u32 cpu, __u32 hash)
@@ -55,7 +56,7 @@ static __always_inline struct edge53_client *client_at(__u32 entry)
 {
 	__u32 index = entry - 1;
 
-	return bpf_map_lookup_elem(&clients, &index);
+	return LOOK_UP(clients, &index);
 }
 
 /* The same by its number in a CPU's part, of which there may be none like that. */

@@ -9,14 +9,17 @@
 #include <linux/in.h>
 
 #include "clients.h"
+#include "latency.h"
 #include "maps.h"
 #include "packet.h"
+#include "trace.h"
 
 static __always_inline void count_reason(__u32 service, enum edge53_reason why)
 {
 	__u32 key = (service % EDGE53_MAX_SERVICES) * EDGE53_REASONS_PER_SERVICE + why;
 	__u64 *count = bpf_map_lookup_elem(&reasons, &key);
 
+	TRACE_COUNTED();
 	if (count)
 		*count += 1;
 }
@@ -103,31 +106,6 @@ static __noinline void count_connection(const struct packet *pkt, __u32 backend,
 		cpu->others.tcp_connections++;
 	if (traffic)
 		traffic->tcp_connections++;
-}
-
-/* Bucket n holds what took less than 2^n us (of 1,024 ns). */
-static __always_inline __u32 latency_bucket(__u32 latency_us)
-{
-	__u32 bucket = 0;
-
-	if (latency_us >= 1u << 16) {
-		bucket += 16;
-		latency_us >>= 16;
-	}
-	if (latency_us >= 1u << 8) {
-		bucket += 8;
-		latency_us >>= 8;
-	}
-	if (latency_us >= 1u << 4) {
-		bucket += 4;
-		latency_us >>= 4;
-	}
-	if (latency_us >= 1u << 2) {
-		bucket += 2;
-		latency_us >>= 2;
-	}
-	bucket += latency_us >= 2 ? 2 : latency_us;
-	return bucket < EDGE53_LATENCY_BUCKETS ? bucket : EDGE53_LATENCY_BUCKETS - 1;
 }
 
 /* The client's, by the entry that its query remembers when that is this CPU's. */

@@ -11,6 +11,7 @@
 #include "rewrite_skb.h"
 #include "sample.h"
 #include "service.h"
+#include "trace.h"
 #include "translate.h"
 #include "verdict.h"
 
@@ -37,17 +38,18 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(query_skb);
 	now_ns = clock_ns();
-	why = find_edge_service(pkt, &svc)
-	   ?: check_and_admit(skb, pkt, svc, now_ns, is_counted)
-	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
-	   ?: translate_query(pkt, &query, &rw)
-	   ?: check_family_skb(skb, pkt, &rw)
-	   ?: edit_query_skb(skb, pkt, &rw)
-	   ?: proxy_query_skb(skb, pkt, &rw)
-	   ?: rewrite_skb(skb, pkt, &rw)
-	   ?: send_query_skb(skb, pkt, &rw, &verdict)
-	   ?: count_query(pkt, &query, &rw, now_ns);
+	why = STEP(find_edge_service, pkt, &svc)
+	   ?: STEP(check_and_admit, skb, pkt, svc, now_ns, is_counted)
+	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(translate_query, pkt, &query, &rw)
+	   ?: STEP(check_family_skb, skb, pkt, &rw)
+	   ?: STEP(edit_query_skb, skb, pkt, &rw)
+	   ?: STEP(proxy_query_skb, skb, pkt, &rw)
+	   ?: STEP(rewrite_skb, skb, pkt, &rw)
+	   ?: STEP(send_query_skb, skb, pkt, &rw, &verdict)
+	   ?: STEP(count_query, pkt, &query, &rw, now_ns);
 
 	return finish_query_skb(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }
@@ -62,24 +64,25 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(reply_skb);
 	now_ns = clock_ns();
-	why = find_flow(pkt, now_ns, &reply)
-	   ?: check_origin(pkt, &reply)
-	   ?: translate_reply(&reply.flow, &rw)
-	   ?: route_reply(pkt, &reply.flow, &rw)
-	   ?: clamp_reply(pkt, &reply, &rw)
-	   ?: check_family_skb(skb, pkt, &rw)
-	   ?: take_reply(pkt, now_ns, &reply)
-	   ?: find_shift(pkt, &reply, &rw)
-	   ?: remember_fragment(pkt, &reply.flow)
-	   ?: edit_reply_skb(skb, pkt, &reply, &rw)
-	   ?: proxy_reply_skb(skb, pkt, &rw)
-	   ?: rewrite_skb(skb, pkt, &rw)
-	   ?: sample_reply(skb, false, pkt, &reply.flow)
-	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
-	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	why = STEP(find_flow, pkt, now_ns, &reply)
+	   ?: STEP(check_origin, pkt, &reply)
+	   ?: STEP(translate_reply, &reply.flow, &rw)
+	   ?: STEP(route_reply, pkt, &reply.flow, &rw)
+	   ?: STEP(clamp_reply, pkt, &reply, &rw)
+	   ?: STEP(check_family_skb, skb, pkt, &rw)
+	   ?: STEP(take_reply, pkt, now_ns, &reply)
+	   ?: STEP(find_shift, pkt, &reply, &rw)
+	   ?: STEP(remember_fragment, pkt, &reply.flow)
+	   ?: STEP(edit_reply_skb, skb, pkt, &reply, &rw)
+	   ?: STEP(proxy_reply_skb, skb, pkt, &rw)
+	   ?: STEP(rewrite_skb, skb, pkt, &rw)
+	   ?: STEP(sample_reply, skb, false, pkt, &reply.flow)
+	   ?: STEP(send_reply_skb, skb, pkt, &rw, &verdict)
+	   ?: STEP(count_reply, pkt, &reply.flow, reply.match.latency_us, now_ns);
 	if (why == EDGE53_REPLY_UNKNOWN)
-		why = explain_unknown(pkt);
+		why = STEP(explain_unknown, pkt);
 
 	return finish_or_answer(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
 }
@@ -94,14 +97,15 @@ __weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(fragment_skb);
 	now_ns = clock_ns();
-	why = find_fragment(pkt, now_ns, &flow)
-	   ?: translate_reply(&flow, &rw)
-	   ?: route_reply(pkt, &flow, &rw)
-	   ?: check_family_skb(skb, pkt, &rw)
-	   ?: rewrite_fragment_skb(skb, pkt, &rw)
-	   ?: send_reply_skb(skb, pkt, &rw, &verdict)
-	   ?: count_fragment(pkt, &flow, now_ns);
+	why = STEP(find_fragment, pkt, now_ns, &flow)
+	   ?: STEP(translate_reply, &flow, &rw)
+	   ?: STEP(route_reply, pkt, &flow, &rw)
+	   ?: STEP(check_family_skb, skb, pkt, &rw)
+	   ?: STEP(rewrite_fragment_skb, skb, pkt, &rw)
+	   ?: STEP(send_reply_skb, skb, pkt, &rw, &verdict)
+	   ?: STEP(count_fragment, pkt, &flow, now_ns);
 
 	return finish_skb(pkt, why, verdict);
 }
@@ -110,7 +114,9 @@ static __always_inline int any_in_tc(struct __sk_buff *skb, __u32 l3_off, bool i
 {
 	struct packet pkt = {};
 
-	if (parse_skb(skb, l3_off, &pkt))
+	TRACE_ANEW();
+	CHAIN(any_in_tc);
+	if (STEP(parse_skb, skb, l3_off, &pkt))
 		return TC_GO_ON;
 	if (pkt.is_icmp_error)
 		return icmp_error_skb(skb, &pkt, ICMP_OF_EDGE);

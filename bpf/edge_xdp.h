@@ -11,6 +11,7 @@
 #include "rewrite_xdp.h"
 #include "sample.h"
 #include "service.h"
+#include "trace.h"
 #include "translate.h"
 #include "verdict.h"
 
@@ -57,21 +58,22 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (!pkt)
 		return XDP_PASS;
+	CHAIN(query_xdp);
 	now_ns = clock_ns();
-	why = find_edge_service(pkt, &svc)
-	   ?: check_query(pkt)
-	   ?: check_rate_xdp(pkt, svc)
-	   ?: admit_client(pkt, now_ns)
-	   ?: sample_query(ctx, true, pkt)
-	   ?: is_for_xdp(pkt, svc)
-	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
-	   ?: translate_query(pkt, &query, &rw)
-	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
-	   ?: edit_query_xdp(ctx, pkt, &rw)
-	   ?: proxy_query_xdp(ctx, pkt, &rw)
-	   ?: rewrite_xdp(ctx, pkt, &rw)
-	   ?: send_xdp(&rw, &verdict)
-	   ?: count_query(pkt, &query, &rw, now_ns);
+	why = STEP(find_edge_service, pkt, &svc)
+	   ?: STEP(check_query, pkt)
+	   ?: STEP(check_rate_xdp, pkt, svc)
+	   ?: STEP(admit_client, pkt, now_ns)
+	   ?: STEP(sample_query, ctx, true, pkt)
+	   ?: STEP(is_for_xdp, pkt, svc)
+	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(translate_query, pkt, &query, &rw)
+	   ?: STEP(is_rewrite_for_xdp, ctx, pkt, &rw)
+	   ?: STEP(edit_query_xdp, ctx, pkt, &rw)
+	   ?: STEP(proxy_query_xdp, ctx, pkt, &rw)
+	   ?: STEP(rewrite_xdp, ctx, pkt, &rw)
+	   ?: STEP(send_xdp, &rw, &verdict)
+	   ?: STEP(count_query, pkt, &query, &rw, now_ns);
 
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);
@@ -86,7 +88,10 @@ static __always_inline int query_in_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	int outcome = query_xdp(ctx, pkt);
 
-	return outcome < OUTCOME_ANSWER ? outcome : answer_query_xdp(ctx, pkt, outcome & 0xff);
+	if (outcome < OUTCOME_ANSWER)
+		return outcome;
+	TRACE_ANSWER(answer_query_xdp);
+	return answer_query_xdp(ctx, pkt, outcome & 0xff);
 }
 
 static __always_inline enum edge53_reason is_reply_for_xdp(const struct packet *pkt,
@@ -105,22 +110,23 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (!pkt)
 		return XDP_PASS;
+	CHAIN(reply_xdp);
 	now_ns = clock_ns();
-	why = find_flow(pkt, now_ns, &reply)
-	   ?: check_origin(pkt, &reply)
-	   ?: translate_reply(&reply.flow, &rw)
-	   ?: route_reply(pkt, &reply.flow, &rw)
-	   ?: clamp_reply(pkt, &reply, &rw)
-	   ?: is_reply_for_xdp(pkt, &rw)
-	   ?: is_rewrite_for_xdp(ctx, pkt, &rw)
-	   ?: take_reply(pkt, now_ns, &reply)
-	   ?: find_shift(pkt, &reply, &rw)
-	   ?: edit_reply_xdp(ctx, pkt, &reply, &rw)
-	   ?: proxy_reply_xdp(ctx, pkt, &rw)
-	   ?: rewrite_xdp(ctx, pkt, &rw)
-	   ?: sample_reply(ctx, true, pkt, &reply.flow)
-	   ?: send_xdp(&rw, &verdict)
-	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	why = STEP(find_flow, pkt, now_ns, &reply)
+	   ?: STEP(check_origin, pkt, &reply)
+	   ?: STEP(translate_reply, &reply.flow, &rw)
+	   ?: STEP(route_reply, pkt, &reply.flow, &rw)
+	   ?: STEP(clamp_reply, pkt, &reply, &rw)
+	   ?: STEP(is_reply_for_xdp, pkt, &rw)
+	   ?: STEP(is_rewrite_for_xdp, ctx, pkt, &rw)
+	   ?: STEP(take_reply, pkt, now_ns, &reply)
+	   ?: STEP(find_shift, pkt, &reply, &rw)
+	   ?: STEP(edit_reply_xdp, ctx, pkt, &reply, &rw)
+	   ?: STEP(proxy_reply_xdp, ctx, pkt, &rw)
+	   ?: STEP(rewrite_xdp, ctx, pkt, &rw)
+	   ?: STEP(sample_reply, ctx, true, pkt, &reply.flow)
+	   ?: STEP(send_xdp, &rw, &verdict)
+	   ?: STEP(count_reply, pkt, &reply.flow, reply.match.latency_us, now_ns);
 
 	return finish_xdp(pkt, why, verdict);
 }
@@ -137,7 +143,7 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
 	if (!pkt)
 		return EDGE53_NOT_OURS;
 	b.len = b.data_end - b.data;
-	why = parse_packet(&b, ETH_HLEN, 0, pkt);
+	why = STEP(parse_packet, &b, ETH_HLEN, 0, pkt);
 	pkt->ifindex = ctx->ingress_ifindex;
 	return why;
 }
@@ -146,6 +152,8 @@ static __always_inline int any_in_xdp(struct xdp_md *ctx)
 {
 	struct packet pkt = {};
 
+	TRACE_ANEW();
+	CHAIN(any_in_xdp);
 	if (parse_xdp(ctx, &pkt))
 		return XDP_PASS;
 	if (pkt.dport == EDGE53_DNS_PORT)

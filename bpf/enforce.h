@@ -8,6 +8,7 @@
 #include "rewrite_skb.h"
 #include "sample.h"
 #include "service.h"
+#include "trace.h"
 #include "translate.h"
 #include "verdict.h"
 
@@ -26,16 +27,17 @@ __weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(enforce_query);
 	now_ns = clock_ns();
-	why = find_enforce_service(pkt, &svc)
-	   ?: apply_policy(pkt, svc)
-	   ?: check_query(pkt)
-	   ?: admit_client(pkt, now_ns)
-	   ?: sample_query(skb, false, pkt)
-	   ?: open_flow(pkt, svc, now_ns, &query, &rw)
-	   ?: translate_query(pkt, &query, &rw)
-	   ?: rewrite_skb(skb, pkt, &rw)
-	   ?: count_query(pkt, &query, &rw, now_ns);
+	why = STEP(find_enforce_service, pkt, &svc)
+	   ?: STEP(apply_policy, pkt, svc)
+	   ?: STEP(check_query, pkt)
+	   ?: STEP(admit_client, pkt, now_ns)
+	   ?: STEP(sample_query, skb, false, pkt)
+	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(translate_query, pkt, &query, &rw)
+	   ?: STEP(rewrite_skb, skb, pkt, &rw)
+	   ?: STEP(count_query, pkt, &query, &rw, now_ns);
 	return finish_query_skb(pkt, why, TC_GO_ON, 0);
 }
 
@@ -47,7 +49,9 @@ __weak __noinline int enforce_hidden(struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	why = find_enforce_service(pkt, &svc) ?: refuse_hidden(pkt, svc);
+	CHAIN(enforce_hidden);
+	why = STEP(find_enforce_service, pkt, &svc)
+	   ?: STEP(refuse_hidden, pkt, svc);
 	return finish_query_skb(pkt, why, TC_GO_ON, 0);
 }
 
@@ -59,6 +63,7 @@ __weak __noinline int enforce_fragment(struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(enforce_fragment);
 	fragment = recall_fragment(pkt, clock_ns());
 	if (fragment && fragment->is_refused) {
 		pkt->service = fragment->flow.service;
@@ -70,8 +75,10 @@ __weak __noinline int enforce_fragment(struct packet *pkt)
 static __always_inline int enforce_in(struct __sk_buff *skb, __u32 l3_off)
 {
 	struct packet pkt = {};
-	enum edge53_reason why = parse_skb(skb, l3_off, &pkt);
+	enum edge53_reason why;
 
+	CHAIN(enforce_in);
+	why = STEP(parse_skb, skb, l3_off, &pkt);
 	if (why)
 		return why == EDGE53_HIDDEN_BY_HEADERS ? enforce_hidden(&pkt) : TC_GO_ON;
 	if (pkt.is_icmp_error)
@@ -94,15 +101,16 @@ __weak __noinline int enforce_reply(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(enforce_reply);
 	now_ns = clock_ns();
-	why = find_flow(pkt, now_ns, &reply)
-	   ?: check_client_device(pkt, &reply.flow)
-	   ?: translate_reply(&reply.flow, &rw)
-	   ?: take_reply(pkt, now_ns, &reply)
-	   ?: remember_fragment(pkt, &reply.flow)
-	   ?: rewrite_skb(skb, pkt, &rw)
-	   ?: sample_reply(skb, false, pkt, &reply.flow)
-	   ?: count_reply(pkt, &reply.flow, reply.match.latency_us, now_ns);
+	why = STEP(find_flow, pkt, now_ns, &reply)
+	   ?: STEP(check_client_device, pkt, &reply.flow)
+	   ?: STEP(translate_reply, &reply.flow, &rw)
+	   ?: STEP(take_reply, pkt, now_ns, &reply)
+	   ?: STEP(remember_fragment, pkt, &reply.flow)
+	   ?: STEP(rewrite_skb, skb, pkt, &rw)
+	   ?: STEP(sample_reply, skb, false, pkt, &reply.flow)
+	   ?: STEP(count_reply, pkt, &reply.flow, reply.match.latency_us, now_ns);
 	return finish_skb(pkt, why, TC_GO_ON);
 }
 
@@ -115,11 +123,12 @@ __weak __noinline int enforce_reply_fragment(struct __sk_buff *skb, struct packe
 
 	if (!pkt)
 		return TC_GO_ON;
+	CHAIN(enforce_reply_fragment);
 	now_ns = clock_ns();
-	why = find_fragment(pkt, now_ns, &flow)
-	   ?: translate_reply(&flow, &rw)
-	   ?: rewrite_fragment_skb(skb, pkt, &rw)
-	   ?: count_fragment(pkt, &flow, now_ns);
+	why = STEP(find_fragment, pkt, now_ns, &flow)
+	   ?: STEP(translate_reply, &flow, &rw)
+	   ?: STEP(rewrite_fragment_skb, skb, pkt, &rw)
+	   ?: STEP(count_fragment, pkt, &flow, now_ns);
 	return finish_skb(pkt, why, TC_GO_ON);
 }
 
@@ -127,7 +136,8 @@ static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 {
 	struct packet pkt = {};
 
-	if (parse_skb(skb, l3_off, &pkt))
+	CHAIN(enforce_out);
+	if (STEP(parse_skb, skb, l3_off, &pkt))
 		return TC_GO_ON;
 	if (pkt.is_icmp_error)
 		return icmp_error_skb(skb, &pkt, ICMP_TO_ENFORCED_CLIENT);

@@ -4,6 +4,7 @@
 #define EDGE53_ERROR_H
 
 #include "icmp.h"
+#include "trace.h"
 #include "verdict.h"
 
 /* Whom an ICMP error is for: fills *rw, as for the reply that the error stands for. */
@@ -34,14 +35,18 @@ __weak __noinline int icmp_error_skb(struct __sk_buff *skb, struct packet *pkt, 
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;
 
-	if (!pkt || !parse_quote(skb, pkt, &quote))
+	if (!pkt)
 		return TC_GO_ON;
-	why = translate_error(pkt, side, &rw) ?: rewrite_error(skb, pkt, &quote, &rw);
+	CHAIN(icmp_error_skb);
+	if (!ASK(parse_quote, skb, pkt, &quote))
+		return TC_GO_ON;
+	why = STEP(translate_error, pkt, side, &rw)
+	   ?: STEP(rewrite_error, skb, pkt, &quote, &rw);
 	if (why)
 		return finish_skb(pkt, why, TC_GO_ON);
 	if (rw.ifindex)
-		why = rw.backend ? send_query_skb(skb, pkt, &rw, &verdict)
-				 : send_reply_skb(skb, pkt, &rw, &verdict);
+		why = rw.backend ? STEP(send_query_skb, skb, pkt, &rw, &verdict)
+				 : STEP(send_reply_skb, skb, pkt, &rw, &verdict);
 	return finish_skb(pkt, why ?: EDGE53_ICMP_SENT, verdict);
 }
 

@@ -9,6 +9,7 @@
 #include "maps.h"
 #include "packet.h"
 #include "peek.h"
+#include "trace.h"
 #include "verdict.h"
 
 static __always_inline enum edge53_reason guard_packet(struct __sk_buff *skb, __u32 l3_off,
@@ -32,8 +33,11 @@ static __always_inline enum edge53_reason guard_packet(struct __sk_buff *skb, __
 static __always_inline int guard_out(struct __sk_buff *skb, __u32 l3_off)
 {
 	struct packet pkt = {};
+	enum edge53_reason why;
 
-	return finish_skb(&pkt, guard_packet(skb, l3_off, &pkt), TC_GO_ON);
+	CHAIN(guard_out);
+	why = STEP(guard_packet, skb, l3_off, &pkt);
+	return finish_skb(&pkt, why, TC_GO_ON);
 }
 
 #endif

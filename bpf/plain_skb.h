@@ -7,6 +7,7 @@
 #include "rate.h"
 #include "rewrite_skb.h"
 #include "sample.h"
+#include "trace.h"
 #include "verdict.h"
 
 /* Without a VLAN tag, one datagram and not a bundle, and its headers readable as they are. */
@@ -55,26 +56,27 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;
 
-	if (!parse_plain_skb(skb, l3_off, &pkt) || check_message(&pkt) ||
-	    find_edge_service(&pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
-	    !is_plain_service(&pkt, svc))
+	CHAIN(plain_query_skb);
+	if (!ASK(parse_plain_skb, skb, l3_off, &pkt) || STEP(check_message, &pkt) ||
+	    STEP(find_edge_service, &pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
+	    !ASK(is_plain_service, &pkt, svc))
 		return NOT_PLAIN;
 	is_counted = is_checked(&pkt, svc, is_counted);
 	if (!is_counted && is_sampled_query(&pkt))
 		return NOT_PLAIN;
-	why = is_counted ? GO_ON : check_rate(&pkt, svc);
+	why = is_counted ? GO_ON : STEP(check_rate, &pkt, svc);
 	if (why == EDGE53_RATE_TRUNCATED)
 		return NOT_PLAIN;
 	now_ns = clock_ns();
 	why = why
-	   ?: count_here(&pkt, now_ns, is_counted)
-	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
-	   ?: translate_query(&pkt, &query, &rw)
-	   ?: is_still_plain(&rw)
-	   ?: has_no_header(&rw)
-	   ?: rewrite_same_family_skb(skb, &pkt, &rw)
-	   ?: send_query_skb(skb, &pkt, &rw, &verdict)
-	   ?: count_query(&pkt, &query, &rw, now_ns);
+	   ?: STEP(count_here, &pkt, now_ns, is_counted)
+	   ?: STEP(open_plain_flow, &pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(translate_query, &pkt, &query, &rw)
+	   ?: STEP(is_still_plain, &rw)
+	   ?: STEP(has_no_header, &rw)
+	   ?: STEP(rewrite_same_family_skb, skb, &pkt, &rw)
+	   ?: STEP(send_query_skb, skb, &pkt, &rw, &verdict)
+	   ?: STEP(count_query, &pkt, &query, &rw, now_ns);
 
 	return finish_skb(&pkt, why, verdict);
 }
@@ -88,19 +90,20 @@ static __noinline int plain_reply_skb(struct __sk_buff *skb, __u32 l3_off)
 	int verdict = TC_GO_ON;
 	enum edge53_reason why;
 
-	if (!parse_plain_skb(skb, l3_off, &pkt))
+	CHAIN(plain_reply_skb);
+	if (!ASK(parse_plain_skb, skb, l3_off, &pkt))
 		return NOT_PLAIN;
 	now_ns = clock_ns();
-	why = ring_find(&pkt, now_ns, &reply.flow, &reply.backend, &reply.match)
-	   ?: check_origin(&pkt, &reply)
-	   ?: translate_reply(&reply.flow, &rw)
-	   ?: route_reply(&pkt, &reply.flow, &rw);
+	why = STEP(ring_find, &pkt, now_ns, &reply.flow, &reply.backend, &reply.match)
+	   ?: STEP(check_origin, &pkt, &reply)
+	   ?: STEP(translate_reply, &reply.flow, &rw)
+	   ?: STEP(route_reply, &pkt, &reply.flow, &rw);
 	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow))
 		return NOT_PLAIN;
-	why = ring_answer(&reply.match)
-	   ?: rewrite_same_family_skb(skb, &pkt, &rw)
-	   ?: send_reply_skb(skb, &pkt, &rw, &verdict)
-	   ?: count_udp_reply(&pkt, &reply.flow, reply.match.latency_us, now_ns);
+	why = STEP(ring_answer, &reply.match)
+	   ?: STEP(rewrite_same_family_skb, skb, &pkt, &rw)
+	   ?: STEP(send_reply_skb, skb, &pkt, &rw, &verdict)
+	   ?: STEP(count_udp_reply, &pkt, &reply.flow, reply.match.latency_us, now_ns);
 
 	return finish_skb(&pkt, why, verdict);
 }

@@ -8,6 +8,7 @@
 #include "rate.h"
 #include "rewrite_xdp.h"
 #include "sample.h"
+#include "trace.h"
 #include "verdict.h"
 
 static __always_inline bool parse_plain_xdp(struct xdp_md *ctx, struct packet *pkt)
@@ -38,23 +39,25 @@ static __noinline int plain_query_xdp(struct xdp_md *ctx)
 	int verdict = XDP_PASS;
 	enum edge53_reason why;
 
-	if (!parse_plain_xdp(ctx, &pkt) || check_message(&pkt) || find_edge_service(&pkt, &svc) ||
-	    !is_plain_service(&pkt, svc) || is_sampled_query(&pkt))
+	CHAIN(plain_query_xdp);
+	if (!ASK(parse_plain_xdp, ctx, &pkt) || STEP(check_message, &pkt) ||
+	    STEP(find_edge_service, &pkt, &svc) || !ASK(is_plain_service, &pkt, svc) ||
+	    is_sampled_query(&pkt))
 		return NOT_PLAIN;
-	why = check_rate_xdp(&pkt, svc);
+	why = STEP(check_rate_xdp, &pkt, svc);
 	if (why && why != EDGE53_RATE_DROPPED)
 		return NOT_PLAIN;
 	now_ns = clock_ns();
 	why = why
-	   ?: admit_plain_client(&pkt, now_ns)
-	   ?: is_sent_by_xdp(svc)
-	   ?: open_plain_flow(&pkt, svc, now_ns, &query, &rw)
-	   ?: translate_query(&pkt, &query, &rw)
-	   ?: is_still_plain(&rw)
-	   ?: proxy_udp4_xdp(ctx, &pkt, &rw)
-	   ?: rewrite_same_family_xdp(ctx, &pkt, &rw)
-	   ?: send_xdp(&rw, &verdict)
-	   ?: count_query(&pkt, &query, &rw, now_ns);
+	   ?: STEP(admit_plain_client, &pkt, now_ns)
+	   ?: STEP(is_sent_by_xdp, svc)
+	   ?: STEP(open_plain_flow, &pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(translate_query, &pkt, &query, &rw)
+	   ?: STEP(is_still_plain, &rw)
+	   ?: STEP(proxy_udp4_xdp, ctx, &pkt, &rw)
+	   ?: STEP(rewrite_same_family_xdp, ctx, &pkt, &rw)
+	   ?: STEP(send_xdp, &rw, &verdict)
+	   ?: STEP(count_query, &pkt, &query, &rw, now_ns);
 
 	return finish_xdp(&pkt, why, verdict);
 }
@@ -68,21 +71,24 @@ static __noinline int plain_reply_xdp(struct xdp_md *ctx)
 	int verdict = XDP_PASS;
 	enum edge53_reason why;
 
-	if (!parse_plain_xdp(ctx, &pkt))
+	CHAIN(plain_reply_xdp);
+	if (!ASK(parse_plain_xdp, ctx, &pkt))
 		return NOT_PLAIN;
 	now_ns = clock_ns();
-	why = ring_find(&pkt, now_ns, &reply.flow, &reply.backend, &reply.match)
-	   ?: check_origin(&pkt, &reply)
-	   ?: translate_reply(&reply.flow, &rw)
-	   ?: route_reply(&pkt, &reply.flow, &rw);
+	why = STEP(ring_find, &pkt, now_ns, &reply.flow, &reply.backend, &reply.match)
+	   ?: STEP(check_origin, &pkt, &reply)
+	   ?: STEP(translate_reply, &reply.flow, &rw)
+	   ?: STEP(route_reply, &pkt, &reply.flow, &rw);
 	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow))
 		return NOT_PLAIN;
-	if (!rw.xdp_target) /* tc's */
+	if (!rw.xdp_target) { /* tc's */
+		TRACE_END(&pkt, EDGE53_HANDED_TO_TC);
 		return XDP_PASS;
-	why = ring_answer(&reply.match)
-	   ?: rewrite_same_family_xdp(ctx, &pkt, &rw)
-	   ?: send_xdp(&rw, &verdict)
-	   ?: count_udp_reply(&pkt, &reply.flow, reply.match.latency_us, now_ns);
+	}
+	why = STEP(ring_answer, &reply.match)
+	   ?: STEP(rewrite_same_family_xdp, ctx, &pkt, &rw)
+	   ?: STEP(send_xdp, &rw, &verdict)
+	   ?: STEP(count_udp_reply, &pkt, &reply.flow, reply.match.latency_us, now_ns);
 
 	return finish_xdp(&pkt, why, verdict);
 }

@@ -13,6 +13,7 @@
 #include "parse_skb.h"
 #include "peek.h"
 #include "rewrite_skb.h"
+#include "trace.h"
 #include "translate.h"
 #include "verdict.h"
 
@@ -74,10 +75,11 @@ static __always_inline int return_in(struct __sk_buff *skb, __u32 l3_off)
 	struct peek peek = {};
 	__u32 *service;
 
+	CHAIN(return_in);
 	if (!peek_skb(skb, l3_off, &peek))
 		return TC_GO_ON;
-	service = find_return_port(skb, peek.dport, peek.l4proto, false);
-	if (!service || parse_skb(skb, l3_off, &pkt) || !take_tunnel(&pkt, *service))
+	service = ASK(find_return_port, skb, peek.dport, peek.l4proto, false);
+	if (!service || STEP(parse_skb, skb, l3_off, &pkt) || !ASK(take_tunnel, &pkt, *service))
 		return TC_GO_ON;
 	note_peer(&pkt, clock_ns());
 	return finish_skb(&pkt, EDGE53_RETURN_NOTED, TC_GO_ON);
@@ -156,10 +158,11 @@ __weak __noinline int return_reply(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	why = find_peer(pkt, &flow)
-	   ?: route_return(pkt, &flow, &rw)
-	   ?: remember_fragment(pkt, &flow)
-	   ?: send_return(skb, pkt, &rw, &verdict);
+	CHAIN(return_reply);
+	why = STEP(find_peer, pkt, &flow)
+	   ?: STEP(route_return, pkt, &flow, &rw)
+	   ?: STEP(remember_fragment, pkt, &flow)
+	   ?: STEP(send_return, skb, pkt, &rw, &verdict);
 	return finish_skb(pkt, why, verdict);
 }
 
@@ -172,9 +175,10 @@ __weak __noinline int return_fragment(struct __sk_buff *skb, struct packet *pkt)
 
 	if (!pkt)
 		return TC_GO_ON;
-	why = find_fragment(pkt, clock_ns(), &flow)
-	   ?: route_return(pkt, &flow, &rw)
-	   ?: send_return(skb, pkt, &rw, &verdict);
+	CHAIN(return_fragment);
+	why = STEP(find_fragment, pkt, clock_ns(), &flow)
+	   ?: STEP(route_return, pkt, &flow, &rw)
+	   ?: STEP(send_return, skb, pkt, &rw, &verdict);
 	return finish_skb(pkt, why, verdict);
 }
 
@@ -183,13 +187,15 @@ static __always_inline int return_out(struct __sk_buff *skb, __u32 l3_off)
 	struct packet pkt = {};
 	struct peek peek = {};
 
+	CHAIN(return_out);
 	if (!peek_skb(skb, l3_off, &peek)) {
 		if (!peek.is_later_fragment || parse_skb(skb, l3_off, &pkt))
 			return TC_GO_ON;
 		pkt.is_return = true;
 		return return_fragment(skb, &pkt);
 	}
-	if (!find_return_port(skb, peek.sport, peek.l4proto, true) || parse_skb(skb, l3_off, &pkt))
+	if (!ASK(find_return_port, skb, peek.sport, peek.l4proto, true) ||
+	    STEP(parse_skb, skb, l3_off, &pkt))
 		return TC_GO_ON;
 	pkt.is_return = true;
 	return return_reply(skb, &pkt);

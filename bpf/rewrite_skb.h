@@ -12,6 +12,7 @@
 #include "family.h"
 #include "maps.h"
 #include "rewrite.h"
+#include "trace.h"
 
 /* Headers a step may read: the longest IPv4 header, and TCP's or UDP's with a DNS header. */
 #define PULL_LEN (60 + 20)
@@ -242,6 +243,7 @@ static __always_inline enum edge53_reason send_query_skb(struct __sk_buff *skb,
 	struct bpf_redir_neigh nexthop = {};
 	enum edge53_reason why;
 
+	TRACE_WAY(rw);
 	if (!rw->to_ethernet) {
 		*verdict = bpf_redirect(rw->ifindex, 0);
 	} else {
@@ -261,6 +263,7 @@ static __always_inline enum edge53_reason send_reply_skb(struct __sk_buff *skb,
 	struct ethhdr eth;
 	enum edge53_reason why;
 
+	TRACE_WAY(rw);
 	if (rw->to_ethernet) {
 		why = make_ethernet(skb, pkt);
 		if (why)

@@ -5,6 +5,7 @@
 
 #include "family.h"
 #include "rewrite.h"
+#include "trace.h"
 
 static __always_inline void write_ethernet(struct ethhdr *eth, const struct rewrite *rw)
 {
@@ -128,6 +129,7 @@ __weak __noinline int rewrite_xdp(struct xdp_md *ctx, const struct packet *pkt,
 
 static __always_inline enum edge53_reason send_xdp(const struct rewrite *rw, int *verdict)
 {
+	TRACE_WAY(rw);
 	*verdict = bpf_redirect(rw->ifindex, 0);
 	return *verdict == XDP_REDIRECT ? GO_ON : EDGE53_REDIRECT_REFUSED;
 }

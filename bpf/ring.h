@@ -16,6 +16,7 @@
 #include "packet.h"
 #include "service.h"
 #include "token.h"
+#include "trace.h"
 
 #define LEAD_US 32768 /* more than a tick takes */
 
@@ -58,7 +59,7 @@ ring_next(const struct packet *pkt, const struct edge53_service *svc, struct rin
 	n = cpu->next_slot & (knobs.slots_per_cpu - 1); /* a power of two: no division */
 	index = bpf_get_smp_processor_id() * knobs.slots_per_cpu + n;
 	turn->cpu = cpu;
-	turn->slot = bpf_map_lookup_elem(&slots, &index);
+	turn->slot = LOOK_UP(slots, &index);
 	if (!turn->slot)
 		return EDGE53_NO_BACKEND;
 	turn->lap = (__u32)(cpu->next_slot >> knobs.lap_shift) + 1;
@@ -128,7 +129,7 @@ static __always_inline enum edge53_reason ring_find(struct packet *pkt, __u64 no
 	__u32 plain = token_decode(&knobs, token);
 	__u32 index = plain & ((1u << knobs.slot_bits) - 1);
 	__u32 lap_bits = knobs.port_bits + TOKEN_ID_BITS - knobs.slot_bits;
-	struct edge53_slot *slot = bpf_map_lookup_elem(&slots, &index);
+	struct edge53_slot *slot = LOOK_UP(slots, &index);
 	__u32 id;
 
 	if (!slot)

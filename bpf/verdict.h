@@ -7,6 +7,7 @@
 #include "count.h"
 #include "fragment.h"
 #include "packet.h"
+#include "trace.h"
 #include "truncated.h"
 
 /* Not TC_ACT_OK: the packet goes on to whoever else is attached (tcx: TCX_NEXT). */
@@ -29,6 +30,7 @@ static __always_inline enum edge53_fate fate_of(enum edge53_reason why)
 static __always_inline int finish(const struct packet *pkt, enum edge53_reason why, int pass,
 				  int drop, int sent)
 {
+	TRACE_END(pkt, why);
 	if (why == EDGE53_NOT_OURS)
 		return pass;
 	count_reason(pkt->service, why);
@@ -48,6 +50,7 @@ static __always_inline int finish(const struct packet *pkt, enum edge53_reason w
  */
 static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reason why, int sent)
 {
+	TRACE_END(pkt, why);
 	if (fate_of(why) == EDGE53_PASS || why == EDGE53_TTL_EXPIRED || why == EDGE53_TOO_BIG ||
 	    why == EDGE53_TRUNCATED || why == EDGE53_NO_BACKEND_SERVFAIL ||
 	    why == EDGE53_NO_BACKEND_RESET)
@@ -129,7 +132,10 @@ static __always_inline int answer_skb(struct __sk_buff *skb, const struct packet
 
 static __always_inline int conclude(struct __sk_buff *skb, const struct packet *pkt, int outcome)
 {
-	return outcome < OUTCOME_ANSWER ? outcome : answer_skb(skb, pkt, outcome);
+	if (outcome < OUTCOME_ANSWER)
+		return outcome;
+	TRACE_ANSWER(answer_skb);
+	return answer_skb(skb, pkt, outcome);
 }
 
 #endif

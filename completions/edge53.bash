@@ -29,7 +29,7 @@ _edge53_devices()
 _edge53()
 {
 	local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} verb words
-	local commands='run check status clients flows attach down help'
+	local commands='run check status clients flows explain attach down help'
 	local always='--help --usage --version'
 	local fields='client queries/s queries replies bytes-in bytes-out tcp trunc noerror nxdomain servfail refused other first last'
 
@@ -49,7 +49,17 @@ _edge53()
 		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
 		return
 		;;
+	explain:--packet)
+		compopt -o filenames 2>/dev/null
+		mapfile -t COMPREPLY < <(compgen -f -- "$cur")
+		return
+		;;
 	run:--attach) words='auto clsact' ;;
+	explain:--in | explain:--out) words=$(_edge53_devices) ;;
+	explain:--type) words='A AAAA CNAME DNSKEY HTTPS MX NS PTR SOA SRV TXT' ;;
+	explain:--flags) words='SYN ACK PSH,ACK FIN,ACK RST' ;;
+	explain:--from | explain:--to | explain:--name | explain:--id | explain:--seq | explain:--ack | explain:--ttl) words= ;;
+	explain:--from-mac | explain:--to-mac) words= ;;
 	clients:-s | clients:--sort) words=$fields ;;
 	clients:-n | clients:--top | attach:-w | attach:--wait) words= ;;
 	*)
@@ -60,6 +70,10 @@ _edge53()
 		status) words="--all --json $always" ;;
 		clients) words="--json --top --sort --watch --names $always" ;;
 		flows) words="--json $always" ;;
+		explain)
+			words="--in --out --from --to --udp --tcp --name --type --id --reply --no-edns"
+			words+=" --flags --seq --ack --ttl --from-mac --to-mac --packet --json $always"
+			;;
 		attach)
 			words="--wait $always"
 			[[ $cur == -* ]] || words=$(_edge53_devices)

@@ -457,7 +457,7 @@ struct edge53_client_bucket {
 /* Map `backend_counters`, per CPU, index as in `backends`. */
 struct edge53_backend_counters {
 	struct edge53_traffic traffic;
-	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* of timed queries; bucket n: below 2^n us, the last one: all above */
+	__u64 latency[EDGE53_LATENCY_BUCKETS]; /* of timed queries; bucket n: below 2^n * 1,024 ns, the last one: all above */
 };
 
 /* Map `reasons`, per CPU: packets by service * EDGE53_REASONS_PER_SERVICE + reason. */
@@ -537,8 +537,12 @@ struct edge53_sample {
 	__u8 service;
 };
 
-#define EDGE53_SAMPLE_BYTES 4608 /* a message of 4,096 bytes, and any headers before it */
-#define EDGE53_SAMPLE_NAMES_BYTES 768
+/*
+ * The kernel pads an event, with a length of 4 bytes before it, to 8 bytes. What was cut needs no padding, so that it is
+ * not taken for more than it is.
+ */
+#define EDGE53_SAMPLE_BYTES 4612 /* a message of 4,096 bytes, and any headers before it */
+#define EDGE53_SAMPLE_NAMES_BYTES 772
 
 /* Map `sample_counters`, per CPU, by reader. */
 struct edge53_sample_counters {
@@ -618,6 +622,8 @@ _Static_assert(sizeof(struct edge53_return_peer) == 16, "layout");
 _Static_assert(sizeof(struct edge53_geometry) == 88, "layout");
 _Static_assert(sizeof(struct edge53_sampling) == 16, "layout");
 _Static_assert(sizeof(struct edge53_sample) == 16, "layout");
+_Static_assert((4 + sizeof(struct edge53_sample) + EDGE53_SAMPLE_BYTES) % 8 == 0, "no padding");
+_Static_assert((4 + sizeof(struct edge53_sample) + EDGE53_SAMPLE_NAMES_BYTES) % 8 == 0, "no padding");
 _Static_assert(sizeof(struct edge53_sample_counters) == 24, "layout");
 _Static_assert(sizeof(struct edge53_dnstap) == 56, "layout");
 _Static_assert(EDGE53_REASON_COUNT <= EDGE53_REASONS_PER_SERVICE, "reasons fit");

@@ -128,6 +128,50 @@ void client_list_sort(struct client_list *list, const struct client_field *field
 		qsort_r(list->rows, list->n, sizeof(*list->rows), compare_rows, (void *)field);
 }
 
+static void swap_rows(struct client_row *a, struct client_row *b)
+{
+	struct client_row kept = *a;
+
+	*a = *b;
+	*b = kept;
+}
+
+/* In a heap of n rows, of which each comes after its two children, but for the one at index. */
+static void sift_down(struct client_row *rows, size_t n, size_t index, const struct client_field *field)
+{
+	for (;;) {
+		size_t last = index;
+
+		for (size_t child = 2 * index + 1; child <= 2 * index + 2 && child < n; child++)
+			if (compare_rows(&rows[child], &rows[last], (void *)field) > 0)
+				last = child;
+		if (last == index)
+			return;
+		swap_rows(&rows[index], &rows[last]);
+		index = last;
+	}
+}
+
+/* A heap of the best n so far, with the worst of them in front, which makes room for a better one. */
+void client_list_first(struct client_list *list, const struct client_field *field, size_t n)
+{
+	if (n >= list->n) {
+		client_list_sort(list, field);
+		return;
+	}
+	if (!n)
+		return;
+	for (size_t i = n / 2; i-- > 0;)
+		sift_down(list->rows, n, i, field);
+	for (size_t i = n; i < list->n; i++) {
+		if (compare_rows(&list->rows[i], &list->rows[0], (void *)field) >= 0)
+			continue;
+		swap_rows(&list->rows[i], &list->rows[0]);
+		sift_down(list->rows, n, 0, field);
+	}
+	qsort_r(list->rows, n, sizeof(*list->rows), compare_rows, (void *)field);
+}
+
 /* A client that had no row before, or fewer queries (its entry was another's in between), has had all since. */
 static void set_rate(struct client_row *row, const struct client_row *before, double seconds)
 {
@@ -179,7 +223,7 @@ int client_list_read(struct state *state, struct client_list *before, struct cli
 		.read_at_s = seconds_now(CLOCK_MONOTONIC),
 	};
 	r = state_clients(state, &clients, &n)
-	 ?: state_cpu_totals(state, &list->totals)
+	 ?: state_cpu_totals(state, &list->totals, NULL)
 	 ?: take_rows(list, clients, n);
 	if (r < 0 || !before)
 		return r;

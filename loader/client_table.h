@@ -45,6 +45,9 @@ void client_list_clear(struct client_list *list);
 /* Largest of the field first; of times, the latest. */
 void client_list_sort(struct client_list *list, const struct client_field *field);
 
+/* The same for the first n only, in less time; behind them are the others in any order. */
+void client_list_first(struct client_list *list, const struct client_field *field, size_t n);
+
 /* Queries per second of all, whoever has a row. */
 double client_list_rate(const struct client_list *list);
 

@@ -44,9 +44,9 @@ struct names {
 	uint32_t *places; /* by hash: number of a row, from 1 */
 	size_t n;
 	struct edge53_client_prefix prefix;
-	uint64_t read;	     /* queries */
-	uint64_t unreadable; /* packets without a query that can be read */
-	uint64_t too_many;   /* queries for which there was no row */
+	uint64_t read;				/* queries */
+	uint64_t unreadable;			/* packets without a query that can be read */
+	uint64_t too_many;			/* queries for which there was no row */
 	struct edge53_sample_counters counters; /* of the dataplane, meanwhile */
 	unsigned int one_in;
 	unsigned int seconds;
@@ -124,7 +124,8 @@ static void count_question(struct names *names, const struct edge53_addr *client
 		char *name = strdup(question->name);
 
 		if (name) {
-			names->rows[names->n++] = (struct row){ *client, name, question->type, 1, 0 };
+			names->rows[names->n++] =
+				(struct row){ *client, name, question->type, 1, 0 };
 			names->places[at] = (uint32_t)names->n;
 			return;
 		}
@@ -187,8 +188,16 @@ static int choose_one_in(struct state *state, unsigned int *ret)
 	return 0;
 }
 
+/* Almost nothing: the limit is taken, and nothing comes before the reader is there. */
+#define LIMIT_TAKEN 1
+
+static void set_limit(struct edge53_sampling *sampling, __u32 limit)
+{
+	__atomic_store_n(&sampling->limits[EDGE53_SAMPLE_NAMES], limit, __ATOMIC_SEQ_CST);
+}
+
 /* Takes the limit, of which there is one. -EBUSY: somebody else has it. */
-static int take_limit(struct edge53_sampling *sampling, unsigned int one_in, unsigned int seconds)
+static int take_limit(struct edge53_sampling *sampling, unsigned int seconds)
 {
 	__u32 *limit = &sampling->limits[EDGE53_SAMPLE_NAMES], none = 0;
 	uint64_t until_ns = now_ns() + (seconds * MS_PER_S + GRACE_MS) * NS_PER_MS;
@@ -199,10 +208,10 @@ static int take_limit(struct edge53_sampling *sampling, unsigned int one_in, uns
 	if (__atomic_load_n(limit, __ATOMIC_RELAXED))
 		return -EBUSY;
 	__atomic_store_n(&sampling->names_until_ns, until_ns, __ATOMIC_SEQ_CST);
-	return __atomic_compare_exchange_n(limit, &none, sampling_limit(one_in), false,
-					   __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) ?
-		       0 :
-		       -EBUSY;
+	return __atomic_compare_exchange_n(limit, &none, LIMIT_TAKEN, false, __ATOMIC_SEQ_CST,
+					   __ATOMIC_SEQ_CST)
+		       ? 0
+		       : -EBUSY;
 }
 
 static int listen_to(struct sample_reader *reader, unsigned int seconds)
@@ -218,31 +227,39 @@ static int listen_to(struct sample_reader *reader, unsigned int seconds)
 	return r;
 }
 
+static int read_names(struct edge53_sampling *sampling, int events_fd, struct names *names)
+{
+	struct sample_reader *reader;
+	int r = sample_reader_open(events_fd, on_event, names, &reader);
+
+	if (r < 0)
+		return r;
+	set_limit(sampling, sampling_limit(names->one_in));
+	r = listen_to(reader, names->seconds);
+	set_limit(sampling, LIMIT_TAKEN);
+	poll(NULL, 0, CONSUME_MS); /* for packets that are under way in the programs */
+	r = r ?: sample_reader_consume(reader);
+	sample_reader_close(reader);
+	return r;
+}
+
 static int sample_names(struct state *state, struct names *names)
 {
 	_cleanup_(closep) int events_fd = -1, sampling_fd = -1;
 	struct edge53_sample_counters before;
 	struct edge53_sampling *sampling;
-	struct sample_reader *reader;
 	int r = state_open_names(&events_fd, &sampling_fd)
-		?: state_sample_counters(state, EDGE53_SAMPLE_NAMES, &before);
+			?: state_sample_counters(state, EDGE53_SAMPLE_NAMES, &before);
 
 	if (r < 0)
 		return r;
 	sampling = sampling_map(sampling_fd);
 	if (!sampling)
 		return -errno;
-	r = take_limit(sampling, names->one_in, names->seconds);
+	r = take_limit(sampling, names->seconds);
 	if (!r) {
-		r = sample_reader_open(events_fd, on_event, names, &reader);
-		if (!r) {
-			r = listen_to(reader, names->seconds);
-			__atomic_store_n(&sampling->limits[EDGE53_SAMPLE_NAMES], 0, __ATOMIC_SEQ_CST);
-			r = r ?: sample_reader_consume(reader);
-			sample_reader_close(reader);
-		}
-		__atomic_store_n(&sampling->limits[EDGE53_SAMPLE_NAMES], 0, __ATOMIC_SEQ_CST);
-		__atomic_store_n(&sampling->names_until_ns, 0, __ATOMIC_SEQ_CST);
+		r = read_names(sampling, events_fd, names);
+		set_limit(sampling, 0);
 	}
 	munmap(sampling, sizeof(*sampling));
 	r = r ?: state_sample_counters(state, EDGE53_SAMPLE_NAMES, &names->counters);
@@ -303,7 +320,8 @@ static void sort_names(struct names *names)
 	qsort(names->rows, names->n, sizeof(*names->rows), compare_rows);
 }
 
-static int add_client(struct libscols_table *table, const struct names *names, size_t from, size_t n)
+static int add_client(struct libscols_table *table, const struct names *names, size_t from,
+		      size_t n)
 {
 	char client[CLIENT_TEXT_LEN], type[SAMPLE_TYPE_TEXT_LEN];
 	int r = 0;
@@ -313,8 +331,10 @@ static int add_client(struct libscols_table *table, const struct names *names, s
 		struct libscols_line *line = scols_table_new_line(table, NULL);
 
 		if (!i)
-			r = output_cell(line, 0, "%s", client_format(&row->client, &names->prefix, client))
-			    ?: output_cell(line, 1, "%llu", (unsigned long long)row->client_count);
+			r = output_cell(line, 0, "%s",
+					client_format(&row->client, &names->prefix, client))
+				    ?: output_cell(line, 1, "%llu",
+						   (unsigned long long)row->client_count);
 		r = r ?: output_cell(line, 2, "%s", row->name)
 		      ?: output_cell(line, 3, "%s", sample_type_text(row->type, type))
 		      ?: output_cell(line, 4, "%llu", (unsigned long long)row->count);
@@ -337,15 +357,18 @@ static void print_sums(const struct names *names)
 static void warn_of_lost(const struct names *names)
 {
 	if (names->counters.no_room + names->counters.no_reader)
-		log_warning("%llu of %llu queries came too fast to be read",
-			    (unsigned long long)(names->counters.no_room + names->counters.no_reader),
-			    (unsigned long long)names->counters.taken);
+		log_warning(
+			"%llu of %llu queries came too fast to be read",
+			(unsigned long long)(names->counters.no_room + names->counters.no_reader),
+			(unsigned long long)names->counters.taken);
 	if (names->unreadable)
-		log_warning("%llu packets have no query that can be read: of TCP, those whose message is not in one segment",
-			    (unsigned long long)names->unreadable);
+		log_warning(
+			"%llu packets have no query that can be read: of TCP, those whose message is not in one segment",
+			(unsigned long long)names->unreadable);
 	if (names->too_many)
-		log_warning("%llu queries are not shown: more than %d different ones of all clients",
-			    (unsigned long long)names->too_many, MAX_ROWS);
+		log_warning(
+			"%llu queries are not shown: more than %d different ones of all clients",
+			(unsigned long long)names->too_many, MAX_ROWS);
 }
 
 static int print_names(const struct names *names, size_t top)
@@ -406,8 +429,8 @@ static int print_names_json(const struct names *names, size_t top)
 	output_put(&o, "one_in", json_integer(names->one_in));
 	output_put(&o, "queries", json_integer((json_int_t)names->read));
 	output_put(&o, "sampled", json_integer((json_int_t)names->counters.taken));
-	output_put(&o, "lost", json_integer((json_int_t)(names->counters.no_room +
-							 names->counters.no_reader)));
+	output_put(&o, "lost",
+		   json_integer((json_int_t)(names->counters.no_room + names->counters.no_reader)));
 	output_put(&o, "unreadable", json_integer((json_int_t)names->unreadable));
 	output_put(&o, "not_shown", json_integer((json_int_t)names->too_many));
 	return output_list_end(&list, o) ?: r;
@@ -418,9 +441,11 @@ static int print_names_json(const struct names *names, size_t top)
 static int explain(int error)
 {
 	if (error == -EBUSY)
-		log_error("another `edge53 clients --names` is looking at the queries; there can be one at a time");
+		log_error(
+			"another `edge53 clients --names` is looking at the queries; there can be one at a time");
 	else if (error == -ENOENT)
-		log_error("the dataplane is of a version that cannot sample; `systemctl restart edge53` loads this one");
+		log_error(
+			"the dataplane is of a version that cannot sample; `systemctl restart edge53` loads this one");
 	else if (error == -EPERM || error == -EACCES)
 		log_error("queries cannot be read: %s; that needs root, or CAP_BPF and CAP_PERFMON",
 			  strerror(-error));

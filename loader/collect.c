@@ -143,17 +143,19 @@ static int on_limit(sd_event_source *source, uint64_t usec, void *arg)
 
 static int watch(struct collect *collect, sd_event *event)
 {
-	int r = sd_event_add_io(event, &collect->readable, collect->fd, EPOLLIN, on_readable, collect);
+	int r = sd_event_add_io(event, &collect->readable, collect->fd, EPOLLIN, on_readable,
+				collect);
 
 	if (r >= 0)
 		r = sd_event_source_set_priority(collect->readable, SD_EVENT_PRIORITY_IDLE);
 	if (r >= 0)
-		r = sd_event_add_time_relative(event, &collect->limit, CLOCK_MONOTONIC, LIMIT_US, 100000,
-					       on_limit, collect);
+		r = sd_event_add_time_relative(event, &collect->limit, CLOCK_MONOTONIC, LIMIT_US,
+					       100000, on_limit, collect);
 	return r;
 }
 
-int collect_start(sd_event *event, unsigned int top_clients, collect_fn fn, void *arg, struct collect **ret)
+int collect_start(sd_event *event, unsigned int top_clients, collect_fn fn, void *arg,
+		  struct collect **ret)
 {
 	_cleanup_(collect_cancelp) struct collect *collect = calloc(1, sizeof(*collect));
 	_cleanup_(closep) int write_fd = -1;

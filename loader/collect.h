@@ -18,7 +18,8 @@ typedef void (*collect_fn)(char *text, size_t text_len, int error, void *arg);
  * Starts a child; fn is called once, later, from the event loop, when *ret is gone already. Returns 0 or negative
  * errno.
  */
-int collect_start(sd_event *event, unsigned int top_clients, collect_fn fn, void *arg, struct collect **ret);
+int collect_start(sd_event *event, unsigned int top_clients, collect_fn fn, void *arg,
+		  struct collect **ret);
 
 /* Ends the child; fn is not called. Accepts NULL. */
 void collect_cancel(struct collect *collect);

@@ -20,6 +20,7 @@ int cmd_check(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_clients(int argc, char **argv);
 int cmd_flows(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_attach(int argc, char **argv);
 int cmd_down(int argc, char **argv);
 

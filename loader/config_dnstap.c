@@ -56,13 +56,15 @@ bool read_dnstap(const struct place *at, const struct raw_dnstap *raw, struct co
 	if (!at->node)
 		return true;
 	if (!EDGE53_WITH_DNSTAP) {
-		wrong(at, "this edge53 was built without dnstap, as libfstrm, libprotobuf-c or protoc-c was not there");
+		wrong(at,
+		      "this edge53 was built without dnstap, as libfstrm, libprotobuf-c or protoc-c was not there");
 		return false;
 	}
 	if (!raw->socket == !raw->file) {
 		wrong(raw->socket ? &file : at,
-		      raw->socket ? "socket and file are both given; remove one" :
-				    "needs one of socket (of a collector, such as /run/dnstap.sock) and file");
+		      raw->socket
+			      ? "socket and file are both given; remove one"
+			      : "needs one of socket (of a collector, such as /run/dnstap.sock) and file");
 		return false;
 	}
 	return read_path(&socket, raw->socket, MAX_SOCKET_LEN, &ret->socket) &

@@ -7,7 +7,8 @@
 
 /* --- metrics ---------------------------------------------------------------------------------- */
 
-#define MAX_TOP_CLIENTS 1000 /* each is some series, which Prometheus keeps for as long as it keeps anything */
+#define MAX_TOP_CLIENTS                                                                            \
+	1000 /* each is some series, which Prometheus keeps for as long as it keeps anything */
 
 #define AS_LISTENER "is not an address with a port, such as 127.0.0.1:9453 or \"[::1]:9453\""
 
@@ -53,10 +54,10 @@ static const char *why_no_listener(const char *text, struct config_metrics *ret)
 	if (!split_port(text, address, &port))
 		return AS_LISTENER;
 	if (addr_parse(address, &ret->address) < 0)
-		return is_host_name(address) ?
-			       "has a host name in it; write an address of this host. Finding the address of a name "
-			       "may need the very DNS server this file describes" :
-			       AS_LISTENER;
+		return is_host_name(address)
+			       ? "has a host name in it; write an address of this host. Finding the address of a name "
+				 "may need the very DNS server this file describes"
+			       : AS_LISTENER;
 	if (addr_is_ipv4(&ret->address) != (text[0] != '['))
 		return AS_LISTENER;
 	if (is_multicast(&ret->address))
@@ -73,7 +74,8 @@ static bool read_listener(const struct place *at, const char *text, struct confi
 	if (!text)
 		return true;
 	if (!EDGE53_WITH_METRICS) {
-		wrong(at, "this edge53 was built without metrics, that is, without libmicrohttpd; remove the key");
+		wrong(at,
+		      "this edge53 was built without metrics, that is, without libmicrohttpd; remove the key");
 		return false;
 	}
 	why = why_no_listener(text, ret);
@@ -82,7 +84,8 @@ static bool read_listener(const struct place *at, const char *text, struct confi
 	return !why;
 }
 
-static bool read_metrics(const struct place *at, const struct raw_export *raw, struct config_metrics *ret)
+static bool read_metrics(const struct place *at, const struct raw_export *raw,
+			 struct config_metrics *ret)
 {
 	struct place metrics = place_key(at, "metrics");
 	struct place top_clients = place_key(at, "top_clients");
@@ -91,8 +94,8 @@ static bool read_metrics(const struct place *at, const struct raw_export *raw, s
 		return false;
 	if (!raw->top_clients || !strcmp(raw->top_clients, "off"))
 		return true;
-	if (!read_number(&top_clients, raw->top_clients, "off or a number of clients", 0, MAX_TOP_CLIENTS,
-			 &ret->top_clients))
+	if (!read_number(&top_clients, raw->top_clients, "off or a number of clients", 0,
+			 MAX_TOP_CLIENTS, &ret->top_clients))
 		return false;
 	if (ret->top_clients && !ret->port) {
 		wrong(&top_clients, "is about metrics, and there is no export.metrics");

@@ -344,6 +344,11 @@ static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list 
 	return n;
 }
 
+void dataplane_log_libbpf(void)
+{
+	libbpf_set_print(print_libbpf);
+}
+
 static void set_knobs(struct edge53_bpf *skel, const struct edge53_geometry *g,
 		      const struct config_limits *limits)
 {
@@ -633,7 +638,7 @@ int dataplane_open(const struct config_limits *limits, struct dataplane **ret)
 
 	if (!dp)
 		return -ENOMEM;
-	libbpf_set_print(print_libbpf);
+	dataplane_log_libbpf();
 	r = make_geometry(limits, &dp->geometry);
 	if (!r)
 		r = check_geometry(&dp->geometry);

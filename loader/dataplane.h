@@ -11,6 +11,9 @@
 
 struct dataplane;
 
+/* What libbpf says goes to the log from now on, to be seen with -v. dataplane_open() does so, too. */
+void dataplane_log_libbpf(void);
+
 /*
  * Loads the programs. State that an earlier loader left pinned is adopted when it was made with the
  * same limits, in this network namespace, and by a version with the same layout; else as much of it as is not

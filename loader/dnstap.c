@@ -32,7 +32,8 @@ static struct edge53_sampling *map_sampling(const struct dataplane_samples *samp
 	struct edge53_sampling *sampling = sampling_map(samples->sampling);
 
 	if (!sampling)
-		log_error("export.dnstap: cannot map what the programs sample by: %s", strerror(errno));
+		log_error("export.dnstap: cannot map what the programs sample by: %s",
+			  strerror(errno));
 	return sampling;
 }
 
@@ -157,8 +158,9 @@ static void say_error(struct dnstap *d, const char *what, int error)
 	if (d->said == error)
 		return;
 	d->said = error;
-	log_warning("export.dnstap: cannot %s %s: %s; it is tried again every second, and what is not written is counted",
-		    what, target(d), why_not_open(d, error));
+	log_warning(
+		"export.dnstap: cannot %s %s: %s; it is tried again every second, and what is not written is counted",
+		what, target(d), why_not_open(d, error));
 }
 
 static void count_stream(struct dnstap *d)
@@ -183,10 +185,9 @@ static void end_stream(struct dnstap *d)
 
 static void try_stream(struct dnstap *d)
 {
-	struct dnstap_stream_options options = { .socket = d->config.socket,
-						 .file = d->config.file,
-						 .is_over = is_over,
-						 .arg = d };
+	struct dnstap_stream_options options = {
+		.socket = d->config.socket, .file = d->config.file, .is_over = is_over, .arg = d
+	};
 	int r;
 
 	if (d->stream || now_ms() < d->retry_at_ms)
@@ -381,6 +382,7 @@ static struct dnstap *start(const struct config_dnstap *config,
 	r = set_up(d, config, samples);
 	if (r < 0) {
 		log_error("export.dnstap: cannot be started: %s", strerror(-r));
+		switch_off(samples);
 		sample_reader_close(d->reader);
 		dnstap_free(d);
 		return NULL;
@@ -406,11 +408,12 @@ void dnstap_stop(struct dnstap *d)
 	set_limit(d->sampling, 0);
 	atomic_store(&d->is_over, true);
 	wake(d);
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_MS / 1000;
-	if (pthread_timedjoin_np(d->thread, NULL, &until)) {
-		log_warning("export.dnstap: %s is being written to for too long; not waiting for it",
-			    target(d));
+	if (pthread_clockjoin_np(d->thread, NULL, CLOCK_MONOTONIC, &until)) {
+		log_warning(
+			"export.dnstap: %s is being written to for too long; not waiting for it",
+			target(d));
 		pthread_detach(d->thread);
 	}
 	release(d);

@@ -20,10 +20,10 @@ static ProtobufCBinaryData address_of(const struct edge53_addr *addr, bool is_ip
 static void fill_ends(const struct sample *sample, Tap__Message *m)
 {
 	m->has_socket_family = m->has_socket_protocol = true;
-	m->socket_family = sample->is_ipv6 ? TAP__MESSAGE__FAMILY__INET6 :
-					     TAP__MESSAGE__FAMILY__INET;
-	m->socket_protocol = sample->is_tcp ? TAP__MESSAGE__PROTOCOL__TCP :
-					      TAP__MESSAGE__PROTOCOL__UDP;
+	m->socket_family =
+		sample->is_ipv6 ? TAP__MESSAGE__FAMILY__INET6 : TAP__MESSAGE__FAMILY__INET;
+	m->socket_protocol =
+		sample->is_tcp ? TAP__MESSAGE__PROTOCOL__TCP : TAP__MESSAGE__PROTOCOL__UDP;
 	m->has_query_address = m->has_response_address = true;
 	m->query_address = address_of(&sample->client, sample->is_ipv6);
 	m->response_address = address_of(&sample->server, sample->is_ipv6);

@@ -146,7 +146,8 @@ static fstrm_res on_write(void *obj, const struct iovec *iov, int n_iov)
 
 	for (int i = 0; i < n_iov; i++)
 		len += iov[i].iov_len;
-	if (len > sizeof(s->buffer) || (len > sizeof(s->buffer) - s->used && dnstap_stream_flush(s) < 0))
+	if (len > sizeof(s->buffer) ||
+	    (len > sizeof(s->buffer) - s->used && dnstap_stream_flush(s) < 0))
 		return fstrm_res_failure;
 	for (int i = 0; i < n_iov; i++) {
 		memcpy(s->buffer + s->used, iov[i].iov_base, iov[i].iov_len);
@@ -265,8 +266,7 @@ static int make_file(const char *path)
 
 	if (r < 0)
 		return r;
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC,
-		  FILE_MODE);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, FILE_MODE);
 	return fd < 0 ? -errno : fd;
 }
 
@@ -346,8 +346,8 @@ bool dnstap_stream_is_moved(const struct dnstap_stream *s)
 
 	if (!s->options.file)
 		return false;
-	return fstat(s->fd, &ours) || lstat(s->options.file, &there) || ours.st_ino != there.st_ino ||
-	       ours.st_dev != there.st_dev;
+	return fstat(s->fd, &ours) || lstat(s->options.file, &there) ||
+	       ours.st_ino != there.st_ino || ours.st_dev != there.st_dev;
 }
 
 bool dnstap_stream_is_hung_up(const struct dnstap_stream *s)

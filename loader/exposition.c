@@ -32,7 +32,8 @@ static void put_label(FILE *out, const char *text)
 	}
 }
 
-static void put_name(FILE *out, const char *name, const char *suffix, const struct metric_label *labels)
+static void put_name(FILE *out, const char *name, const char *suffix,
+		     const struct metric_label *labels)
 {
 	fprintf(out, "%s%s", name, suffix);
 	for (const struct metric_label *label = labels; label->name; label++) {
@@ -51,8 +52,8 @@ void metric_family(FILE *out, const char *name, const char *type, const char *he
 	fprintf(out, "\n# TYPE %s %s\n", name, type);
 }
 
-void metric_count(FILE *out, const char *name, const char *suffix, const struct metric_label *labels,
-		  __u64 value)
+void metric_count(FILE *out, const char *name, const char *suffix,
+		  const struct metric_label *labels, __u64 value)
 {
 	put_name(out, name, suffix, labels);
 	fprintf(out, " %llu\n", (unsigned long long)value);

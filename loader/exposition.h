@@ -18,16 +18,14 @@ struct metric_label {
 };
 
 /* Labels of a sample, as a list that ends with one without a name. */
-#define LABELS(...)                                             \
-	((const struct metric_label[]){                         \
-		__VA_ARGS__ __VA_OPT__(, ){ NULL, NULL } })
+#define LABELS(...) ((const struct metric_label[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, NULL } })
 
 /* The lines before the samples of a family. type: "counter", "gauge" or "histogram". */
 void metric_family(FILE *out, const char *name, const char *type, const char *help);
 
 /* A sample: its family's name, and of a histogram what comes behind that ("_bucket"). */
-void metric_count(FILE *out, const char *name, const char *suffix, const struct metric_label *labels,
-		  __u64 value);
+void metric_count(FILE *out, const char *name, const char *suffix,
+		  const struct metric_label *labels, __u64 value);
 void metric_value(FILE *out, const char *name, const struct metric_label *labels, double value);
 
 #endif

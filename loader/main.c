@@ -29,6 +29,8 @@ static const struct verb {
 	  "What is attached where, health, counters by reason" },
 	{ "clients", "edge53 clients", cmd_clients, "Counters of each client" },
 	{ "flows", "edge53 flows", cmd_flows, "UDP queries under way and TCP connections" },
+	{ "explain", "edge53 explain", cmd_explain,
+	  "What would become of a packet: steps, verdict, bytes" },
 	{ "attach", "edge53 attach", cmd_attach,
 	  "Wait until a device is attached (for hooks of pppd)" },
 	{ "down", "edge53 down", cmd_down, "Detach and unpin everything" },

@@ -48,7 +48,8 @@ struct listener {
 	struct peer *peers;
 	sd_event_source *ready; /* MHD's epoll */
 	sd_event_source *timer; /* MHD's timeouts */
-	struct listener *next;	/* of those that are at their end */
+	bool is_ending;		/* nobody waits for anything any more */
+	struct listener *next;	/* of those that let nobody in */
 };
 
 /* A connection. */
@@ -111,8 +112,8 @@ static struct MHD_Response *make_response(size_t len, void *text, enum MHD_Respo
 	return NULL;
 }
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int code, const char *text,
-			      const char *type)
+static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int code,
+			      const char *text, const char *type)
 {
 	struct MHD_Response *response =
 		make_response(strlen(text), (void *)text, MHD_RESPMEM_PERSISTENT, type);
@@ -127,7 +128,8 @@ static enum MHD_Result answer(struct MHD_Connection *connection, unsigned int co
 	return r;
 }
 
-static enum MHD_Result answer_plain(struct MHD_Connection *connection, unsigned int code, const char *text)
+static enum MHD_Result answer_plain(struct MHD_Connection *connection, unsigned int code,
+				    const char *text)
 {
 	return answer(connection, code, text, "text/plain; charset=utf-8");
 }
@@ -200,6 +202,8 @@ static void on_collected(char *text, size_t text_len, int error, void *arg)
 /* The page, or none that could be had; else the connection waits for it. */
 static enum MHD_Result answer_metrics(struct metrics *m, struct peer *peer, bool has_waited)
 {
+	if (peer->listener->is_ending)
+		return answer_plain(peer->connection, MHD_HTTP_SERVICE_UNAVAILABLE, "ending\n");
 	if (!m->collect && (has_waited || now_us() < m->page_until_us)) {
 		if (m->page)
 			return MHD_queue_response(peer->connection, MHD_HTTP_OK, m->page);
@@ -323,7 +327,9 @@ static void listener_free(struct listener *listener)
 	if (!listener)
 		return;
 	if (listener->daemon) {
-		resume_all(listener); /* else MHD ends the process */
+		listener->is_ending = true;
+		resume_all(
+			listener); /* MHD ends the process, if it is to end with somebody suspended */
 		MHD_run(listener->daemon);
 		MHD_stop_daemon(listener->daemon);
 	}
@@ -416,12 +422,14 @@ static int listen_at(const struct config_metrics *config, int besides)
 	struct sockaddr_storage address;
 	socklen_t len = make_sockaddr(config, &address);
 	bool is_ipv4 = address.ss_family == AF_INET;
-	_cleanup_(closep) int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	_cleanup_(closep) int fd =
+		socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -errno;
 	if (set_option(fd, SOL_SOCKET, SO_REUSEADDR) < 0 ||
-	    set_option(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6, is_ipv4 ? IP_FREEBIND : IPV6_FREEBIND) < 0)
+	    set_option(fd, is_ipv4 ? IPPROTO_IP : IPPROTO_IPV6,
+		       is_ipv4 ? IP_FREEBIND : IPV6_FREEBIND) < 0)
 		return -errno;
 	/* From 127.0.0.1 to 0.0.0.0, and back. */
 	if (besides >= 0 && (set_option(fd, SOL_SOCKET, SO_REUSEPORT) < 0 ||
@@ -439,10 +447,9 @@ static struct MHD_Daemon *start_daemon(struct listener *listener)
 	if (!addr_is_ipv4(&listener->config.address))
 		flags |= MHD_USE_IPv6;
 	return MHD_start_daemon(flags, 0, NULL, NULL, on_request, listener,
-				MHD_OPTION_LISTEN_SOCKET, listener->fd,
-				MHD_OPTION_CONNECTION_LIMIT, MAX_CONNECTIONS,
-				MHD_OPTION_PER_IP_CONNECTION_LIMIT, MAX_CONNECTIONS_OF_ONE,
-				MHD_OPTION_CONNECTION_TIMEOUT, IDLE_LIMIT_S,
+				MHD_OPTION_LISTEN_SOCKET, listener->fd, MHD_OPTION_CONNECTION_LIMIT,
+				MAX_CONNECTIONS, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+				MAX_CONNECTIONS_OF_ONE, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_LIMIT_S,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MAX_REQUEST_LEN,
 				MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener,
 				MHD_OPTION_END);
@@ -463,14 +470,15 @@ static int watch(struct listener *listener, sd_event *event)
 	if (r >= 0)
 		r = sd_event_source_set_ratelimit(listener->ready, RATE_INTERVAL_US, RATE_BURST);
 	if (r >= 0)
-		r = sd_event_add_time_relative(event, &listener->timer, CLOCK_MONOTONIC, 0, 1000, on_timer,
-					       listener);
+		r = sd_event_add_time_relative(event, &listener->timer, CLOCK_MONOTONIC, 0, 1000,
+					       on_timer, listener);
 	if (r >= 0)
 		r = sd_event_source_set_priority(listener->timer, SD_EVENT_PRIORITY_IDLE);
 	return r;
 }
 
-static int listener_new(struct metrics *m, const struct config_metrics *config, struct listener **ret)
+static int listener_new(struct metrics *m, const struct config_metrics *config,
+			struct listener **ret)
 {
 	_cleanup_(listener_freep) struct listener *listener = calloc(1, sizeof(*listener));
 	bool has_port = m->listener && m->listener->config.port == config->port;
@@ -520,7 +528,8 @@ int metrics_new(sd_event *event, struct metrics **ret)
 	if (!m)
 		return -ENOMEM;
 	m->event = sd_event_ref(event);
-	r = sd_event_add_time_relative(event, &m->cutter, CLOCK_MONOTONIC, US_PER_S, 0, on_cutter, m);
+	r = sd_event_add_time_relative(event, &m->cutter, CLOCK_MONOTONIC, US_PER_S, 0, on_cutter,
+				       m);
 	if (r >= 0)
 		r = sd_event_source_set_enabled(m->cutter, SD_EVENT_OFF);
 	if (r < 0)
@@ -535,6 +544,7 @@ void metrics_free(struct metrics *m)
 	if (!m)
 		return;
 	collect_cancel(m->collect);
+	m->collect = NULL;
 	listener_free(m->listener);
 	listener_free(m->prepared);
 	while (m->leaving) {

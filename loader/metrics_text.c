@@ -9,6 +9,7 @@
 
 #include "client_table.h"
 #include "exposition.h"
+#include "latency_table.h"
 #include "policies.h"
 
 /* Of devices that are not clients' there are a few; who has more sees the sums. */
@@ -52,13 +53,15 @@ static void put_service_info(const struct status *status, FILE *out)
 {
 	static const char name[] = "edge53_service_info";
 
-	metric_family(out, name, "gauge", "1; a service, and what it does when it has no usable backend.");
+	metric_family(out, name, "gauge",
+		      "1; a service, and what it does when it has no usable backend.");
 	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++) {
 		const struct edge53_service *service = state_service(status->state, id);
 
 		if (service)
 			metric_count(out, name, "",
-				     LABELS({ "service", service->name }, { "kind", kind_text(service) },
+				     LABELS({ "service", service->name },
+					    { "kind", kind_text(service) },
 					    { "on_down", on_down_word(service->flags) }),
 				     1);
 	}
@@ -96,7 +99,8 @@ struct service_counts {
 };
 
 /* Frontends are sorted by service and device. */
-static void count_frontends(const struct status *status, const unsigned int *attached, size_t n_attached,
+static void count_frontends(const struct status *status, const unsigned int *attached,
+			    size_t n_attached,
 			    struct service_counts counts[static EDGE53_MAX_SERVICES])
 {
 	for (size_t i = 0; i < status->n_frontends; i++) {
@@ -104,15 +108,16 @@ static void count_frontends(const struct status *status, const unsigned int *att
 		struct service_counts *c = &counts[f->value.service % EDGE53_MAX_SERVICES];
 
 		c->frontends++;
-		if (i && f[-1].value.service == f->value.service && f[-1].key.ifindex == f->key.ifindex)
+		if (i && f[-1].value.service == f->value.service &&
+		    f[-1].key.ifindex == f->key.ifindex)
 			continue;
 		c->devices++;
 		c->attached += has_ifindex(attached, n_attached, f->key.ifindex);
 	}
 }
 
-static void put_service_gauge(const struct status *status, FILE *out, const char *name, const char *help,
-			      const struct service_counts *counts, size_t offset)
+static void put_service_gauge(const struct status *status, FILE *out, const char *name,
+			      const char *help, const struct service_counts *counts, size_t offset)
 {
 	metric_family(out, name, "gauge", help);
 	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES; id++) {
@@ -124,8 +129,8 @@ static void put_service_gauge(const struct status *status, FILE *out, const char
 	}
 }
 
-static void put_services(const struct status *status, const unsigned int *attached, size_t n_attached,
-			 FILE *out)
+static void put_services(const struct status *status, const unsigned int *attached,
+			 size_t n_attached, FILE *out)
 {
 	struct service_counts counts[EDGE53_MAX_SERVICES] = { 0 };
 
@@ -134,8 +139,9 @@ static void put_services(const struct status *status, const unsigned int *attach
 	put_service_gauge(status, out, "edge53_service_frontends",
 			  "Addresses on devices where clients are served.", counts,
 			  offsetof(struct service_counts, frontends));
-	put_service_gauge(status, out, "edge53_service_devices", "Devices where clients are to be served.",
-			  counts, offsetof(struct service_counts, devices));
+	put_service_gauge(status, out, "edge53_service_devices",
+			  "Devices where clients are to be served.", counts,
+			  offsetof(struct service_counts, devices));
 	put_service_gauge(status, out, "edge53_service_attached_devices",
 			  "Of these devices, those with a program at work.", counts,
 			  offsetof(struct service_counts, attached));
@@ -159,9 +165,12 @@ struct backend_rows {
 	size_t n;
 };
 
-#define BACKEND_LABELS(row) \
-	{ "service", (row)->service }, { "backend", (row)->address }, \
-	{ "udp_port", (row)->udp_port }, { "tcp_port", (row)->tcp_port }
+#define BACKEND_LABELS(row)                                                                        \
+	{ "service", (row)->service }, { "backend", (row)->address },                              \
+		{ "udp_port", (row)->udp_port },                                                   \
+	{                                                                                          \
+		"tcp_port", (row)->tcp_port                                                        \
+	}
 
 static struct backend_row *find_row(struct backend_rows *rows, const struct status *status,
 				    const struct edge53_backend *backend)
@@ -169,7 +178,8 @@ static struct backend_row *find_row(struct backend_rows *rows, const struct stat
 	for (size_t i = 0; i < rows->n; i++) {
 		const struct edge53_backend *other = state_backend(status->state, rows->rows[i].id);
 
-		if (other->service == backend->service && addr_equal(&other->address, &backend->address) &&
+		if (other->service == backend->service &&
+		    addr_equal(&other->address, &backend->address) &&
 		    other->udp_port == backend->udp_port && other->tcp_port == backend->tcp_port)
 			return &rows->rows[i];
 	}
@@ -183,7 +193,8 @@ static void port_text(unsigned int port, char buf[static 8])
 		snprintf(buf, 8, "%u", port);
 }
 
-static struct backend_row *add_backend_row(struct backend_rows *rows, const struct edge53_backend *backend,
+static struct backend_row *add_backend_row(struct backend_rows *rows,
+					   const struct edge53_backend *backend,
 					   const struct edge53_service *service, unsigned int id)
 {
 	struct backend_row *row = &rows->rows[rows->n++];
@@ -211,7 +222,8 @@ static int read_backends(const struct status *status, struct backend_rows *rows)
 		r = state_backend_counters(status->state, id, &counters);
 		if (r < 0)
 			return r;
-		row = find_row(rows, status, backend) ?: add_backend_row(rows, backend, service, id);
+		row = find_row(rows, status, backend)
+			      ?: add_backend_row(rows, backend, service, id);
 		add_backend_counters(&row->counters, &counters);
 	}
 	return 0;
@@ -222,11 +234,18 @@ static const struct {
 	const char *help;
 	size_t offset;
 } traffic_counters[] = {
-#define COUNTER(name, field, help) { name, help, offsetof(struct edge53_traffic, field) }
-	COUNTER("edge53_backend_queries_total", queries, "Queries by UDP that were sent to a backend."),
-	COUNTER("edge53_backend_replies_total", replies, "Replies of a backend by UDP that were sent to clients."),
-	COUNTER("edge53_backend_truncated_replies_total", truncated, "Replies with TC=1: come again by TCP."),
-	COUNTER("edge53_backend_tcp_connections_total", tcp_connections, "TCP connections opened to a backend."),
+#define COUNTER(name, field, help)                                                                 \
+	{                                                                                          \
+		name, help, offsetof(struct edge53_traffic, field)                                 \
+	}
+	COUNTER("edge53_backend_queries_total", queries,
+		"Queries by UDP that were sent to a backend."),
+	COUNTER("edge53_backend_replies_total", replies,
+		"Replies of a backend by UDP that were sent to clients."),
+	COUNTER("edge53_backend_truncated_replies_total", truncated,
+		"Replies with TC=1: come again by TCP."),
+	COUNTER("edge53_backend_tcp_connections_total", tcp_connections,
+		"TCP connections opened to a backend."),
 	COUNTER("edge53_backend_query_bytes_total", bytes_in,
 		"Bytes of IP packets to a backend, of queries and of TCP segments."),
 	COUNTER("edge53_backend_reply_bytes_total", bytes_out,
@@ -258,7 +277,8 @@ static void put_traffic(const struct backend_rows *rows, FILE *out)
 		metric_family(out, traffic_counters[c].name, "counter", traffic_counters[c].help);
 		for (const struct backend_row *row = rows->rows; row < rows->rows + rows->n; row++)
 			metric_count(out, traffic_counters[c].name, "", LABELS(BACKEND_LABELS(row)),
-				     counter_at(&row->counters.traffic, traffic_counters[c].offset));
+				     counter_at(&row->counters.traffic,
+						traffic_counters[c].offset));
 	}
 	metric_family(out, name, "counter", "Replies of a backend by UDP, by DNS response code.");
 	for (const struct backend_row *row = rows->rows; row < rows->rows + rows->n; row++)
@@ -273,12 +293,12 @@ static void put_latency_row(const struct backend_row *row, const char *name, FIL
 {
 	__u64 sum = 0;
 
-	for (size_t i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
-		bool is_last = i == EDGE53_LATENCY_BUCKETS - 1;
+	for (unsigned int i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
+		__u64 end_ns = latency_end_ns(i);
 		char le[24] = "+Inf";
 
-		if (!is_last)
-			snprintf(le, sizeof(le), "%.10g", (double)(1u << i) * 1024 / NS_PER_S);
+		if (end_ns)
+			snprintf(le, sizeof(le), "%.10g", (double)end_ns / NS_PER_S);
 		sum += row->counters.latency[i];
 		metric_count(out, name, "_bucket", LABELS(BACKEND_LABELS(row), { "le", le }), sum);
 	}
@@ -289,8 +309,9 @@ static void put_latency(const struct backend_rows *rows, FILE *out)
 {
 	static const char name[] = "edge53_backend_latency_seconds";
 
-	metric_family(out, name, "histogram",
-		      "Time from a query by UDP to its reply, as seen in the kernel, of queries that were timed.");
+	metric_family(
+		out, name, "histogram",
+		"Time from a query by UDP to its reply, as seen in the kernel, of queries that were timed.");
 	for (size_t i = 0; i < rows->n; i++)
 		put_latency_row(&rows->rows[i], name, out);
 }
@@ -315,8 +336,8 @@ static void put_usable(FILE *out, const struct backend_row *row, const char *l4p
 		       const struct edge53_probe *probe, bool is_usable)
 {
 	(void)probe;
-	metric_count(out, "edge53_backend_usable", "", LABELS(BACKEND_LABELS(row), { "l4proto", l4proto }),
-		     is_usable);
+	metric_count(out, "edge53_backend_usable", "",
+		     LABELS(BACKEND_LABELS(row), { "l4proto", l4proto }), is_usable);
 }
 
 static void put_probe_failures(FILE *out, const struct backend_row *row, const char *l4proto,
@@ -335,17 +356,21 @@ static const struct {
 	probe_fn put;
 } probe_families[] = {
 	{ "edge53_backend_up", "gauge",
-	  "1: a backend is alive, 0: it is dead, by what it was asked. None: it is not asked, or was not yet.", put_up },
-	{ "edge53_backend_usable", "gauge", "1: new queries may go to a backend, 0: none does.", put_usable },
-	{ "edge53_backend_probe_failures_total", "counter", "Questions of `health` without a good answer.",
-	  put_probe_failures },
+	  "1: a backend is alive, 0: it is dead, by what it was asked. None: it is not asked, or was not yet.",
+	  put_up },
+	{ "edge53_backend_usable", "gauge", "1: new queries may go to a backend, 0: none does.",
+	  put_usable },
+	{ "edge53_backend_probe_failures_total", "counter",
+	  "Questions of `health` without a good answer.", put_probe_failures },
 };
 
 static void put_probes(const struct status *status, const struct backend_rows *rows, FILE *out)
 {
 	for (size_t f = 0; f < ARRAY_SIZE(probe_families); f++) {
-		metric_family(out, probe_families[f].name, probe_families[f].type, probe_families[f].help);
-		for (const struct backend_row *row = rows->rows; row < rows->rows + rows->n; row++) {
+		metric_family(out, probe_families[f].name, probe_families[f].type,
+			      probe_families[f].help);
+		for (const struct backend_row *row = rows->rows; row < rows->rows + rows->n;
+		     row++) {
 			const struct edge53_health *health = state_health(status->state, row->id);
 
 			if (row->udp_port[0])
@@ -362,7 +387,8 @@ static const struct {
 	const char *name;
 	const char *help;
 } window_families[] = {
-	{ "edge53_backend_window_queries", "Queries of clients to a backend by UDP, in the last whole window of `health`." },
+	{ "edge53_backend_window_queries",
+	  "Queries of clients to a backend by UDP, in the last whole window of `health`." },
 	{ "edge53_backend_window_unanswered_queries", "Of these, those without a reply." },
 	{ "edge53_backend_clients_unanswered",
 	  "1: a backend answers `health`, but not most queries of clients; 0: all is well, or there is no telling." },
@@ -372,7 +398,8 @@ static void put_windows(const struct status *status, const struct backend_rows *
 {
 	for (size_t f = 0; f < ARRAY_SIZE(window_families); f++) {
 		metric_family(out, window_families[f].name, "gauge", window_families[f].help);
-		for (const struct backend_row *row = rows->rows; row < rows->rows + rows->n; row++) {
+		for (const struct backend_row *row = rows->rows; row < rows->rows + rows->n;
+		     row++) {
 			const struct edge53_health *health = state_health(status->state, row->id);
 
 			metric_count(out, window_families[f].name, "", LABELS(BACKEND_LABELS(row)),
@@ -444,9 +471,11 @@ static void put_hook_sums(const struct status *status, FILE *out)
 		strcpy(sums[at].mode, mode);
 		sums[at].n++;
 	}
-	metric_family(out, name, "gauge", "Programs at work, by hook and how they are attached, of all devices.");
+	metric_family(out, name, "gauge",
+		      "Programs at work, by hook and how they are attached, of all devices.");
 	for (at = 0; at < n; at++)
-		metric_count(out, name, "", LABELS({ "hook", sums[at].hook }, { "mode", sums[at].mode }),
+		metric_count(out, name, "",
+			     LABELS({ "hook", sums[at].hook }, { "mode", sums[at].mode }),
 			     sums[at].n);
 }
 
@@ -478,8 +507,9 @@ static int put_device_hooks(const struct status *status, FILE *out)
 	if (!clients)
 		return -ENOMEM;
 	n_clients = client_devices(status, clients);
-	metric_family(out, name, "gauge",
-		      "1; a program at work, and how it is attached. Devices of enforced clients are in the sums only.");
+	metric_family(
+		out, name, "gauge",
+		"1; a program at work, and how it is attached. Devices of enforced clients are in the sums only.");
 	for (size_t i = 0; i < status->n_hooks; i++) {
 		const struct hook *h = &status->hooks[i];
 
@@ -490,7 +520,8 @@ static int put_device_hooks(const struct status *status, FILE *out)
 		last = h->device;
 		name_hook(h, hook, mode);
 		metric_count(out, name, "",
-			     LABELS({ "device", h->device }, { "hook", hook }, { "mode", mode }), 1);
+			     LABELS({ "device", h->device }, { "hook", hook }, { "mode", mode }),
+			     1);
 	}
 	return 0;
 }
@@ -513,7 +544,8 @@ static int put_devices(const struct status *status, FILE *out)
 	metric_count(out, "edge53_guard_devices", "", LABELS(), status->guard.n_devices);
 	metric_family(out, "edge53_guard_unattached_devices", "gauge",
 		      "Of these, those of clients where no program is at work.");
-	metric_count(out, "edge53_guard_unattached_devices", "", LABELS(), status->guard.n_unattached);
+	metric_count(out, "edge53_guard_unattached_devices", "", LABELS(),
+		     status->guard.n_unattached);
 	return put_device_hooks(status, out);
 }
 
@@ -540,7 +572,8 @@ static void put_loader(const struct status *status, FILE *out)
 	snprintf(version, sizeof(version), "%.*s", (int)sizeof(loader->version), loader->version);
 	metric_family(out, name, "gauge", "1; the version of the loader.");
 	metric_count(out, name, "", LABELS({ "version", version }), 1);
-	put_gauge(out, "edge53_loader_start_time_seconds", "When the loader started, since the epoch.",
+	put_gauge(out, "edge53_loader_start_time_seconds",
+		  "When the loader started, since the epoch.",
 		  (double)loader->started_ns / NS_PER_S);
 }
 
@@ -561,20 +594,25 @@ static int put_ring(const struct status *status, FILE *out)
 {
 	const struct edge53_geometry *g = state_geometry(status->state);
 	struct edge53_cpu_state totals;
-	int r = state_cpu_totals(status->state, &totals);
+	int r = state_cpu_totals(status->state, &totals, NULL);
 
 	if (r < 0)
 		return r;
-	put_gauge(out, "edge53_udp_slots", "Queries by UDP that there is room for, on all CPUs together.",
+	put_gauge(out, "edge53_udp_slots",
+		  "Queries by UDP that there is room for, on all CPUs together.",
 		  (double)g->n_cpus * g->slots_per_cpu);
-	put_counter(out, "edge53_udp_slots_used_total", "Queries by UDP that were remembered.", totals.next_slot);
+	put_counter(out, "edge53_udp_slots_used_total", "Queries by UDP that were remembered.",
+		    totals.next_slot);
 	put_counter(out, "edge53_udp_slots_unanswered_total",
-		    "Queries by UDP that were forgotten before there was a reply.", totals.unanswered);
-	put_gauge(out, "edge53_udp_slot_age_seconds",
-		  "How old a query was that was forgotten for another, on the CPU where it is least; 0: none was.",
-		  (double)totals.overwritten_age_us * 1024 / NS_PER_S);
+		    "Queries by UDP that were forgotten before there was a reply.",
+		    totals.unanswered);
+	put_gauge(
+		out, "edge53_udp_slot_age_seconds",
+		"How old a query was that was forgotten for another, on the CPU where it is least; 0: none was.",
+		(double)totals.overwritten_age_us * 1024 / NS_PER_S);
 	put_counter(out, "edge53_refusals_suppressed_total",
-		    "Clients that were not told by RST or ICMP, for there were too many.", totals.refusals_suppressed);
+		    "Clients that were not told by RST or ICMP, for there were too many.",
+		    totals.refusals_suppressed);
 	put_gauge(out, "edge53_client_entries", "Entries of clients in use, on all CPUs together.",
 		  (double)totals.clients_used);
 	put_gauge(out, "edge53_client_entries_limit", "Entries of clients that there is room for.",
@@ -582,7 +620,53 @@ static int put_ring(const struct status *status, FILE *out)
 	put_counter(out, "edge53_clients_evicted_total", "Clients that made room for another one.",
 		    totals.clients_evicted);
 	put_counter(out, "edge53_client_packets_uncounted_total",
-		    "Packets of clients without an entry, which count for `others`.", totals.clients_not_counted);
+		    "Packets of clients without an entry, which count for `others`.",
+		    totals.clients_not_counted);
+	return 0;
+}
+
+/* --- dnstap ----------------------------------------------------------------------------------- */
+
+static void put_dnstap_unsent(FILE *out, const struct edge53_sample_counters *sampled,
+			      const struct edge53_dnstap *dnstap)
+{
+	static const char name[] = "edge53_dnstap_unsent_total";
+	const struct {
+		const char *why;
+		__u64 n;
+	} rows[] = {
+		{ "no_room", sampled->no_room },      { "no_reader", sampled->no_reader },
+		{ "no_message", dnstap->no_message }, { "not_whole", dnstap->not_whole },
+		{ "not_dns", dnstap->not_dns },	      { "not_written", dnstap->not_written },
+	};
+
+	metric_family(out, name, "counter",
+		      "Sampled packets, or messages in them, that nobody was told of, and why.");
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		metric_count(out, name, "", LABELS({ "why", rows[i].why }), rows[i].n);
+}
+
+static int put_dnstap(const struct status *status, FILE *out)
+{
+	struct edge53_sample_counters sampled;
+	struct edge53_dnstap dnstap;
+	int r = state_dnstap(status->state, &dnstap)
+			?: state_sample_counters(status->state, EDGE53_SAMPLE_DNSTAP, &sampled);
+
+	if (r ==
+	    -ENOENT) /* as the status has it: the loader that made the maps could not do it yet */
+		return 0;
+	if (r < 0)
+		return r;
+	put_gauge(out, "edge53_dnstap_on", "1: there is `export.dnstap`, 0: there is not.",
+		  dnstap.is_on);
+	put_gauge(out, "edge53_dnstap_connected", "1: its socket or file is open, 0: it is not.",
+		  dnstap.is_connected);
+	put_counter(out, "edge53_dnstap_sampled_total", "Packets that were to be exported.",
+		    sampled.taken);
+	put_counter(out, "edge53_dnstap_messages_written_total", "DNS messages that were exported.",
+		    dnstap.written);
+	put_dnstap_unsent(out, &sampled, &dnstap);
 	return 0;
 }
 
@@ -593,12 +677,19 @@ static const struct {
 	const char *help;
 	size_t offset;
 } client_counters[] = {
-#define COUNTER(name, field, help) { name, help, offsetof(struct edge53_traffic, field) }
-	COUNTER("edge53_top_client_queries_total", queries, "Queries by UDP of a client that is among the busiest."),
+#define COUNTER(name, field, help)                                                                 \
+	{                                                                                          \
+		name, help, offsetof(struct edge53_traffic, field)                                 \
+	}
+	COUNTER("edge53_top_client_queries_total", queries,
+		"Queries by UDP of a client that is among the busiest."),
 	COUNTER("edge53_top_client_replies_total", replies, "Replies by UDP to such a client."),
-	COUNTER("edge53_top_client_tcp_connections_total", tcp_connections, "TCP connections of such a client."),
-	COUNTER("edge53_top_client_query_bytes_total", bytes_in, "Bytes of IP packets of such a client."),
-	COUNTER("edge53_top_client_reply_bytes_total", bytes_out, "Bytes of IP packets to such a client."),
+	COUNTER("edge53_top_client_tcp_connections_total", tcp_connections,
+		"TCP connections of such a client."),
+	COUNTER("edge53_top_client_query_bytes_total", bytes_in,
+		"Bytes of IP packets of such a client."),
+	COUNTER("edge53_top_client_reply_bytes_total", bytes_out,
+		"Bytes of IP packets to such a client."),
 #undef COUNTER
 };
 
@@ -612,7 +703,7 @@ static int put_top_clients(const struct status *status, unsigned int top_clients
 	r = client_list_read(status->state, NULL, &list);
 	if (r < 0)
 		return r;
-	client_list_sort(&list, client_field_find("queries"));
+	client_list_first(&list, client_field_find("queries"), top_clients);
 	for (size_t c = 0; c < ARRAY_SIZE(client_counters); c++) {
 		metric_family(out, client_counters[c].name, "counter", client_counters[c].help);
 		for (size_t i = 0; i < list.n && i < top_clients; i++) {
@@ -620,7 +711,8 @@ static int put_top_clients(const struct status *status, unsigned int top_clients
 
 			client_format(&list.rows[i].client.address, &list.prefix, client);
 			metric_count(out, client_counters[c].name, "", LABELS({ "client", client }),
-				     counter_at(&list.rows[i].client.traffic, client_counters[c].offset));
+				     counter_at(&list.rows[i].client.traffic,
+						client_counters[c].offset));
 		}
 	}
 	return 0;
@@ -646,6 +738,7 @@ int metrics_text(const struct status *status, unsigned int top_clients, FILE *ou
 	r = put_ring(status, out)
 	 ?: put_devices(status, out)
 	 ?: put_backends(status, out)
+	 ?: put_dnstap(status, out)
 	 ?: put_top_clients(status, top_clients, out);
 	if (r < 0)
 		return r;

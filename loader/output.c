@@ -69,15 +69,6 @@ int output_cell(struct libscols_line *row, size_t column, const char *fmt, ...)
 	return r;
 }
 
-int output_numbers(struct libscols_line *row, size_t first, const __u64 *values, size_t n)
-{
-	int r = 0;
-
-	for (size_t i = 0; i < n && !r; i++)
-		r = output_cell(row, first + i, "%llu", (unsigned long long)values[i]);
-	return r;
-}
-
 void output_list_begin(struct output_list *list, const char *name)
 {
 	list->n_items = 0;

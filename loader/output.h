@@ -36,9 +36,6 @@ static inline void output_tablep(struct libscols_table **table)
 int output_cell(struct libscols_line *row, size_t column, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Cells from column `first` on. Returns 0 or negative errno. */
-int output_numbers(struct libscols_line *row, size_t first, const __u64 *values, size_t n);
-
 /*
  * {"NAME": [ item, item ... ] and, at the end, the fields of `rest` beside it (taken over; or
  * NULL).

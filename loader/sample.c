@@ -74,8 +74,8 @@ static bool read_ipv4(struct rest *rest, struct ends *ends)
 	ends->destination = addr_from_ipv4(ip + 16);
 	ends->protocol = ip[9];
 	ends->is_fragment = be16(ip + 6) & 0x3fff;
-	return header_len >= IPV4_HEADER_LEN && total_len >= header_len && cut_to(rest, total_len) &&
-	       skip(rest, header_len);
+	return header_len >= IPV4_HEADER_LEN && total_len >= header_len &&
+	       cut_to(rest, total_len) && skip(rest, header_len);
 }
 
 static bool skip_extension(struct rest *rest, struct ends *ends)
@@ -196,15 +196,16 @@ enum sample_verdict sample_read(const void *event, size_t len, struct sample *re
 			      about.packet_len };
 	if (rest.len > rest.full_len) /* padding of the ring */
 		rest.len = rest.full_len;
-	*ret = (struct sample){ .time_ns = about.time_ns, .service = about.service,
+	*ret = (struct sample){ .time_ns = about.time_ns,
+				.service = about.service,
 				.is_reply = about.kind == EDGE53_SAMPLE_REPLY };
 	if (!skip(&rest, about.l3_off) || !read_ip(&rest, &ends))
 		return SAMPLE_NOT_DNS;
 	if (ends.is_fragment)
 		return SAMPLE_NOT_WHOLE;
 	ports = rest.at;
-	if (ends.protocol == IPPROTO_UDP ? !skip_udp(&rest) :
-					   ends.protocol != IPPROTO_TCP || !skip_tcp(&rest))
+	if (ends.protocol == IPPROTO_UDP ? !skip_udp(&rest)
+					 : ends.protocol != IPPROTO_TCP || !skip_tcp(&rest))
 		return SAMPLE_NOT_DNS;
 	if (rest.len < rest.full_len)
 		return SAMPLE_NOT_WHOLE;
@@ -212,15 +213,16 @@ enum sample_verdict sample_read(const void *event, size_t len, struct sample *re
 	ret->payload = rest.at;
 	ret->payload_len = rest.len;
 	if (ret->is_tcp)
-		return ret->payload_len && is_whole_messages(ret) ? SAMPLE_HAS_MESSAGES :
-								    SAMPLE_NO_MESSAGE;
+		return ret->payload_len && is_whole_messages(ret) ? SAMPLE_HAS_MESSAGES
+								  : SAMPLE_NO_MESSAGE;
 	return ret->payload_len >= DNS_MESSAGE_HEADER_LEN ? SAMPLE_HAS_MESSAGES : SAMPLE_NOT_DNS;
 }
 
 bool sample_next_message(const struct sample *sample, size_t *offset, const unsigned char **message,
 			 size_t *len)
 {
-	size_t left = sample->payload_len - *offset, prefix = sample->is_tcp ? TCP_MESSAGE_LEN_LEN : 0;
+	size_t left = sample->payload_len - *offset,
+	       prefix = sample->is_tcp ? TCP_MESSAGE_LEN_LEN : 0;
 	const unsigned char *at = sample->payload + *offset;
 
 	if (left < prefix + DNS_MESSAGE_HEADER_LEN)
@@ -288,13 +290,13 @@ const char *sample_type_text(unsigned int type, char buf[static SAMPLE_TYPE_TEXT
 		unsigned int type;
 		const char *text;
 	} names[] = {
-		{ 1, "A" },	  { 2, "NS" },	     { 5, "CNAME" },  { 6, "SOA" },
-		{ 12, "PTR" },	  { 13, "HINFO" },   { 15, "MX" },    { 16, "TXT" },
-		{ 28, "AAAA" },	  { 33, "SRV" },     { 35, "NAPTR" }, { 39, "DNAME" },
-		{ 43, "DS" },	  { 44, "SSHFP" },   { 46, "RRSIG" }, { 47, "NSEC" },
-		{ 48, "DNSKEY" }, { 50, "NSEC3" },   { 52, "TLSA" },  { 59, "CDS" },
-		{ 60, "CDNSKEY" }, { 64, "SVCB" },   { 65, "HTTPS" }, { 251, "IXFR" },
-		{ 252, "AXFR" },  { 255, "ANY" },    { 257, "CAA" },
+		{ 1, "A" },	   { 2, "NS" },	    { 5, "CNAME" },  { 6, "SOA" },
+		{ 12, "PTR" },	   { 13, "HINFO" }, { 15, "MX" },    { 16, "TXT" },
+		{ 28, "AAAA" },	   { 33, "SRV" },   { 35, "NAPTR" }, { 39, "DNAME" },
+		{ 43, "DS" },	   { 44, "SSHFP" }, { 46, "RRSIG" }, { 47, "NSEC" },
+		{ 48, "DNSKEY" },  { 50, "NSEC3" }, { 52, "TLSA" },  { 59, "CDS" },
+		{ 60, "CDNSKEY" }, { 64, "SVCB" },  { 65, "HTTPS" }, { 251, "IXFR" },
+		{ 252, "AXFR" },   { 255, "ANY" },  { 257, "CAA" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

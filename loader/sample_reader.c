@@ -51,8 +51,8 @@ int sample_reader_open(int events_fd, sample_event_fn fn, void *arg, struct samp
 		return -ENOMEM;
 	reader->fn = fn;
 	reader->arg = arg;
-	reader->buffer = perf_buffer__new_raw(events_fd, BUFFER_BYTES / (size_t)getpagesize(), &attr,
-					      on_event, reader, NULL);
+	reader->buffer = perf_buffer__new_raw(events_fd, BUFFER_BYTES / (size_t)getpagesize(),
+					      &attr, on_event, reader, NULL);
 	if (!reader->buffer) {
 		r = -errno;
 		free(reader);
@@ -84,8 +84,8 @@ int sample_reader_consume(struct sample_reader *reader)
 
 struct edge53_sampling *sampling_map(int sampling_fd)
 {
-	void *memory = mmap(NULL, sizeof(struct edge53_sampling), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    sampling_fd, 0);
+	void *memory = mmap(NULL, sizeof(struct edge53_sampling), PROT_READ | PROT_WRITE,
+			    MAP_SHARED, sampling_fd, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }

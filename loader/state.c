@@ -580,10 +580,18 @@ static __u64 min_nonzero(__u64 a, __u64 b)
 	return a < b ? a : b;
 }
 
-int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret)
+/* Slots are handed out in order, so each but the first round's is one that was used before. */
+static __u64 count_overwritten(const struct edge53_cpu_state *cpu, __u32 slots_per_cpu)
+{
+	return cpu->next_slot > slots_per_cpu ? cpu->next_slot - slots_per_cpu : 0;
+}
+
+int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret,
+		     unsigned long long *overwritten)
 {
 	_cleanup_(freep) void *values = NULL;
 	const struct edge53_cpu_state *value;
+	unsigned long long n_overwritten = 0;
 	int r;
 
 	r = read_per_cpu(state, MAP_CPU_STATE, 0, &values);
@@ -595,6 +603,7 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret)
 		const struct edge53_cpu_state *v = &value[cpu];
 
 		ret->next_slot += v->next_slot;
+		n_overwritten += count_overwritten(v, state->geometry.slots_per_cpu);
 		ret->unanswered += v->unanswered;
 		ret->refusals_suppressed += v->refusals_suppressed;
 		ret->clients_used += v->clients_used;
@@ -605,6 +614,8 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret)
 		ret->overwritten_age_us =
 			min_nonzero(ret->overwritten_age_us, v->overwritten_age_us);
 	}
+	if (overwritten)
+		*overwritten = n_overwritten;
 	return 0;
 }
 

@@ -63,7 +63,9 @@ int state_clients(struct state *state, struct edge53_client **ret, size_t *ret_n
 int state_backend_counters(struct state *state, unsigned int id, struct edge53_backend_counters *ret);
 int state_reason_count(struct state *state, unsigned int service, enum edge53_reason reason,
 		       unsigned long long *ret);
-int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret); /* ages: the minimum */
+/* ages: the minimum. *overwritten: slots that were handed out anew, for the share of them; or NULL. */
+int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret,
+		     unsigned long long *overwritten);
 
 /*
  * What was sampled, and what the loader did with it for dnstap, since the maps were made. -ENOENT: the loader that made

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <netinet/in.h>
 
+#include "edge53_client_prefix.h"
+#include "latency_table.h"
 #include "output.h"
 #include "pins.h"
 #include "policies.h"
@@ -21,6 +23,15 @@ static json_t *loader_json(const struct status *status)
 	return o;
 }
 
+static json_t *client_prefix_json(const struct edge53_client_prefix *prefix)
+{
+	json_t *o = json_object();
+
+	output_put(&o, "ipv4", json_integer(edge53_client_prefix_bits(prefix, true)));
+	output_put(&o, "ipv6", json_integer(edge53_client_prefix_bits(prefix, false)));
+	return o;
+}
+
 /* Without the keys: who knows them can guess ports and IDs. */
 static json_t *geometry_json(const struct edge53_geometry *g)
 {
@@ -32,6 +43,7 @@ static json_t *geometry_json(const struct edge53_geometry *g)
 	output_put(&o, "slots_per_cpu", json_integer(g->slots_per_cpu));
 	output_put(&o, "tcp_connections", json_integer(g->tcp_connections));
 	output_put(&o, "clients", json_integer(g->clients));
+	output_put(&o, "client_prefix", client_prefix_json(&g->client_prefix));
 	output_put(&o, "port_first", json_integer(g->port_base));
 	output_put(&o, "port_last", json_integer(g->port_base + (1 << g->port_bits) - 1));
 	output_put(&o, "slots_bytes", json_integer(memory.slots_bytes));
@@ -43,34 +55,64 @@ static json_t *geometry_json(const struct edge53_geometry *g)
 static json_t *ring_json(const struct status *status)
 {
 	struct edge53_cpu_state totals;
+	unsigned long long overwritten;
 	json_t *o;
 
-	if (state_cpu_totals(status->state, &totals) < 0)
+	if (state_cpu_totals(status->state, &totals, &overwritten) < 0)
 		return NULL;
 	o = json_object();
 	output_put(&o, "handed_out", json_integer(totals.next_slot));
+	output_put(&o, "overwritten", json_integer((json_int_t)overwritten));
 	output_put(&o, "unanswered", json_integer(totals.unanswered));
+	output_put(&o, "unanswered_share",
+		   overwritten ? json_real((double)totals.unanswered / (double)overwritten) :
+				 json_null());
 	output_put(&o, "overwritten_age_seconds",
-		   json_real(totals.overwritten_age_us * 1024 / 1e9));
+		   overwritten ? json_real(totals.overwritten_age_us * 1024 / 1e9) : json_null());
 	output_put(&o, "client_packets_not_counted", json_integer(totals.clients_not_counted));
 	output_put(&o, "clients_evicted", json_integer(totals.clients_evicted));
 	output_put(&o, "refusals_suppressed", json_integer(totals.refusals_suppressed));
 	return o;
 }
 
+static json_t *below_us(unsigned int bucket)
+{
+	__u64 end_ns = latency_end_ns(bucket);
+
+	return end_ns ? json_real((double)end_ns / 1e3) : json_null();
+}
+
 static json_t *latency_json(const struct edge53_backend_counters *counters)
 {
 	json_t *list = json_array();
 
-	for (size_t i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
-		bool is_last = i == EDGE53_LATENCY_BUCKETS - 1;
+	for (unsigned int i = 0; i < EDGE53_LATENCY_BUCKETS; i++) {
 		json_t *o = json_object();
 
-		output_put(&o, "below_us", is_last ? json_null() : json_integer(1 << i));
-		output_put(&o, "replies", json_integer(counters->latency[i]));
+		output_put(&o, "below_us", below_us(i));
+		output_put(&o, "replies", json_integer((json_int_t)counters->latency[i]));
 		output_append(&list, o);
 	}
 	return list;
+}
+
+/* Above all buckets, or none timed: null. */
+static json_t *percentiles_json(const struct edge53_backend_counters *counters)
+{
+	static const struct {
+		const char *key;
+		unsigned int percent;
+	} percentiles[] = { { "p50_below_us", 50 }, { "p90_below_us", 90 }, { "p99_below_us", 99 } };
+	__u64 count = latency_count(counters->latency);
+	json_t *o = json_object();
+
+	output_put(&o, "timed_replies", json_integer((json_int_t)count));
+	for (size_t i = 0; i < ARRAY_SIZE(percentiles); i++)
+		output_put(&o, percentiles[i].key,
+			   count ? below_us(latency_percentile(counters->latency,
+							       percentiles[i].percent)) :
+				   json_null());
+	return o;
 }
 
 static json_t *device_json(const struct status *status, unsigned int ifindex)
@@ -143,6 +185,7 @@ static json_t *backend_json(const struct status *status, unsigned int id,
 	output_put(&o, "why_unusable", *why ? json_string(why) : json_null());
 	output_put(&o, "health", health_json(state_health(status->state, id)));
 	output_put(&o, "traffic", output_traffic(&counters.traffic));
+	output_put(&o, "latency_percentiles", percentiles_json(&counters));
 	output_put(&o, "latency", latency_json(&counters));
 	return o;
 }

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "edge53_client_prefix.h"
+#include "latency_table.h"
 #include "output.h"
 #include "policies.h"
 #include "status.h"
@@ -14,34 +16,6 @@
 #define SHORT_LIST 32
 
 #define MIB (1024.0 * 1024.0)
-
-#define LATENCY_TEXT_LEN 24
-
-/* Upper end of the bucket in which the given percentage of replies is complete. */
-static const char *latency_text(const struct edge53_backend_counters *counters,
-				unsigned int percent, char buf[static LATENCY_TEXT_LEN])
-{
-	__u64 total = 0, seen = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < EDGE53_LATENCY_BUCKETS; i++)
-		total += counters->latency[i];
-	if (!total)
-		return "-";
-	while (n < EDGE53_LATENCY_BUCKETS - 1) {
-		seen += counters->latency[n];
-		if (seen >= (total * percent + 99) / 100)
-			break;
-		n++;
-	}
-	if (n == EDGE53_LATENCY_BUCKETS - 1)
-		snprintf(buf, LATENCY_TEXT_LEN, ">%.1fs", (1u << (n - 1)) / 1e6);
-	else if (n < 10)
-		snprintf(buf, LATENCY_TEXT_LEN, "<%uus", 1u << n);
-	else
-		snprintf(buf, LATENCY_TEXT_LEN, "<%.1fms", (1u << n) / 1e3);
-	return buf;
-}
 
 static void print_loader(const struct status *status)
 {
@@ -70,6 +44,9 @@ static void print_geometry(const struct edge53_geometry *g)
 	printf("geometry  %u CPUs x %u UDP slots, %u TCP connections, %u clients a CPU, ports %u-%u\n",
 	       g->n_cpus, g->slots_per_cpu, g->tcp_connections, g->clients, g->port_base,
 	       g->port_base + (1u << g->port_bits) - 1);
+	printf("clients   counted by %u bits of an IPv4 address, %u of an IPv6 address\n",
+	       edge53_client_prefix_bits(&g->client_prefix, true),
+	       edge53_client_prefix_bits(&g->client_prefix, false));
 	printf("memory    slots %.1f MiB, connections %.1f MiB, clients %.1f MiB\n",
 	       memory.slots_bytes / MIB, memory.conns_bytes / MIB, memory.clients_bytes / MIB);
 }
@@ -77,14 +54,17 @@ static void print_geometry(const struct edge53_geometry *g)
 static int print_ring(const struct status *status)
 {
 	struct edge53_cpu_state totals;
-	int r = state_cpu_totals(status->state, &totals);
+	unsigned long long overwritten;
+	int r = state_cpu_totals(status->state, &totals, &overwritten);
 
 	if (r < 0)
 		return r;
 	printf("ring      %llu slots handed out, %llu overwritten unanswered",
 	       (unsigned long long)totals.next_slot, (unsigned long long)totals.unanswered);
-	if (totals.overwritten_age_us)
-		printf(", the last at an age of %.1f s", totals.overwritten_age_us * 1024 / 1e9);
+	if (overwritten)
+		printf(" (%.3g %% of those overwritten), the last at an age of %.1f s",
+		       100.0 * (double)totals.unanswered / (double)overwritten,
+		       totals.overwritten_age_us * 1024 / 1e9);
 	printf("\n");
 	if (totals.refusals_suppressed)
 		printf("refusals  %llu clients not told, for more than 1,000 a second and CPU had to be\n",
@@ -431,19 +411,54 @@ static int print_hooks(const struct status *status)
 	return r ?: print_section("Hooks", table, status->n_hooks - n);
 }
 
+/* The columns of struct edge53_traffic, which is in an order that suits the dataplane. */
+static const struct traffic_column {
+	const char *title;
+	size_t offset;
+} traffic_columns[] = {
+	{ "QUERIES", offsetof(struct edge53_traffic, queries) },
+	{ "REPLIES", offsetof(struct edge53_traffic, replies) },
+	{ "BYTES-IN", offsetof(struct edge53_traffic, bytes_in) },
+	{ "BYTES-OUT", offsetof(struct edge53_traffic, bytes_out) },
+	{ "TCP", offsetof(struct edge53_traffic, tcp_connections) },
+	{ "TRUNC", offsetof(struct edge53_traffic, truncated) },
+	{ "NOERROR", offsetof(struct edge53_traffic, noerror) },
+	{ "NXDOMAIN", offsetof(struct edge53_traffic, nxdomain) },
+	{ "SERVFAIL", offsetof(struct edge53_traffic, servfail) },
+	{ "REFUSED", offsetof(struct edge53_traffic, refused) },
+	{ "OTHER", offsetof(struct edge53_traffic, other_rcode) },
+};
+
+_Static_assert(ARRAY_SIZE(traffic_columns) == sizeof(struct edge53_traffic) / sizeof(__u64),
+	       "a column for each counter");
+
+static int traffic_cells(struct libscols_line *row, size_t first,
+			 const struct edge53_traffic *traffic)
+{
+	int r = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(traffic_columns) && !r; i++) {
+		const void *value = (const char *)traffic + traffic_columns[i].offset;
+
+		r = output_cell(row, first + i, "%llu",
+				(unsigned long long)*(const __u64 *)value);
+	}
+	return r;
+}
+
 static int traffic_row(struct libscols_table *table, const struct status *status,
 		       unsigned int service, const char *backend,
 		       const struct edge53_backend_counters *counters)
 {
 	struct libscols_line *row = scols_table_new_line(table, NULL);
 	char median[LATENCY_TEXT_LEN], p99[LATENCY_TEXT_LEN];
-	const size_t n = sizeof(counters->traffic) / sizeof(__u64);
+	const size_t n = ARRAY_SIZE(traffic_columns);
 
 	return service_cell(status, row, service)
 	       ?: output_cell(row, 1, "%s", backend)
-	       ?: output_numbers(row, 2, (const __u64 *)&counters->traffic, n)
-	       ?: output_cell(row, 2 + n, "%s", latency_text(counters, 50, median))
-	       ?: output_cell(row, 3 + n, "%s", latency_text(counters, 99, p99));
+	       ?: traffic_cells(row, 2, &counters->traffic)
+	       ?: output_cell(row, 2 + n, "%s", latency_text(counters->latency, 50, median))
+	       ?: output_cell(row, 3 + n, "%s", latency_text(counters->latency, 99, p99));
 }
 
 /* A row for each backend of a service, and one of all when there are several. */
@@ -471,21 +486,24 @@ static int service_traffic(struct libscols_table *table, const struct status *st
 	return r || n < 2 ? r : traffic_row(table, status, service, "all", &sum);
 }
 
+static struct libscols_table *traffic_table(void)
+{
+	struct output_column columns[4 + ARRAY_SIZE(traffic_columns)] = { { "SERVICE", false },
+									  { "BACKEND", false } };
+	size_t n = 2;
+
+	for (size_t i = 0; i < ARRAY_SIZE(traffic_columns); i++)
+		columns[n++] = (struct output_column){ traffic_columns[i].title, true };
+	columns[n++] = (struct output_column){ "MEDIAN", true };
+	columns[n++] = (struct output_column){ "P99", true };
+	return output_table(columns, n);
+}
+
 static int print_traffic(const struct status *status)
 {
-	static const struct output_column columns[] = {
-		{ "SERVICE", false }, { "BACKEND", false }, { "QUERIES", true },
-		{ "REPLIES", true },  { "BYTES-IN", true }, { "BYTES-OUT", true },
-		{ "TCP", true },      { "TRUNC", true },    { "NOERROR", true },
-		{ "NXDOMAIN", true }, { "SERVFAIL", true }, { "REFUSED", true },
-		{ "OTHER", true },    { "MEDIAN", true },   { "P99", true },
-	};
-	_cleanup_(output_tablep) struct libscols_table *table =
-		output_table(columns, ARRAY_SIZE(columns));
+	_cleanup_(output_tablep) struct libscols_table *table = traffic_table();
 	int r = 0;
 
-	_Static_assert(ARRAY_SIZE(columns) == 4 + sizeof(struct edge53_traffic) / sizeof(__u64),
-		       "a column for each counter, in their order");
 	if (!table)
 		return -ENOMEM;
 	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++)

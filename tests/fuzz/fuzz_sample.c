@@ -38,7 +38,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct sample sample;
 
 	if (sample_read(event, len, &sample) == SAMPLE_HAS_MESSAGES) {
-		assert(sample.payload >= event && sample.payload + sample.payload_len <= event + len);
+		assert(sample.payload >= event &&
+		       sample.payload + sample.payload_len <= event + len);
 		while (sample_next_message(&sample, &offset, &message, &n)) {
 			check_message(&sample, message, n);
 			sum += n + (sample.is_tcp ? 2 : 0);

@@ -11,30 +11,7 @@
 
 #include "../../loader/check.h"
 #include "../../loader/check_nft.h"
-
-/* --- the host, for what is linked and not tested here ------------------------------------------ */
-
-const struct host_link *host_link_by_name(const struct host *host, const char *name)
-{
-	for (size_t i = 0; i < host->n_links; i++)
-		if (!strcmp(host->links[i].name, name))
-			return &host->links[i];
-	return NULL;
-}
-
-const struct host_link *host_link_by_index(const struct host *host, unsigned int ifindex)
-{
-	for (size_t i = 0; i < host->n_links; i++)
-		if (host->links[i].ifindex == ifindex)
-			return &host->links[i];
-	return NULL;
-}
-
-bool host_link_is_ethernet(const struct host_link *link)
-{
-	(void)link;
-	return true;
-}
+#include "host_of_test.h"
 
 /* --- nftables --------------------------------------------------------------------------------- */
 

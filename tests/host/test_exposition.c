@@ -36,7 +36,8 @@ static void a_family_has_help_and_type(void **state)
 
 	(void)state;
 	metric_family(begin(&text), "edge53_x_total", "counter", "Says \"x\", \\ and\nmore.");
-	expect(&text, "# HELP edge53_x_total Says \"x\", \\\\ and\\nmore.\n# TYPE edge53_x_total counter\n");
+	expect(&text,
+	       "# HELP edge53_x_total Says \"x\", \\\\ and\\nmore.\n# TYPE edge53_x_total counter\n");
 }
 
 static void counts_are_exact(void **state)

@@ -13,32 +13,12 @@
 #include <cmocka.h>
 
 #include "../../loader/plan.h"
+#include "host_of_test.h"
 
 #define XDP_BASIC (1ull << 0)
 #define XDP_NDO_XMIT (1ull << 2)
 
 /* --- the host --------------------------------------------------------------------------------- */
-
-const struct host_link *host_link_by_name(const struct host *host, const char *name)
-{
-	for (size_t i = 0; i < host->n_links; i++)
-		if (!strcmp(host->links[i].name, name))
-			return &host->links[i];
-	return NULL;
-}
-
-const struct host_link *host_link_by_index(const struct host *host, unsigned int ifindex)
-{
-	for (size_t i = 0; i < host->n_links; i++)
-		if (host->links[i].ifindex == ifindex)
-			return &host->links[i];
-	return NULL;
-}
-
-bool host_link_is_ethernet(const struct host_link *link)
-{
-	return link->arphrd == ARPHRD_ETHER || link->arphrd == ARPHRD_LOOPBACK;
-}
 
 static const struct {
 	const char *name; /* the ifindex is the place in the list, from 1 */

@@ -22,8 +22,9 @@ struct event {
 static void begin(struct event *e, unsigned int kind, unsigned int l3_off)
 {
 	memset(e, 0, sizeof(*e));
-	*ABOUT(e) = (struct edge53_sample){ .time_ns = 5, .kind = (__u8)kind,
-					    .l3_off = (__u16)l3_off, .service = 3 };
+	*ABOUT(e) = (struct edge53_sample){
+		.time_ns = 5, .kind = (__u8)kind, .l3_off = (__u16)l3_off, .service = 3
+	};
 	e->len = sizeof(struct edge53_sample) + l3_off;
 }
 
@@ -55,9 +56,24 @@ static void put_ipv4(struct event *e, bool is_reply, unsigned int protocol, size
 
 static void put_ipv6(struct event *e, unsigned int next, size_t len)
 {
-	unsigned char ip[40] = { 0x60, 0, 0, 0, (unsigned char)(len >> 8), (unsigned char)len,
-				 (unsigned char)next, 64, 0x20, 0x01, 0x0d, 0xb8, [23] = 7,
-				 [24] = 0x20, 0x01, 0x0d, 0xb8, [39] = 0x53 };
+	unsigned char ip[40] = { 0x60,
+				 0,
+				 0,
+				 0,
+				 (unsigned char)(len >> 8),
+				 (unsigned char)len,
+				 (unsigned char)next,
+				 64,
+				 0x20,
+				 0x01,
+				 0x0d,
+				 0xb8,
+				 [23] = 7,
+				 [24] = 0x20,
+				 0x01,
+				 0x0d,
+				 0xb8,
+				 [39] = 0x53 };
 
 	put(e, ip, sizeof(ip));
 }
@@ -188,7 +204,8 @@ static void ipv6_has_extension_headers(void **state)
 		put(&e, is_whole ? atomic : fragment, 8);
 		put_udp(&e, false, len);
 		put(&e, message, len);
-		assert_int_equal(end(&e, &sample), is_whole ? SAMPLE_HAS_MESSAGES : SAMPLE_NOT_WHOLE);
+		assert_int_equal(end(&e, &sample),
+				 is_whole ? SAMPLE_HAS_MESSAGES : SAMPLE_NOT_WHOLE);
 	}
 }
 
@@ -203,9 +220,9 @@ static void what_was_cut_is_not_whole(void **state)
 	for (size_t len = 0; len < e.len; len++) {
 		enum sample_verdict verdict = sample_read(e.bytes, len, &sample);
 
-		assert_int_equal(verdict, len < sizeof(struct edge53_sample) + 14 + 28 ?
-						  SAMPLE_NOT_DNS :
-						  SAMPLE_NOT_WHOLE);
+		assert_int_equal(verdict, len < sizeof(struct edge53_sample) + 14 + 28
+						  ? SAMPLE_NOT_DNS
+						  : SAMPLE_NOT_WHOLE);
 	}
 	e.bytes[sizeof(struct edge53_sample) + 14 + 6] |= 0x20; /* more fragments */
 	assert_int_equal(sample_read(e.bytes, e.len, &sample), SAMPLE_NOT_WHOLE);
@@ -274,7 +291,8 @@ static void a_segment_is_whole_messages_or_none(void **state)
 		assert_int_equal(count_messages(&sample), n);
 		assert_true(sample.is_tcp);
 		for (size_t more = 1; more < 20; more++)
-			assert_int_equal(read_segment(&e, &sample, n & 1, n, more), SAMPLE_NO_MESSAGE);
+			assert_int_equal(read_segment(&e, &sample, n & 1, n, more),
+					 SAMPLE_NO_MESSAGE);
 	}
 	assert_int_equal(read_segment(&e, &sample, false, 0, 0), SAMPLE_NO_MESSAGE);
 	assert_int_equal(read_segment(&e, &sample, false, 0, 2), SAMPLE_NO_MESSAGE);

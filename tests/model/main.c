@@ -183,6 +183,8 @@ static bool run_event(struct model *model, const struct event *event, struct run
 	run->got.conns = world_conns();
 	if (event->older_ns)
 		world_age(model, event->older_ns);
+	/* No difference: a packet that is sampled takes another way through the programs. */
+	world_sample(random_below(2) ? EDGE53_SAMPLE_ALL : 0, 0, 0);
 	run->got.before_ns = tick_ns();
 	run->got.verdict = world_run_in(event->program, event->device, &event->around,
 					&event->frame, &run->got.out);

@@ -58,7 +58,7 @@ def wanted_of(d):
     put('edge53_udp_slots', g['cpus'] * g['slots_per_cpu'])
     put('edge53_udp_slots_used_total', ring['handed_out'])
     put('edge53_udp_slots_unanswered_total', ring['unanswered'])
-    put('edge53_udp_slot_age_seconds', ring['overwritten_age_seconds'])
+    put('edge53_udp_slot_age_seconds', ring['overwritten_age_seconds'] or 0)
     put('edge53_refusals_suppressed_total', ring['refusals_suppressed'])
     put('edge53_client_entries_limit', g['cpus'] * g['clients'])
     put('edge53_clients_evicted_total', ring['clients_evicted'])
@@ -78,6 +78,14 @@ def wanted_of(d):
     put('edge53_guard_devices', d['guard']['devices'])
     put('edge53_guard_unattached_devices', d['guard']['unattached'])
 
+    if d['dnstap']:
+        t = d['dnstap']
+        put('edge53_dnstap_on', t['on'])
+        put('edge53_dnstap_connected', t['connected'])
+        put('edge53_dnstap_sampled_total', t['sampled'])
+        put('edge53_dnstap_messages_written_total', t['written'])
+        for why in 'no_room', 'no_reader', 'no_message', 'not_whole', 'not_dns', 'not_written':
+            put('edge53_dnstap_unsent_total', t[why], why=why)
     put_reasons(d['reasons_without_service'], service='', kind='')
     for s in d['services']:
         service = s['name']
@@ -106,7 +114,7 @@ def put_backend(put, b, service):
     count = 0
     for bucket in b['latency']:
         count += bucket['replies']
-        le = '+Inf' if bucket['below_us'] is None else '%.10g' % (bucket['below_us'] * 1024 / 1e9)
+        le = '+Inf' if bucket['below_us'] is None else '%.10g' % (bucket['below_us'] / 1e6)
         put('edge53_backend_latency_seconds_bucket', count, le=le, **labels)
     put('edge53_backend_latency_seconds_count', count, **labels)
     for l4proto in 'udp', 'tcp':

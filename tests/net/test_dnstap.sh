@@ -14,7 +14,7 @@ lab_up
 lab_edge wireguard
 
 # ---------------------------------------------------------------- off
-edge_config
+edge_config wg0
 start_edge53 edge
 expect "an answer" equal "$(ask client $FRONTEND www.example.com)" 192.0.2.80
 expect "there is no thread" equal "$(threads)" 1
@@ -89,6 +89,7 @@ expect "what was there is as it was" equal "$(cat "$LAB_TMP/precious") $(readlin
 disk=$LAB_TMP/disk
 mkdir "$disk"
 if mount -t tmpfs -o size=256k lab "$disk"; then
+	# shellcheck disable=SC2154 # r is the trap's
 	trap 'r=$?; set +e; umount -l "$disk"; (exit $r); lab_down' EXIT
 	tap=$disk/tap
 	head -c 150000 /dev/zero >"$disk/ballast"
@@ -173,6 +174,6 @@ expect "status says that it is off" equal "$(e53 edge status --json | json_get "
 
 # Off again, by the configuration.
 start_edge53 edge
-edge_config
+edge_config wg0
 reload
 expect "the thread has ended" equal "$(threads)" 1

@@ -147,7 +147,7 @@ need ethtool bpftool unshare
 for candidate in edge53-xdp edge53-tc tc-alone; do
 	exact_lab $candidate
 	ask_all --clients $CLIENTS
-	expect "$candidate: everybody has the same numbers" agree $PACKETS $EACH
+	expect "$candidate: everybody has the same numbers" agree $PACKETS "$EACH"
 	ask_all --workload zipf --clients $CROWD
 	expect "$candidate, more clients than room: everybody has the same sum" agree $((2 * PACKETS)) 0
 	expect "people are told" contains "$(e53 edge clients --top 1 2>&1)" "limits.clients ($LIMIT for each CPU) is too small"

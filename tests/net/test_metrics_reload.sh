@@ -71,6 +71,14 @@ for address in "0.0.0.0:$PORT" "127.0.0.1:$PORT" "'[::1]:$PORT'" "'[::]:$PORT'" 
 done
 expect "who opens it to all is told" test "$(logged 'export.metrics: 0.0.0.0 is not a loopback address')" -ge 1
 
+# An address that comes later, as at boot.
+metrics_config "metrics: 192.0.2.77:$PORT"
+hup 'reloaded .*edge53.yaml'
+expect "that the host does not have it is said" test "$(logged 'export.metrics: 192.0.2.77 is not an address of this host')" -ge 1
+expect "nobody can ask there" fails scrape edge 192.0.2.77:$PORT
+on edge ip addr add 192.0.2.77/32 dev lo
+expect "until the host has it" scrape edge 192.0.2.77:$PORT
+
 # A request that is under way when it moves is answered. It has ten seconds, which a busy machine may need for less.
 mkfifo "$LAB_TMP/go"
 # moves_beside_request FROM TO: whether the request was answered.

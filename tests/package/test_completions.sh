@@ -27,7 +27,7 @@ lab_up
 bash -n "$LAB_ROOT/completions/edge53.bash"
 expect "bash registers it" contains "$(bash --norc -c '. "$1"; complete -p edge53' x "$LAB_ROOT/completions/edge53.bash")" \
 	'-F _edge53 edge53'
-offers 'attach check clients down flows help run status' edge53 ''
+offers 'attach check clients down explain flows help run status' edge53 ''
 offers 'status' edge53 st
 offers '--pins' edge53 --p
 offers 'status' edge53 --pins /sys/fs/bpf/other st
@@ -68,7 +68,7 @@ fish_offers() { # WANTED LINE
 
 if command -v fish >/dev/null; then
 	fish -n "$LAB_ROOT/completions/edge53.fish"
-	fish_offers 'attach check clients down flows help run status' 'edge53 '
+	fish_offers 'attach check clients down explain flows help run status' 'edge53 '
 	fish_offers 'status' 'edge53 st'
 	fish_offers 'status' 'edge53 --pins /sys/fs/bpf/other st'
 	fish_offers '--json' 'edge53 status --j'

@@ -33,6 +33,8 @@ for prefix in /usr /opt/edge53; do
 		.$prefix/share/doc/edge53/examples/edge.yaml
 		.$prefix/share/doc/edge53/examples/enforce.yaml
 		.$prefix/share/doc/edge53/examples/every-key.yaml
+		.$prefix/share/doc/edge53/examples/grafana-dashboard.json
+		.$prefix/share/doc/edge53/examples/prometheus-alerts.yaml
 		.$prefix/share/doc/edge53/notes
 		.$prefix/share/fish/vendor_completions.d/edge53.fish
 		.$prefix/share/man/man5/edge53.yaml.5

@@ -114,6 +114,7 @@ int main(int argc, char **argv)
 	add_tables(return_tables);
 	add_tables(proxy_tcp_tables);
 	add_tables(proxy_segment_tables);
+	add_tables(sample_tables);
 	add_tables(rate_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);

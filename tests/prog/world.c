@@ -311,6 +311,20 @@ static void forget_flows(void)
 	put_zeros(world.skel->maps.reasons, SERVICE_COUNT * EDGE53_REASONS_PER_SERVICE);
 }
 
+void world_sample(__u32 dnstap_limit, __u32 names_limit, __u64 names_until_ns)
+{
+	struct edge53_sampling *sampling = &world.skel->data_sampling->sampling;
+
+	sampling->names_until_ns = names_until_ns;
+	sampling->limits[EDGE53_SAMPLE_DNSTAP] = dnstap_limit;
+	sampling->limits[EDGE53_SAMPLE_NAMES] = names_limit;
+}
+
+__u32 world_sample_limit(enum edge53_sample_reader reader)
+{
+	return world.skel->data_sampling->sampling.limits[reader];
+}
+
 void world_reset(bool client_is_l3, bool backend_is_l3)
 {
 	world_forget_frontends();

@@ -157,6 +157,9 @@ int world_map(const char *name);
 struct edge53_slot *world_slots(void); /* SLOTS_PER_CPU for each possible CPU */
 struct edge53_conn *world_conns(void);
 unsigned world_n_slots(void);
+/* Samples, by the limits of the two readers. */
+void world_sample(__u32 dnstap_limit, __u32 names_limit, __u64 names_until_ns);
+__u32 world_sample_limit(enum edge53_sample_reader reader);
 void world_forget_clients(void);
 struct edge53_client *world_clients(void); /* CLIENTS for each possible CPU */
 /* The entry of `conns` that a client's connection holds, or -1. */
