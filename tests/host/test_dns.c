@@ -40,7 +40,7 @@ static const struct {
 	{ "other answers", { 0x0d0a, 0x0d0a, 0x000d, 0x0a50, 0x5549, 0x540a }, EDGE53_GO_ON },
 	{ "other authorities", { 0x0d0a, 0x0d0a, 0x000d, 0x0a51, 0x5548, 0x540a }, EDGE53_GO_ON },
 	{ "other additionals", { 0x0d0a, 0x0d0a, 0x000d, 0x0a51, 0x5549, 0x540b }, EDGE53_GO_ON },
-	{ "an opcode nobody knows", { 1, 0x7800, 0, 0, 0, 0 }, EDGE53_GO_ON },
+	{ "an opcode nobody knows", { 1, 0x7800, 0, 0, 0, 0 }, EDGE53_BAD_OPCODE },
 };
 
 static void headers_are_judged(void **state)
@@ -55,12 +55,18 @@ static void headers_are_judged(void **state)
 /* The ID never decides, but in a signature. */
 static void flags_decide(void **state)
 {
+	/* QUERY, IQUERY, STATUS, NOTIFY, UPDATE, DSO. */
+	static const bool is_opcode[16] = { [0] = true, [1] = true, [2] = true,
+					    [4] = true, [5] = true, [6] = true };
+
 	(void)state;
 	for (uint32_t flags = 0; flags <= 0xffff; flags++) {
 		struct dns_header dns = { .id = flags * 31, .flags = flags, .questions = 1 };
 
 		assert_int_equal(dns_check_query(&dns),
-				 flags & 0x8000 ? EDGE53_NOT_A_QUERY : EDGE53_GO_ON);
+				 flags & 0x8000			? EDGE53_NOT_A_QUERY :
+				 is_opcode[flags >> 11 & 15] ? EDGE53_GO_ON :
+							       EDGE53_BAD_OPCODE);
 	}
 }
 
