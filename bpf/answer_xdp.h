@@ -63,7 +63,7 @@ static __always_inline bool store_headers_xdp(struct xdp_md *ctx, const struct p
  */
 static __always_inline bool shorten_xdp(struct xdp_md *ctx, __u32 len)
 {
-	__u32 now = ctx->data_end - ctx->data, kept = len;
+	__u32 now = bpf_xdp_get_buff_len(ctx), kept = len;
 	__u64 zeros = 0;
 
 	if (kept < ETH_MIN_LEN)

@@ -78,8 +78,10 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);
 	if (why == EDGE53_RATE_TRUNCATED ||
-	    (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc)))
+	    (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc))) {
+		TRACE_END(pkt, why);
 		return OUTCOME_ANSWER | why;
+	}
 	return finish_xdp(pkt, why, verdict);
 }
 

@@ -35,6 +35,19 @@ static __always_inline bool take_token(struct edge53_moment *full, __u64 now_ns,
 	return true;
 }
 
+/*
+ * Who asked under another limit may be further ahead than the burst of this one is long: he is refused now, and no
+ * longer than any other from here on. CPUs that let one through at the same time get as far ahead as they are many.
+ */
+static __always_inline void heed_new_limit(struct edge53_moment *full, __u64 now_ns,
+					   const struct edge53_rate_limit *limit)
+{
+	__u64 at_ns = READ_ONCE(full->at_ns);
+
+	if (at_ns > now_ns + limit->burst_ns + limit->interval_ns)
+		__sync_val_compare_and_swap(&full->at_ns, at_ns, now_ns + limit->burst_ns);
+}
+
 static __always_inline bool is_over_rate(__u64 high, __u64 low, __u32 service,
 					 const struct edge53_rate_limit *limit)
 {
@@ -50,8 +63,14 @@ static __always_inline bool is_over_rate(__u64 high, __u64 low, __u32 service,
 		put_moment(bucket, who, now_ns + limit->interval_ns);
 		return false;
 	}
+	if (take_token(full, now_ns, limit))
+		return false;
 	/* The clock of the last tick is cheap and late: who seems to be over the limit is worth the exact one. */
-	return !take_token(full, now_ns, limit) && !take_token(full, bpf_ktime_get_ns(), limit);
+	now_ns = bpf_ktime_get_ns();
+	if (take_token(full, now_ns, limit))
+		return false;
+	heed_new_limit(full, now_ns, limit);
+	return true;
 }
 
 /* --- for the steps ---------------------------------------------------------------------------- */
@@ -65,13 +84,16 @@ static __always_inline bool is_listed(__u64 high, __u64 low, __u32 service)
 	return bpf_map_lookup_elem(&exempt, &key);
 }
 
-/* query: what tells it from others. Asked again of the same one that is over the limit, it says the same. */
-__weak __noinline int judge_rate(__u64 high, __u64 low, __u32 service, __u32 query)
+/*
+ * flags: of the service; query: what tells it from others. Asked again of the same one that is over the limit, it says
+ * the same. Who is listed takes no token of his neighbours.
+ */
+__weak __noinline int judge_rate(__u64 high, __u64 low, __u32 service, __u32 flags, __u32 query)
 {
 	const struct edge53_rate_limit *limit = bpf_map_lookup_elem(&rate_limits, &service);
 
-	if (!limit || !is_over_rate(high, low, service, limit) || is_listed(high, low, service) ||
-	    is_proven(high, low, limit->proven_s))
+	if (!limit || (flags & EDGE53_SERVICE_EXEMPT && is_listed(high, low, service)) ||
+	    !is_over_rate(high, low, service, limit) || is_proven(high, low, limit->proven_s))
 		return GO_ON;
 	if (!limit->slip)
 		return EDGE53_RATE_DROPPED;
@@ -86,7 +108,8 @@ static __always_inline enum edge53_reason check_rate(const struct packet *pkt,
 
 	if (!(svc->flags & EDGE53_SERVICE_RATE_LIMIT) || pkt->l4proto != IPPROTO_UDP)
 		return GO_ON;
-	return judge_rate(halves[0], halves[1], pkt->service, (__u32)pkt->dns.id << 16 | pkt->sport);
+	return judge_rate(halves[0], halves[1], pkt->service, svc->flags,
+			  (__u32)pkt->dns.id << 16 | pkt->sport);
 }
 
 /*

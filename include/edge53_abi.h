@@ -91,10 +91,10 @@ enum edge53_service_kind {
 enum edge53_service_flag {
 	EDGE53_SERVICE_XDP = 1 << 0,	   /* every backend can be reached from XDP */
 	EDGE53_SERVICE_DOWN_PASS = 1 << 1, /* no backend: leave the packet to the host, else drop */
+	EDGE53_SERVICE_EXEMPT = 1 << 4,	   /* has entries in `exempt`; of edge: of its rate limit */
 	/* Of enforce only. Neither IPV6_*: IPv6 goes where the client sends it. */
 	EDGE53_SERVICE_IPV6_DROP = 1 << 2,     /* refuse IPv6 to port 53 */
 	EDGE53_SERVICE_DOT_DROP = 1 << 3,      /* drop port 853 without a word */
-	EDGE53_SERVICE_EXEMPT = 1 << 4,	       /* has entries in `exempt` */
 	EDGE53_SERVICE_IPV6_REDIRECT = 1 << 5, /* IPv6 to port 53 goes to picks[1] */
 	EDGE53_SERVICE_DOT_REJECT = 1 << 6,    /* refuse port 853 */
 	EDGE53_SERVICE_DOH_DROP = 1 << 7,      /* drop port 443 of what is in `doh` */
@@ -210,7 +210,7 @@ struct edge53_device {
 };
 
 /*
- * Maps `exempt`, clients of an enforce service that are left alone, `doh`, servers whose port 443 is
+ * Maps `exempt`, clients of an enforce service that are left alone, or of an edge service that are not limited, `doh`, servers whose port 443 is
  * refused to its clients, and `keep_source`, clients of an edge service whose address the backend
  * sees (longest prefix match). The value means nothing.
  */

@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
@@ -57,12 +58,22 @@ static int write_metrics(unsigned int top_clients)
  * The loader's descriptors are closed, so that a connection ends when the loader ends it, and the lock on the pins
  * with the loader; that of the journal, too, so nothing is said here, and the exit code says what went wrong.
  */
+/* Short of memory, the kernel takes this process before the loader. */
+static void go_first(void)
+{
+	_cleanup_(closep) int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+
+	if (fd >= 0 && write(fd, "1000", 4) < 0)
+		log_debug("oom_score_adj: %s", strerror(errno));
+}
+
 static _Noreturn void be_child(int fd, pid_t parent, unsigned int top_clients)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(ESRCH);
 	log_set_sink(say_nothing);
+	go_first();
 	if (dup2(fd, CHILD_FD) < 0 || close_range(CHILD_FD + 1, UINT_MAX, 0) < 0)
 		_exit(errno);
 	_exit(-write_metrics(top_clients) & 0xff);

@@ -20,9 +20,8 @@
 #define BLOCK(key, type, fields) \
 	CYAML_FIELD_MAPPING(#key, CYAML_FLAG_OPTIONAL, struct type, key, fields)
 
-/* libcyaml passes over both; schema_check() tells them apart by is_several_forms(). */
+/* libcyaml passes over it. */
 #define SEVERAL_FORMS(key) CYAML_FIELD_IGNORE(key, CYAML_FLAG_OPTIONAL)
-#define NOT_YET(key) CYAML_FIELD_IGNORE(key, CYAML_FLAG_OPTIONAL)
 
 static const cyaml_schema_field_t backend_fields[] = {
 	TEXT(address, raw_backend),
@@ -157,22 +156,6 @@ static const cyaml_schema_value_t top = {
 
 _Static_assert(ARRAY_SIZE(edge_fields) <= MAX_FIELDS, "the longest list of keys");
 
-static bool is_several_forms(const cyaml_schema_field_t *field)
-{
-	static const char *const keys[] = { "address", "addresses", "client_ip",   "exempt",
-					    "health",  "keep_source", "source" };
-
-	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (strcmp(field->key, keys[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool is_not_yet(const cyaml_schema_field_t *field)
-{
-	return field->value.type == CYAML_IGNORE && !is_several_forms(field);
-}
-
 static unsigned int min3(unsigned int a, unsigned int b, unsigned int c)
 {
 	unsigned int least = a < b ? a : b;
@@ -213,7 +196,7 @@ static const char *nearest(const char *key, const cyaml_schema_field_t *fields)
 	if (strlen(key) > MAX_KEY_LEN)
 		return NULL;
 	for (; fields->key; fields++) {
-		unsigned int d = is_not_yet(fields) ? best_distance : distance(key, fields->key);
+		unsigned int d = distance(key, fields->key);
 
 		if (d < best_distance && d < strlen(fields->key)) {
 			best = fields->key;
@@ -230,8 +213,8 @@ static const char *list_keys(const cyaml_schema_field_t *fields, char *buf, size
 
 	buf[0] = '\0';
 	for (; fields->key; fields++) {
-		if (is_not_yet(fields) || used >= size)
-			continue;
+		if (used >= size)
+			break;
 		used += snprintf(buf + used, size - used, "%s%s", used ? ", " : "", fields->key);
 	}
 	return buf;
@@ -257,8 +240,6 @@ static void wrong_key(const struct place *at, const char *key, const cyaml_schem
 	list_keys(fields, keys, sizeof(keys));
 	if (why)
 		wrong(at, "%s", why);
-	else if (!keys[0])
-		wrong(at, "unknown key; no key is supported here yet");
 	else if (meant)
 		wrong(at, "unknown key; did you mean \"%s\"? Keys here: %s", meant, keys);
 	else
@@ -283,10 +264,6 @@ static void check_pair(const struct place *at, const yaml_node_pair_t *pair,
 		field++;
 	if (!field->key) {
 		wrong_key(&key, text, fields);
-		return;
-	}
-	if (is_not_yet(field)) {
-		wrong(&key, "is not supported yet; remove it");
 		return;
 	}
 	if (*seen & 1u << (field - fields)) {

@@ -102,7 +102,7 @@ struct raw_config {
 };
 
 /*
- * Says what in the tree is at the wrong place: unknown keys, keys given twice or not supported yet,
+ * Says what in the tree is at the wrong place: unknown keys, keys given twice,
  * a list where a value belongs. Returns 0, or -EINVAL after logging.
  */
 int schema_check(struct config_tree *tree);

@@ -79,6 +79,7 @@ struct dnstap {
 	atomic_bool is_over;
 	atomic_bool is_rotated; /* look whether */
 	atomic_int owners;	/* who ends last frees */
+	atomic_bool is_left;	/* to itself: the maps are a successor's; or the thread has them to the end */
 
 	char host[HOST_NAME_MAX + 1];
 
@@ -247,6 +248,7 @@ static void on_event(const void *event, size_t event_len, void *arg)
 /* What is there, until it is written or given up. */
 static void consume(struct dnstap *d)
 {
+	uint64_t written = d->counts.written;
 	int r;
 
 	d->origin.realtime_offset_ns = realtime_offset_ns();
@@ -257,7 +259,7 @@ static void consume(struct dnstap *d)
 	count_stream(d);
 	if (r < 0)
 		say_error(d, "write to", r);
-	else if (d->config.file)
+	else if (d->config.file && d->counts.written > written)
 		d->said = 0;
 	if (dnstap_stream_is_hung_up(d->stream)) {
 		if (!r)
@@ -308,9 +310,13 @@ static void *run(void *arg)
 	/* What was taken until the limit was zero. */
 	consume(d);
 	end_stream(d);
-	d->counts.is_on = 0;
-	publish(d);
-	sample_reader_close(d->reader);
+	if (atomic_exchange(&d->is_left, true)) {
+		sample_reader_leave(d->reader);
+	} else {
+		d->counts.is_on = 0;
+		publish(d);
+		sample_reader_close(d->reader);
+	}
 	release(d);
 	return NULL;
 }
@@ -410,7 +416,13 @@ void dnstap_stop(struct dnstap *d)
 	wake(d);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += STOP_MS / 1000;
-	if (pthread_clockjoin_np(d->thread, NULL, CLOCK_MONOTONIC, &until)) {
+	if (!pthread_clockjoin_np(d->thread, NULL, CLOCK_MONOTONIC, &until)) {
+		release(d);
+		return;
+	}
+	if (atomic_exchange(&d->is_left, true)) { /* it has just ended */
+		pthread_join(d->thread, NULL);
+	} else {
 		log_warning(
 			"export.dnstap: %s is being written to for too long; not waiting for it",
 			target(d));

@@ -375,6 +375,11 @@ static int clear_hash(const struct copy *copy)
 {
 	char key[MAX_KEY_SIZE];
 
+	/* Those that were there; then what a run has added, for which each time the table is looked through from its begin. */
+	for (__u32 i = 0; i < copy->n; i++)
+		if (bpf_map_delete_elem(copy->fd, copy->keys + i * copy->key_size) &&
+		    errno != ENOENT)
+			return -errno;
 	while (!bpf_map_get_next_key(copy->fd, NULL, key))
 		if (bpf_map_delete_elem(copy->fd, key) && errno != ENOENT)
 			return -errno;

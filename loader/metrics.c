@@ -160,9 +160,10 @@ static void take_page(struct metrics *m, char *text, size_t text_len)
 	uint64_t now = now_us(), took_us = now - m->collect_since_us;
 
 	drop_page(m);
-	m->page_until_us = now + MIN(MAX(PAUSE_FACTOR * took_us, MIN_PAUSE_US), MAX_PAUSE_US);
+	m->page_until_us = now + MAX_PAUSE_US;
 	if (!text)
 		return;
+	m->page_until_us = now + MIN(MAX(PAUSE_FACTOR * took_us, MIN_PAUSE_US), MAX_PAUSE_US);
 	m->page = make_response(text_len, text, MHD_RESPMEM_MUST_FREE, EXPOSITION_CONTENT_TYPE);
 	if (!m->page)
 		free(text);
@@ -187,9 +188,11 @@ static void on_collected(char *text, size_t text_len, int error, void *arg)
 	struct metrics *m = arg;
 
 	m->collect = NULL;
-	if (m->collects_old && !begin_collecting(m)) {
+	if (m->collects_old) { /* there may be clients in it that are not to be shown any more */
 		free(text);
-		return;
+		text = NULL;
+		if (!begin_collecting(m))
+			return;
 	}
 	if (error)
 		log_warning("metrics cannot be collected: %s", strerror(-error));
@@ -235,14 +238,17 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	(void)upload_data;
 	if (!peer)
 		return MHD_NO;
-	peer->has_asked = true;
 	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
 		return answer_plain(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and HEAD only\n");
 	if (!*request) {
 		*request = &begun;
 		return MHD_YES;
 	}
-	*upload_data_size = 0;
+	if (*upload_data_size) { /* a body, that nobody reads */
+		*upload_data_size = 0;
+		return MHD_YES;
+	}
+	peer->has_asked = true;
 	if (!strcmp(url, "/"))
 		return answer(connection, MHD_HTTP_OK, index_page, "text/html; charset=utf-8");
 	if (strcmp(url, "/metrics"))
@@ -332,6 +338,7 @@ static void listener_free(struct listener *listener)
 			listener); /* MHD ends the process, if it is to end with somebody suspended */
 		MHD_run(listener->daemon);
 		MHD_stop_daemon(listener->daemon);
+		listener->fd = -1; /* it was closed, too */
 	}
 	sd_event_source_disable_unref(listener->ready);
 	sd_event_source_disable_unref(listener->timer);
@@ -565,6 +572,11 @@ static bool is_same_place(const struct listener *listener, const struct config_m
 	       addr_equal(&listener->config.address, &config->address);
 }
 
+static bool is_same_config(const struct config_metrics *a, const struct config_metrics *b)
+{
+	return a->port == b->port && addr_equal(&a->address, &b->address);
+}
+
 int metrics_prepare(struct metrics *m, const struct config_metrics *config)
 {
 	char text[ADDR_TEXT_LEN + 16];
@@ -573,6 +585,9 @@ int metrics_prepare(struct metrics *m, const struct config_metrics *config)
 	metrics_abandon(m);
 	m->prepared_config = *config;
 	if (!config->port || is_same_place(m->listener, config))
+		return 0;
+	/* Taken since long: metrics_retry() goes on, and the rest of a new configuration need not wait. */
+	if (!m->listener && is_same_config(&m->wanted, config))
 		return 0;
 	r = listener_new(m, config, &m->prepared);
 	if (r < 0) {

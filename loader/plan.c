@@ -403,6 +403,8 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 		service->rate = &edge->rate;
 		service->exempt = (struct plan_prefixes){ edge->rate.exempt, edge->rate.n_exempt };
 		service->flags |= EDGE53_SERVICE_RATE_LIMIT;
+		if (edge->rate.n_exempt)
+			service->flags |= EDGE53_SERVICE_EXEMPT;
 	}
 	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)
 		service->flags |= EDGE53_SERVICE_PROXY_UDP;

@@ -3,9 +3,11 @@
 
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 /* With the page before them what the kernel lets everybody lock (kernel.perf_event_mlock_kb, 516 KiB for each CPU). */
 #define BUFFER_BYTES (512 * 1024)
@@ -13,6 +15,7 @@
 
 struct sample_reader {
 	struct perf_buffer *buffer;
+	int events_fd; /* the caller's */
 	sample_event_fn fn;
 	void *arg;
 };
@@ -49,6 +52,7 @@ int sample_reader_open(int events_fd, sample_event_fn fn, void *arg, struct samp
 
 	if (!reader)
 		return -ENOMEM;
+	reader->events_fd = events_fd;
 	reader->fn = fn;
 	reader->arg = arg;
 	reader->buffer = perf_buffer__new_raw(events_fd, BUFFER_BYTES / (size_t)getpagesize(),
@@ -68,6 +72,17 @@ void sample_reader_close(struct sample_reader *reader)
 		return;
 	perf_buffer__free(reader->buffer);
 	free(reader);
+}
+
+void sample_reader_leave(struct sample_reader *reader)
+{
+	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	/* libbpf would take out of the map whatever is in it by now: of another descriptor there is nothing to take. */
+	if (nothing < 0 || dup3(nothing, reader->events_fd, O_CLOEXEC) < 0)
+		return; /* rather a leak */
+	close(nothing);
+	sample_reader_close(reader);
 }
 
 int sample_reader_fd(const struct sample_reader *reader)

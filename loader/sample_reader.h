@@ -17,7 +17,10 @@ typedef void (*sample_event_fn)(const void *event, size_t len, void *arg);
  * the map gets nothing from then on. Returns 0 or negative errno.
  */
 int sample_reader_open(int events_fd, sample_event_fn fn, void *arg, struct sample_reader **ret);
-void sample_reader_close(struct sample_reader *reader); /* accepts NULL */
+void sample_reader_close(struct sample_reader *reader);
+
+/* The same when another reader has taken its place, which it does not touch. events_fd leads nowhere afterwards. */
+void sample_reader_leave(struct sample_reader *reader); /* accepts NULL */
 
 /* Readable when there are many events; few wait for sample_reader_consume(). */
 int sample_reader_fd(const struct sample_reader *reader);

@@ -66,7 +66,7 @@ static void assert_address(const struct edge53_addr *addr, const char *text)
 
 /* --- good ones -------------------------------------------------------------------------------- */
 
-/* The example of the design, without what is not supported yet. */
+/* The example of the design, without what a build may leave out. */
 static const char example[] =
 	"edge:\n"
 	"  - name: public-dns\n"
@@ -77,6 +77,7 @@ static const char example[] =
 	"    backends:\n"
 	"      - { address: 10.172.90.1, udp: 31053, tcp: 31054, weight: 1 }\n"
 	"    client_ip: { udp: proxy-v2, tcp: proxy-v2 }\n"
+	"    rate_limit: { qps: 200, burst: 400, over: truncate }\n"
 	"    on_down: pass\n"
 	"    health: { name: example.com, type: SOA, interval: 2s, rise: 2, fall: 3 }\n"
 	"enforce:\n"

@@ -69,13 +69,13 @@ refused 5 '70000' <<-YAML
 	    backends:
 	      - { address: $BACKEND, udp: 70000, tcp: 31054 }
 YAML
-refused 6 'not supported yet' <<-YAML
+refused 6 'refuse.*is not truncate or drop' <<-YAML
 	edge:
 	  - name: public-dns
 	    interface: eth0
 	    backends:
 	      - { address: $BACKEND, udp: 31053, tcp: 31054 }
-	    rate_limit: { qps: 200, burst: 400, over: truncate }
+	    rate_limit: { qps: 200, burst: 400, over: refuse }
 YAML
 refused 6 'proxy-v1.*is not none or proxy-v2' <<-YAML
 	edge:

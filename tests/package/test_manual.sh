@@ -10,9 +10,9 @@ MANUAL=$LAB_ROOT/docs/edge53.8
 KEYS=$LAB_ROOT/docs/edge53.yaml.5
 COMPLETIONS=("$LAB_ROOT/completions/edge53.bash" "$LAB_ROOT/completions/_edge53" "$LAB_ROOT/completions/edge53.fish")
 
-# options_of HELP: "long [short]" of each line of an option, but for those that are not supported yet.
+# options_of HELP: "long [short]" of each line of an option.
 options_of() {
-	grep -v 'Not supported yet' "$1" | sed -nE 's/^ +(-(.), )?--([a-z0-9-]+).*/\3 \2/p'
+	sed -nE 's/^ +(-(.), )?--([a-z0-9-]+).*/\3 \2/p' "$1"
 }
 
 has() { # FILE PATTERN
@@ -93,7 +93,7 @@ done
 keys_of_schema() {
 	awk -F '[("),]+' '
 		/^static const cyaml_schema_field_t / { match($0, /[a-z0-9_]+_fields/); block = substr($0, RSTART, RLENGTH - 7) }
-		block && /^\t(TEXT|LIST|BLOCK|SEVERAL_FORMS|NOT_YET|CYAML_FIELD_[A-Z]+)\(/ { sub(/^\t/, ""); print block, $2 }
+		block && /^\t(TEXT|LIST|BLOCK|SEVERAL_FORMS|CYAML_FIELD_[A-Z]+)\(/ { sub(/^\t/, ""); print block, $2 }
 	' "$LAB_ROOT/loader/config_schema.c"
 }
 

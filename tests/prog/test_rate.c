@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cases.h"
 
@@ -28,8 +29,19 @@ static void drops(void)
 
 static void drops_but_not_the_client(void)
 {
-	drops();
+	world_limit_rate(DAY_NS / 2, 2, 0, FLAGS | EDGE53_SERVICE_EXEMPT);
 	world_exempt_from_rate(CLIENT);
+}
+
+/* As a reload does: who asked is still known. */
+static void a_thousand_a_second(void)
+{
+	world_change_rate(SECONDS / 1000, 2, 0);
+}
+
+static void wait_a_moment(void)
+{
+	usleep(20000);
 }
 
 static void proof_is_old(void)
@@ -71,8 +83,16 @@ static int prefixes(const struct path *path)
 		      .why = EDGE53_NOT_A_QUERY },
 		    ASK(1, CLIENT), OVER(CLIENT) }, .world = drops },
 		{ "who is exempt is not limited",
-		  { ASK(0, CLIENT), ASK(1, CLIENT), ASK(2, CLIENT), ASK(3, CLIENT), OVER(NEIGHBOUR) },
+		  { ASK(0, CLIENT), ASK(1, CLIENT), ASK(2, CLIENT), ASK(3, CLIENT) },
 		  .world = drops_but_not_the_client },
+		{ "and takes nothing from its neighbours",
+		  { ASK(0, CLIENT), ASK(1, CLIENT), ASK(2, NEIGHBOUR), ASK(3, NEIGHBOUR),
+		    OVER(NEIGHBOUR), ASK(4, CLIENT) },
+		  .world = drops_but_not_the_client },
+		{ "another limit begins at once",
+		  { ASK(0, CLIENT), ASK(1, CLIENT), OVER(CLIENT),
+		    { .query = FROM(CLIENT), .why = EDGE53_RATE_DROPPED, .before = a_thousand_a_second },
+		    { .query = FROM(CLIENT), SENT(2), .before = wait_a_moment } }, .world = drops },
 	};
 
 	return RUN(path, cases);

@@ -396,7 +396,7 @@ void world_exempt(const char *address, unsigned prefix_len)
 	put_prefix(world.skel->maps.exempt, SERVICE_ENFORCE, address, prefix_len);
 }
 
-void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned flags)
+void world_change_rate(__u64 interval_ns, unsigned burst, unsigned slip)
 {
 	struct edge53_rate_limit limit = {
 		.interval_ns = interval_ns,
@@ -408,9 +408,14 @@ void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned
 
 	memset(limit.masks[0].bytes, 0xff, 12 + 3);
 	memset(limit.masks[1].bytes, 0xff, 7);
+	put(world.skel->maps.rate_limits, &service, &limit);
+}
+
+void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned flags)
+{
 	put_zeros(world.skel->maps.rates, 1 << EDGE53_MOMENT_BUCKET_BITS);
 	put_zeros(world.skel->maps.proven, 1 << EDGE53_MOMENT_BUCKET_BITS);
-	put(world.skel->maps.rate_limits, &service, &limit);
+	world_change_rate(interval_ns, burst, slip);
 	world_set_flags(SERVICE_EDGE, flags);
 }
 

@@ -111,6 +111,7 @@ void world_return_port(enum test_device device, bool is_uplink, unsigned l4proto
 void world_age_return_peers(unsigned seconds);
 /* Of the edge service, whose flags these are: prefixes of 24 and 56 bits, a proof is good for 600 s. Nobody has asked. */
 void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned flags);
+void world_change_rate(__u64 interval_ns, unsigned burst, unsigned slip); /* who asked is still known */
 void world_exempt_from_rate(const char *address);
 void world_age_proofs(unsigned seconds);
 unsigned world_count_return_peers(void);
