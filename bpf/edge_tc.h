@@ -15,16 +15,19 @@
 #include "translate.h"
 #include "verdict.h"
 
-/* Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). */
-static __always_inline enum edge53_reason check_and_admit(struct __sk_buff *skb, struct packet *pkt,
-							  const struct edge53_service *svc,
-							  __u64 now_ns, bool is_counted)
+/*
+ * Checked again behind XDP, which some packets go past (redirected ones, and those of VID 0). Of its own, for the stack
+ * of the caller.
+ */
+static __noinline enum edge53_reason check_and_admit(struct __sk_buff *skb, struct packet *pkt,
+						     const struct edge53_service *svc, __u64 now_ns,
+						     bool is_counted)
 {
 	enum edge53_reason why = check_query(pkt);
 
 	if (why || is_checked(pkt, svc, is_counted))
 		return why;
-	return check_rate(pkt, svc) ?: admit_client(pkt, now_ns) ?: sample_query(skb, false, pkt);
+	return check_rate(pkt, svc) ?: admit_client(pkt, now_ns) ?: sample_query_skb(skb, pkt);
 }
 
 __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32 is_counted)

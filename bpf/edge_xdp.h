@@ -47,6 +47,13 @@ static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 		       : EDGE53_HANDED_TO_TC;
 }
 
+/* Of its own, for the stack of the caller. */
+static __noinline enum edge53_reason check_any_rate_xdp(const struct packet *pkt,
+							const struct edge53_service *svc)
+{
+	return check_rate_xdp(pkt, svc);
+}
+
 __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 {
 	const struct edge53_service *svc = NULL;
@@ -62,9 +69,9 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	now_ns = clock_ns();
 	why = STEP(find_edge_service, pkt, &svc)
 	   ?: STEP(check_query, pkt)
-	   ?: STEP(check_rate_xdp, pkt, svc)
+	   ?: STEP(check_any_rate_xdp, pkt, svc)
 	   ?: STEP(admit_client, pkt, now_ns)
-	   ?: STEP(sample_query, ctx, true, pkt)
+	   ?: STEP(sample_query_xdp, ctx, pkt)
 	   ?: STEP(is_for_xdp, pkt, svc)
 	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
 	   ?: STEP(translate_query, pkt, &query, &rw)

@@ -22,14 +22,28 @@ static __always_inline __u64 proof_owner(__u64 high, __u64 low)
 	return moment_owner(high, is_mapped_ipv4(high, low) ? low : 0, SCOPE_OF_PROOF);
 }
 
-/* Who completed a TCP handshake really is where he says. A global function, for the stack of the caller. */
-__weak __noinline int note_proof(__u64 high, __u64 low)
+/*
+ * Who can send to the backend's device what looks like its answers may have made up the SYN-ACK, too, so a handshake
+ * through one device proves nothing.
+ */
+static __always_inline bool is_another_device(__u32 backend, __u32 ifindex)
+{
+	const struct edge53_backend *b = bpf_map_lookup_elem(&backends, &backend);
+
+	return b && b->ifindex != ifindex;
+}
+
+/*
+ * Who completed a TCP handshake with the backend, by the device, really is where he says. A global function, for the
+ * stack of the caller.
+ */
+__weak __noinline int note_proof(__u64 high, __u64 low, __u32 backend, __u32 ifindex)
 {
 	__u64 who = proof_owner(high, low), now_ns = clock_ns();
 	struct edge53_moments *bucket = moments_of(&proven, who);
 	struct edge53_moment *last;
 
-	if (!bucket)
+	if (!bucket || !is_another_device(backend, ifindex))
 		return 0;
 	last = find_moment(bucket, who);
 	if (last)

@@ -133,8 +133,8 @@ static __always_inline bool has_message(const struct packet *pkt)
 	return pkt->l4proto == IPPROTO_UDP || tcp_payload_len(pkt);
 }
 
-static __always_inline enum edge53_reason sample_query(void *ctx, bool is_xdp,
-						       const struct packet *pkt)
+static __always_inline enum edge53_reason take_query(void *ctx, bool is_xdp,
+						     const struct packet *pkt)
 {
 	__u32 hash;
 
@@ -166,6 +166,17 @@ static __always_inline enum edge53_reason sample_reply(void *ctx, bool is_xdp,
 	else
 		hand_over_skb(ctx, hash, about_sample(pkt, EDGE53_SAMPLE_REPLY));
 	return GO_ON;
+}
+
+/* Functions of their own, for the stack of the chains. */
+static __noinline enum edge53_reason sample_query_xdp(struct xdp_md *ctx, const struct packet *pkt)
+{
+	return take_query(ctx, true, pkt);
+}
+
+static __noinline enum edge53_reason sample_query_skb(struct __sk_buff *skb, const struct packet *pkt)
+{
+	return take_query(skb, false, pkt);
 }
 
 #endif

@@ -426,19 +426,6 @@ static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
 }
 
 /*
- * Who can send to the backend's device what looks like its answers may have made up the SYN-ACK, too, so a handshake
- * through one device proves nothing.
- */
-static __always_inline bool is_from_another_device(const struct edge53_conn *conn,
-						   const struct packet *pkt)
-{
-	__u32 id = conn->flow.backend;
-	const struct edge53_backend *backend = bpf_map_lookup_elem(&backends, &id);
-
-	return backend && backend->ifindex != pkt->ifindex;
-}
-
-/*
  * What a client's segment does to its connection. Nothing a forger can send without having seen the
  * SYN-ACK makes it established, or two small packets would hold a port for the idle time. A RST
  * ends it, but may be forged, so a later segment of the client that is no RST takes it back to what
@@ -459,8 +446,7 @@ static __always_inline void tcp_track_client(struct edge53_conn *conn, const str
 	if (pkt->tcp_flags & TCP_ACK && pkt->tcp_ack == conn->handshake_ack &&
 	    (conn->flags & (EDGE53_CONN_SYN_ACKED | EDGE53_CONN_PROVEN)) == EDGE53_CONN_SYN_ACKED) {
 		set_flag(conn, EDGE53_CONN_PROVEN);
-		if (is_from_another_device(conn, pkt))
-			note_proof(halves[0], halves[1]);
+		note_proof(halves[0], halves[1], conn->flow.backend, pkt->ifindex);
 	}
 	if (conn->flags & EDGE53_CONN_CLIENT_RST) {
 		clear_flag(conn, EDGE53_CONN_CLIENT_RST);

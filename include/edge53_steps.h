@@ -55,11 +55,13 @@
 	S(check_message, "is it a DNS query?")                                                     \
 	S(check_rate, "is it within rate_limit?")                                                  \
 	S(check_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
+	S(check_any_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
 	S(check_and_admit, "is it a whole DNS query, within rate_limit? count the client, unless XDP did") \
 	S(admit_client, "count the client")                                                        \
 	S(admit_plain_client, "count the client")                                                  \
 	S(count_here, "count the client, unless XDP did")                                          \
-	S(sample_query, "hand it to readers outside of the kernel, if it is in the sample")        \
+	S(sample_query_xdp, "hand it to readers outside of the kernel, if it is in the sample")        \
+	S(sample_query_skb, "hand it to readers outside of the kernel, if it is in the sample")        \
 	S(sample_reply, "hand it to readers outside of the kernel, if it is in the sample")        \
 	S(is_for_xdp, "can XDP do the rest?")                                                      \
 	S(is_sent_by_xdp, "can XDP do the rest?")                                                  \
