@@ -79,12 +79,14 @@ write_config <<-YAML
 	    interface: eth0
 	    address: [$FRONTEND]
 	    tunnel: eth1
+	    health: off # an emulated CPU under a flood has no time for it
 	    backends:
 	      - { address: $BACKEND, udp: 31053, tcp: 31054 }
 	  - name: public-dns-6
 	    interface: eth0
 	    address: ["$FRONTEND6"]
 	    tunnel: eth1
+	    health: off
 	    backends:
 	      - { address: "$BACKEND6", udp: 31053, tcp: 31053 }
 	limits:
@@ -178,7 +180,7 @@ before=$(reason_count edge query_sent)
 wait_until 60 flooded query_sent || fail "pktgen does not flood with queries"
 stop_flood
 lacks_traces
-expect "after it the service works" equal "$(ask client $FRONTEND www.example.com)" 192.0.2.80
+wait_until 60 answers client $FRONTEND || fail "after it the service does not work"
 
 # Generic XDP: the script must not even try.
 e53 edge down || fail "down"
