@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "proxy_header.h"
+#include "wire.h"
 
 #define MAX_LABEL_LEN 63
 
@@ -21,17 +22,6 @@ const struct dns_question dns_default_question = {
 	.bytes = "\11localhost\0\0\1\0\1",
 	.len = 15,
 };
-
-static unsigned int get_u16(const unsigned char *at)
-{
-	return (unsigned int)at[0] << 8 | at[1];
-}
-
-static void put_u16(unsigned char *at, unsigned int number)
-{
-	at[0] = (unsigned char)(number >> 8);
-	at[1] = (unsigned char)number;
-}
 
 /* --- the query -------------------------------------------------------------------------------- */
 
@@ -70,8 +60,8 @@ int dns_question_make(const char *name, unsigned int type, struct dns_question *
 		name += len + (name[len] == '.');
 	}
 	ret->bytes[ret->len++] = 0;
-	put_u16(&ret->bytes[ret->len], type);
-	put_u16(&ret->bytes[ret->len + 2], CLASS_IN);
+	store_u16(&ret->bytes[ret->len], type);
+	store_u16(&ret->bytes[ret->len + 2], CLASS_IN);
 	ret->len += 4;
 	return 0;
 }
@@ -97,9 +87,9 @@ size_t dns_query_write(unsigned char query[static DNS_QUERY_MAX_LEN], uint16_t i
 		       const struct dns_question *question)
 {
 	memset(query, 0, DNS_MESSAGE_HEADER_LEN);
-	put_u16(query, id);
+	store_u16(query, id);
 	query[2] = FLAG_RD;
-	put_u16(query + 4, 1);
+	store_u16(query + 4, 1);
 	memcpy(query + DNS_MESSAGE_HEADER_LEN, question->bytes, question->len);
 	return DNS_MESSAGE_HEADER_LEN + question->len;
 }
@@ -131,12 +121,12 @@ enum dns_reply dns_reply_judge(const unsigned char *message, size_t len, uint16_
 
 	if (len < DNS_MESSAGE_HEADER_LEN || !(message[2] & FLAG_QR))
 		return DNS_REPLY_NOT_OURS;
-	if (get_u16(message) != id)
-		return get_u16(message) == PROXY_HEADER_AS_ID ? DNS_REPLY_TO_HEADER
-							      : DNS_REPLY_NOT_OURS;
+	if (u16_at(message) != id)
+		return u16_at(message) == PROXY_HEADER_AS_ID ? DNS_REPLY_TO_HEADER
+							     : DNS_REPLY_NOT_OURS;
 	if (message[2] & OPCODE_MASK)
 		return DNS_REPLY_NOT_OURS;
-	questions = get_u16(message + 4);
+	questions = u16_at(message + 4);
 	*rcode = message[3] & RCODE_MASK;
 	if (!questions)
 		return *rcode ? DNS_REPLY_OURS : DNS_REPLY_NOT_OURS;

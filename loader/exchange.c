@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "wire.h"
+
 #define TCP_LENGTH_LEN 2
 #define BIND_ATTEMPTS 32
 #define FIRST_FREE_PORT 1024
@@ -54,19 +56,15 @@ static void write_message(struct exchange *exchange, unsigned int source_port)
 	const struct exchange_target *target = &exchange->target;
 	struct proxy_peer source = { target->source, source_port };
 	struct proxy_peer destination = { target->backend, target->port };
-	unsigned char *length;
 	size_t len = 0, query_len;
 
 	if (target->has_header)
 		len = proxy_header_write(exchange->message, &source, &destination, target->is_tcp);
-	length = exchange->message + len;
 	if (target->is_tcp)
 		len += TCP_LENGTH_LEN;
 	query_len = dns_query_write(exchange->message + len, exchange->id, target->question);
-	if (target->is_tcp) {
-		length[0] = (unsigned char)(query_len >> 8);
-		length[1] = (unsigned char)query_len;
-	}
+	if (target->is_tcp)
+		store_u16(exchange->message + len - TCP_LENGTH_LEN, (unsigned int)query_len);
 	exchange->message_len = len + query_len;
 }
 
@@ -264,7 +262,7 @@ static void read_datagram(struct exchange *exchange)
 static size_t wanted_len(const struct exchange *exchange)
 {
 	const unsigned char *reply = exchange->reply;
-	size_t len = (size_t)reply[0] << 8 | reply[1];
+	size_t len = u16_at(reply);
 	size_t max = DNS_MESSAGE_HEADER_LEN + exchange->target.question->len;
 
 	return exchange->reply_len < TCP_LENGTH_LEN ? TCP_LENGTH_LEN

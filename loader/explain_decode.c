@@ -10,6 +10,7 @@
 
 #include "dns_message.h"
 #include "proxy_header.h"
+#include "wire.h"
 
 /* Bytes that are read from the front; what is not there is not read. */
 struct in {
@@ -17,33 +18,9 @@ struct in {
 	size_t len;
 };
 
-static unsigned int u16_at(const unsigned char *at)
-{
-	return (unsigned int)at[0] << 8 | at[1];
-}
-
-static unsigned int u32_at(const unsigned char *at)
-{
-	return u16_at(at) << 16 | u16_at(at + 2);
-}
-
 static struct in behind(struct in in, size_t len)
 {
 	return (struct in){ in.bytes + len, in.len - len };
-}
-
-static unsigned long sum_words(const unsigned char *bytes, size_t len, unsigned long sum)
-{
-	for (size_t i = 0; i < len; i++)
-		sum += (unsigned long)bytes[i] << (i % 2 ? 0 : 8);
-	return sum;
-}
-
-static unsigned int fold(unsigned long sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (unsigned int)sum;
 }
 
 /* --- DNS -------------------------------------------------------------------------------------- */
@@ -204,9 +181,9 @@ static enum explain_check judge(struct in in, size_t at, unsigned long pseudo, b
 	field = u16_at(in.bytes + at);
 	if (!field && may_be_none)
 		return EXPLAIN_CHECK_NONE;
-	if (fold(sum_words(in.bytes, in.len, pseudo)) == 0xffff)
+	if (fold_sum(sum_words(in.bytes, in.len, pseudo)) == 0xffff)
 		return EXPLAIN_CHECK_GOOD;
-	return field == fold(pseudo) && field ? EXPLAIN_CHECK_PARTIAL : EXPLAIN_CHECK_WRONG;
+	return field == fold_sum(pseudo) && field ? EXPLAIN_CHECK_PARTIAL : EXPLAIN_CHECK_WRONG;
 }
 
 static enum explain_check check_l4(struct in in, struct explain_view *view, unsigned int l4_len)
@@ -280,8 +257,9 @@ static void read_ipv4(struct in in, struct explain_view *view)
 		view->ip_check = view->check = EXPLAIN_CHECK_UNKNOWN;
 		return;
 	}
-	view->ip_check = fold(sum_words(in.bytes, header_len, 0)) == 0xffff ? EXPLAIN_CHECK_GOOD
-									    : EXPLAIN_CHECK_WRONG;
+	view->ip_check = fold_sum(sum_words(in.bytes, header_len, 0)) == 0xffff
+				 ? EXPLAIN_CHECK_GOOD
+				 : EXPLAIN_CHECK_WRONG;
 	read_l4(behind(in, header_len), view->ip_len - (unsigned int)header_len, view);
 }
 

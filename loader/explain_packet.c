@@ -11,6 +11,8 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 
+#include "wire.h"
+
 #define IPV4_LEN 20
 #define IPV6_LEN 40
 #define UDP_LEN 8
@@ -49,26 +51,6 @@ static void put_u32(struct out *out, unsigned int value)
 {
 	put_u16(out, value >> 16);
 	put_u16(out, value);
-}
-
-static unsigned long sum_words(const unsigned char *bytes, size_t len, unsigned long sum)
-{
-	for (size_t i = 0; i < len; i++)
-		sum += (unsigned long)bytes[i] << (i % 2 ? 0 : 8);
-	return sum;
-}
-
-static unsigned int fold(unsigned long sum)
-{
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (unsigned int)sum;
-}
-
-static void store_u16(unsigned char *at, unsigned int value)
-{
-	at[0] = (unsigned char)(value >> 8);
-	at[1] = (unsigned char)value;
 }
 
 static void put_message(const struct explain_packet *packet, struct out *out)
@@ -158,13 +140,13 @@ static void finish(const struct explain_packet *packet, unsigned char *l3, size_
 
 	if (l3_len == IPV4_LEN) {
 		store_u16(l3 + 2, (unsigned int)len);
-		store_u16(l3 + 10, ~fold(sum_words(l3, IPV4_LEN, 0)) & 0xffff);
+		store_u16(l3 + 10, ~fold_sum(sum_words(l3, IPV4_LEN, 0)) & 0xffff);
 		pseudo = sum_words(l3 + 12, 8, pseudo);
 	} else {
 		store_u16(l3 + 4, (unsigned int)l4_len);
 		pseudo = sum_words(l3 + 8, 32, pseudo);
 	}
-	check = ~fold(sum_words(l4, l4_len, pseudo)) & 0xffff;
+	check = ~fold_sum(sum_words(l4, l4_len, pseudo)) & 0xffff;
 	if (!check && !packet->is_tcp)
 		check = 0xffff; /* 0 says that there is none */
 	store_u16(l4 + (packet->is_tcp ? 16 : 6), check);
@@ -345,10 +327,9 @@ int explain_hex_read(const char *text, size_t len, unsigned char bytes[static EX
 #define PCAP_RECORD_LEN 16
 #define PCAPNG_MAGIC 0x0a0d0d0au
 
-static unsigned int u32_at(const unsigned char *at, bool is_big)
+static unsigned int record_u32(const unsigned char *at, bool is_big)
 {
-	return is_big ? (unsigned int)at[0] << 24 | at[1] << 16 | at[2] << 8 | at[3]
-		      : (unsigned int)at[3] << 24 | at[2] << 16 | at[1] << 8 | at[0];
+	return is_big ? u32_at(at) : (unsigned int)at[3] << 24 | at[2] << 16 | at[1] << 8 | at[0];
 }
 
 /* Of microseconds or nanoseconds (pcap-savefile(5)). */
@@ -381,10 +362,10 @@ static int pcap_read(const unsigned char *content, size_t len, bool is_big, unsi
 
 	if (len < PCAP_HEADER_LEN + PCAP_RECORD_LEN)
 		return -EINVAL;
-	*ret_link = link_of_pcap(u32_at(content + 20, is_big));
+	*ret_link = link_of_pcap(record_u32(content + 20, is_big));
 	if (*ret_link == EXPLAIN_LINK_UNKNOWN)
 		return -EOPNOTSUPP;
-	n = u32_at(record + 8, is_big);
+	n = record_u32(record + 8, is_big);
 	if (!n || n > len - PCAP_HEADER_LEN - PCAP_RECORD_LEN)
 		return -EINVAL;
 	if (n > EXPLAIN_MAX_LEN)
@@ -399,11 +380,11 @@ int explain_frame_read(const unsigned char *content, size_t len,
 	int r;
 
 	*ret_link = EXPLAIN_LINK_UNKNOWN;
-	if (len >= 4 && u32_at(content, true) == PCAPNG_MAGIC)
+	if (len >= 4 && record_u32(content, true) == PCAPNG_MAGIC)
 		return -EPROTO;
-	if (len >= 4 && is_pcap_magic(u32_at(content, true)))
+	if (len >= 4 && is_pcap_magic(record_u32(content, true)))
 		return pcap_read(content, len, true, bytes, ret_link);
-	if (len >= 4 && is_pcap_magic(u32_at(content, false)))
+	if (len >= 4 && is_pcap_magic(record_u32(content, false)))
 		return pcap_read(content, len, false, bytes, ret_link);
 	r = explain_hex_read((const char *)content, len, bytes);
 	if (r != -EINVAL)

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "proxy_header.h"
+#include "wire.h"
 
 #define SIGNATURE_LEN 12
 #define COMMAND_PROXY 0x21 /* version 2, command PROXY */
@@ -20,9 +21,8 @@ static const unsigned char signature[SIGNATURE_LEN] = {
 
 static unsigned char *put_u16(unsigned char *at, unsigned int number)
 {
-	*at++ = (unsigned char)(number >> 8);
-	*at++ = (unsigned char)number;
-	return at;
+	store_u16(at, number);
+	return at + 2;
 }
 
 /* IPv4 is stored mapped: its four bytes are the last. */

@@ -9,6 +9,7 @@
 
 #include "dns_message.h"
 #include "edge53_client_prefix.h"
+#include "wire.h"
 
 #define IPV4_HEADER_LEN 20
 #define IPV6_HEADER_LEN 40
@@ -33,11 +34,6 @@ static bool skip(struct rest *rest, size_t n)
 	rest->len -= n;
 	rest->full_len -= n;
 	return true;
-}
-
-static unsigned int be16(const unsigned char *at)
-{
-	return (unsigned int)at[0] << 8 | at[1];
 }
 
 /* Padding of the frame, and behind the packet, is no part of it. */
@@ -69,11 +65,11 @@ static bool read_ipv4(struct rest *rest, struct ends *ends)
 	if (rest->len < IPV4_HEADER_LEN)
 		return false;
 	header_len = (ip[0] & 0x0f) * 4u;
-	total_len = be16(ip + 2) ?: rest->full_len; /* 0: of a bundle of more than 64 KiB */
+	total_len = u16_at(ip + 2) ?: rest->full_len; /* 0: of a bundle of more than 64 KiB */
 	ends->source = addr_from_ipv4(ip + 12);
 	ends->destination = addr_from_ipv4(ip + 16);
 	ends->protocol = ip[9];
-	ends->is_fragment = be16(ip + 6) & 0x3fff;
+	ends->is_fragment = u16_at(ip + 6) & 0x3fff;
 	return header_len >= IPV4_HEADER_LEN && total_len >= header_len &&
 	       cut_to(rest, total_len) && skip(rest, header_len);
 }
@@ -86,7 +82,8 @@ static bool skip_extension(struct rest *rest, struct ends *ends)
 	if (rest->len < len)
 		return false;
 	if (ends->protocol == IPPROTO_FRAGMENT)
-		ends->is_fragment |= be16(header + 2) & 0xfff9; /* else an atomic one (RFC 6946) */
+		ends->is_fragment |=
+			u16_at(header + 2) & 0xfff9; /* else an atomic one (RFC 6946) */
 	else
 		len += header[1] * 8u;
 	ends->protocol = header[0];
@@ -110,7 +107,7 @@ static bool read_ipv6(struct rest *rest, struct ends *ends)
 	memcpy(ends->destination.bytes, ip + 24, sizeof(ends->destination.bytes));
 	ends->protocol = ip[6];
 	ends->is_ipv6 = true;
-	payload_len = be16(ip + 4) ?: rest->full_len - IPV6_HEADER_LEN;
+	payload_len = u16_at(ip + 4) ?: rest->full_len - IPV6_HEADER_LEN;
 	if (!cut_to(rest, IPV6_HEADER_LEN + payload_len) || !skip(rest, IPV6_HEADER_LEN))
 		return false;
 	for (int i = 0; i < MAX_EXTENSION_HEADERS && is_extension(ends->protocol); i++)
@@ -141,7 +138,7 @@ static bool skip_udp(struct rest *rest)
 
 	if (rest->len < UDP_HEADER_LEN)
 		return false;
-	len = be16(rest->at + 4);
+	len = u16_at(rest->at + 4);
 	return len >= UDP_HEADER_LEN && cut_to(rest, len) && skip(rest, UDP_HEADER_LEN);
 }
 
@@ -157,7 +154,7 @@ static bool skip_tcp(struct rest *rest)
 
 static void take_ends(const struct ends *ends, const unsigned char *ports, struct sample *sample)
 {
-	unsigned int source_port = be16(ports), destination_port = be16(ports + 2);
+	unsigned int source_port = u16_at(ports), destination_port = u16_at(ports + 2);
 
 	sample->is_ipv6 = ends->is_ipv6;
 	sample->is_tcp = ends->protocol == IPPROTO_TCP;
@@ -227,7 +224,7 @@ bool sample_next_message(const struct sample *sample, size_t *offset, const unsi
 
 	if (left < prefix + DNS_MESSAGE_HEADER_LEN)
 		return false;
-	*len = sample->is_tcp ? be16(at) : left;
+	*len = sample->is_tcp ? u16_at(at) : left;
 	if (*len < DNS_MESSAGE_HEADER_LEN || *len > left - prefix)
 		return false;
 	*message = at + prefix;
@@ -262,7 +259,7 @@ int sample_question_read(const unsigned char *message, size_t len, struct sample
 	size_t at = DNS_MESSAGE_HEADER_LEN;
 	char *text = ret->name;
 
-	if (len < DNS_MESSAGE_HEADER_LEN || !be16(message + 4))
+	if (len < DNS_MESSAGE_HEADER_LEN || !u16_at(message + 4))
 		return -EBADMSG;
 	while (at < len && message[at]) {
 		size_t label_end = at + 1 + message[at];
@@ -280,7 +277,7 @@ int sample_question_read(const unsigned char *message, size_t len, struct sample
 	if (text == ret->name)
 		*text++ = '.';
 	*text = '\0';
-	ret->type = (uint16_t)be16(message + at + 1);
+	ret->type = (uint16_t)u16_at(message + at + 1);
 	return 0;
 }
 
