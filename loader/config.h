@@ -57,8 +57,7 @@ struct config_rate {
 	unsigned int burst; /* queries at once */
 	enum config_policy over; /* POLICY_TRUNCATE (default) or POLICY_DROP */
 	unsigned int slip; /* of what is over, one in so many is truncated */
-	unsigned int ipv4_bits;
-	unsigned int ipv6_bits;
+	struct edge53_client_prefix prefix; /* which clients are one; neither is 0 */
 	unsigned int proven_s; /* for so long after a TCP handshake there is no limit; 0: there is */
 	struct edge53_prefix *exempt;
 	size_t n_exempt;

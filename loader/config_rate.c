@@ -14,19 +14,9 @@
 static const struct config_rate default_rate = {
 	.over = POLICY_TRUNCATE,
 	.slip = 1,
-	.ipv4_bits = 24,
-	.ipv6_bits = 56,
+	.prefix = { .ipv4 = 24, .ipv6 = 56 },
 	.proven_s = 600,
 };
-
-static bool read_bits(const struct place *at, const struct raw_bits *raw, struct config_rate *rate)
-{
-	struct place ipv4 = place_key(at, "ipv4");
-	struct place ipv6 = place_key(at, "ipv6");
-
-	return read_number(&ipv4, raw->ipv4, "a length of a prefix", 1, 32, &rate->ipv4_bits) &
-	       read_number(&ipv6, raw->ipv6, "a length of a prefix", 1, 128, &rate->ipv6_bits);
-}
 
 static bool read_proven(const struct place *at, const char *text, unsigned int *ret_s)
 {
@@ -66,7 +56,7 @@ bool read_rate(const struct place *at, const struct raw_rate *raw, struct config
 		wrong(&slip, "nothing is truncated with over: drop; leave one of them out");
 		good = false;
 	}
-	good &= read_bits(&prefix, &raw->prefix, ret);
+	good &= read_client_prefix(&prefix, &raw->prefix, &ret->prefix);
 	good &= read_proven(&proven, raw->proven, &ret->proven_s);
 	good &= read_prefixes(&exempt, EDGE53_MAX_EXEMPT, &ret->exempt, &ret->n_exempt);
 	return good;

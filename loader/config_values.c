@@ -6,6 +6,7 @@
 
 #include "config_prefixes.h"
 #include "config_values.h"
+#include "edge53_client_prefix.h"
 
 #define MAX_NAME_LEN (EDGE53_NAME_LEN - 1)
 #define MAX_IFNAME_LEN (IFNAMSIZ - 1)
@@ -205,6 +206,26 @@ bool read_duration_ms(const struct place *at, const char *text, unsigned int min
 	}
 	*ret = (unsigned int)duration_ms;
 	return true;
+}
+
+static bool read_prefix_bits(const struct place *at, const char *text, unsigned int most,
+			     __u16 *ret)
+{
+	unsigned int bits = *ret;
+	bool good = read_number(at, text, "a number of bits", 1, most, &bits);
+
+	*ret = (__u16)bits;
+	return good;
+}
+
+bool read_client_prefix(const struct place *at, const struct raw_bits *raw,
+			       struct edge53_client_prefix *ret)
+{
+	struct place ipv4 = place_key(at, "ipv4");
+	struct place ipv6 = place_key(at, "ipv6");
+
+	return read_prefix_bits(&ipv4, raw->ipv4, EDGE53_IPV4_BITS, &ret->ipv4) &
+	       read_prefix_bits(&ipv6, raw->ipv6, EDGE53_IPV6_BITS, &ret->ipv6);
 }
 
 /* --- names ------------------------------------------------------------------------------------ */

@@ -10,6 +10,7 @@
 #define EDGE53_CONFIG_VALUES_H
 
 #include "config.h"
+#include "config_schema.h"
 #include "config_tree.h"
 
 /* Whether a key without a default is written. */
@@ -44,6 +45,10 @@ bool read_number(const struct place *at, const char *text, const char *what, uns
 
 bool read_duration_ms(const struct place *at, const char *text, unsigned int min, unsigned int max,
 		      unsigned int *ret);
+
+/* How many bits of clients' addresses are looked at, of each family. */
+bool read_client_prefix(const struct place *at, const struct raw_bits *raw,
+			struct edge53_client_prefix *ret);
 
 /* These must be written (the tunnel need not). *ret is the caller's to free(). */
 bool read_name(const struct place *at, const char *text, char **ret);

@@ -593,8 +593,8 @@ static int sync_rate_limit(struct tables *t, const struct plan_service *service,
 	wanted.burst_ns = wanted.interval_ns * rate->burst;
 	wanted.slip = rate->over == POLICY_TRUNCATE ? rate->slip : 0;
 	wanted.proven_s = rate->proven_s;
-	set_bits(&wanted.masks[0], 96 + rate->ipv4_bits);
-	set_bits(&wanted.masks[1], rate->ipv6_bits);
+	set_bits(&wanted.masks[0], 96u + rate->prefix.ipv4);
+	set_bits(&wanted.masks[1], rate->prefix.ipv6);
 	return write_rate_limit(t, id, &wanted);
 }
 

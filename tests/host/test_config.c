@@ -330,15 +330,15 @@ static void rates(void **state)
 	assert_int_equal(rate->burst, 400);
 	assert_int_equal(rate->over, POLICY_TRUNCATE);
 	assert_int_equal(rate->slip, 1);
-	assert_int_equal(rate->ipv4_bits, 24);
-	assert_int_equal(rate->ipv6_bits, 56);
+	assert_int_equal(rate->prefix.ipv4, 24);
+	assert_int_equal(rate->prefix.ipv6, 56);
 	assert_int_equal(rate->proven_s, 600);
 	rate = &all->edges[0].rate;
 	assert_int_equal(rate->qps, 1);
 	assert_int_equal(rate->burst, 7);
 	assert_int_equal(rate->slip, 3);
-	assert_int_equal(rate->ipv4_bits, 32);
-	assert_int_equal(rate->ipv6_bits, 64);
+	assert_int_equal(rate->prefix.ipv4, 32);
+	assert_int_equal(rate->prefix.ipv6, 64);
 	assert_int_equal(rate->proven_s, 0);
 	assert_int_equal(rate->n_exempt, 2);
 }
@@ -632,7 +632,7 @@ static const struct {
 	{ RATE "{ qps: 5, over: drop, slip: 2 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit.slip: nothing is truncated with over: drop; leave one of them out" } },
 	{ RATE "{ qps: 5, prefix: { ipv4: 33 }, proven: 0s }\n" BACKENDS,
-	  { "4: edge[0].rate_limit.prefix.ipv4: 33 is not a length of a prefix (1-32)",
+	  { "4: edge[0].rate_limit.prefix.ipv4: 33 is not a number of bits (1-32)",
 	    "4: edge[0].rate_limit.proven: \"0s\" is not a duration from 1s to 1h, such as 10s or 2m" } },
 	{ RATE "{ qps: 5, exempt: [printer] }\n" BACKENDS,
 	  { "4: edge[0].rate_limit.exempt[0]: \"printer\" is a host name..." } },
