@@ -33,6 +33,18 @@ static void fill_ends(const struct sample *sample, Tap__Message *m)
 	m->response_port = sample->server_port;
 }
 
+/* Of the two kinds of fields only those are written that it has. */
+static void fill_message(bool is_reply, uint64_t time_ns, ProtobufCBinaryData message,
+			 Tap__Message *m)
+{
+	m->type = is_reply ? TAP__MESSAGE__TYPE__CLIENT_RESPONSE : TAP__MESSAGE__TYPE__CLIENT_QUERY;
+	m->has_query_time_sec = m->has_query_time_nsec = m->has_query_message = !is_reply;
+	m->has_response_time_sec = m->has_response_time_nsec = m->has_response_message = is_reply;
+	m->query_time_sec = m->response_time_sec = time_ns / NS_PER_S;
+	m->query_time_nsec = m->response_time_nsec = (uint32_t)(time_ns % NS_PER_S);
+	m->query_message = m->response_message = message;
+}
+
 size_t dnstap_message_write(const struct dnstap_origin *origin, const struct sample *sample,
 			    const unsigned char *message, size_t len,
 			    unsigned char buf[static DNSTAP_MESSAGE_MAX_LEN])
@@ -42,21 +54,7 @@ size_t dnstap_message_write(const struct dnstap_origin *origin, const struct sam
 	Tap__Message m = TAP__MESSAGE__INIT;
 
 	fill_ends(sample, &m);
-	if (sample->is_reply) {
-		m.type = TAP__MESSAGE__TYPE__CLIENT_RESPONSE;
-		m.has_response_time_sec = m.has_response_time_nsec = true;
-		m.response_time_sec = time_ns / NS_PER_S;
-		m.response_time_nsec = (uint32_t)(time_ns % NS_PER_S);
-		m.has_response_message = true;
-		m.response_message = bytes_of(message, len);
-	} else {
-		m.type = TAP__MESSAGE__TYPE__CLIENT_QUERY;
-		m.has_query_time_sec = m.has_query_time_nsec = true;
-		m.query_time_sec = time_ns / NS_PER_S;
-		m.query_time_nsec = (uint32_t)(time_ns % NS_PER_S);
-		m.has_query_message = true;
-		m.query_message = bytes_of(message, len);
-	}
+	fill_message(sample->is_reply, time_ns, bytes_of(message, len), &m);
 	tap.type = TAP__DNSTAP__TYPE__MESSAGE;
 	tap.message = &m;
 	tap.has_identity = origin->identity[0] != '\0';
