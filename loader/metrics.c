@@ -566,15 +566,14 @@ void metrics_free(struct metrics *m)
 	free(m);
 }
 
-static bool is_same_place(const struct listener *listener, const struct config_metrics *config)
-{
-	return listener && listener->config.port == config->port &&
-	       addr_equal(&listener->config.address, &config->address);
-}
-
-static bool is_same_config(const struct config_metrics *a, const struct config_metrics *b)
+static bool is_same_place(const struct config_metrics *a, const struct config_metrics *b)
 {
 	return a->port == b->port && addr_equal(&a->address, &b->address);
+}
+
+static bool is_at(const struct listener *listener, const struct config_metrics *config)
+{
+	return listener && is_same_place(&listener->config, config);
 }
 
 int metrics_prepare(struct metrics *m, const struct config_metrics *config)
@@ -584,10 +583,10 @@ int metrics_prepare(struct metrics *m, const struct config_metrics *config)
 
 	metrics_abandon(m);
 	m->prepared_config = *config;
-	if (!config->port || is_same_place(m->listener, config))
+	if (!config->port || is_at(m->listener, config))
 		return 0;
 	/* Taken since long: metrics_retry() goes on, and the rest of a new configuration need not wait. */
-	if (!m->listener && is_same_config(&m->wanted, config))
+	if (!m->listener && is_same_place(&m->wanted, config))
 		return 0;
 	r = listener_new(m, config, &m->prepared);
 	if (r < 0) {
@@ -605,7 +604,7 @@ void metrics_commit(struct metrics *m)
 	m->wanted = m->prepared_config;
 	drop_page(m); /* it may have clients that are not to be shown any more */
 	m->collects_old = true;
-	if (is_same_place(m->listener, &m->wanted))
+	if (is_at(m->listener, &m->wanted))
 		return;
 	listener_leave(m->listener);
 	m->listener = take_ptr(m->prepared);
