@@ -10,14 +10,13 @@
 #include "count.h"
 #include "truncated.h"
 
+#define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN + OPT_LEN) / SUM_CHUNK + 1)
+
 /* Global functions of their own, for the verifier and the stack. */
 __weak __noinline int question_len_xdp(struct xdp_md *ctx, const struct packet *pkt)
 {
 	return pkt ? walk_question(ctx, true, pkt) : 0;
 }
-
-#define ETH_MIN_LEN 60 /* without the frame check sequence */
-#define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN + OPT_LEN) / SUM_CHUNK + 1)
 
 /* Ones' complement sum of a question and what is behind it, folded; -1 when it cannot be read. */
 __weak __noinline int sum_of_question_xdp(struct xdp_md *ctx, __u32 off, __u32 len)
@@ -66,8 +65,8 @@ static __always_inline bool shorten_xdp(struct xdp_md *ctx, __u32 len)
 	__u32 now = bpf_xdp_get_buff_len(ctx), kept = len;
 	__u64 zeros = 0;
 
-	if (kept < ETH_MIN_LEN)
-		kept = now < ETH_MIN_LEN ? now : ETH_MIN_LEN;
+	if (kept < ETH_ZLEN)
+		kept = now < ETH_ZLEN ? now : ETH_ZLEN;
 	if (kept < len || (now != kept && bpf_xdp_adjust_tail(ctx, (int)(kept - now))))
 		return false;
 	return kept == len ||
