@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Where a client's address is looked for in `client_index`: bucket and tag, from one keyed hash.
+ * Where a client's address is looked for in `client_index`: bucket and tag, from one keyed hash. moments.h mixes
+ * addresses the same way.
  *
  * Two rounds of multiply and shift. The keys are secret, so that nobody can aim at one bucket. Each half is
  * folded before it is multiplied: a product's upper bits depend on all of a factor, but its lower bits not on the
@@ -13,8 +14,8 @@
 
 #include <linux/types.h>
 
-/* high, low: the halves of the address as words in network order. */
-static inline __attribute__((always_inline)) __u32 client_hash(const volatile __u64 keys[4],
+/* high, low: the halves of the address as words in network order. The upper bits of the result are the good ones. */
+static inline __attribute__((always_inline)) __u64 mix_address(const volatile __u64 keys[4],
 							       __u64 high, __u64 low)
 {
 	__u64 x;
@@ -22,8 +23,13 @@ static inline __attribute__((always_inline)) __u32 client_hash(const volatile __
 	high ^= keys[0];
 	x = (high ^ high >> 32) * (keys[1] | 1);
 	low ^= keys[2];
-	x = ((x ^ x >> 32) + (low ^ low >> 32)) * (keys[3] | 1);
-	return (__u32)(x >> 32);
+	return ((x ^ x >> 32) + (low ^ low >> 32)) * (keys[3] | 1);
+}
+
+static inline __attribute__((always_inline)) __u32 client_hash(const volatile __u64 keys[4],
+							       __u64 high, __u64 low)
+{
+	return (__u32)(mix_address(keys, high, low) >> 32);
 }
 
 /* The upper bits choose the bucket among a CPU's 2^bucket_bits ... */

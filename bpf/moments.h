@@ -11,6 +11,7 @@
 #define EDGE53_MOMENTS_H
 
 #include "barrier.h"
+#include "client_hash.h"
 #include "maps.h"
 
 #define MOMENT_FACTOR 0x9e3779b97f4a7c15ull /* odd, and its bits are even (2^64 / the golden ratio) */
@@ -18,12 +19,8 @@
 /* Who that is: not 0. A scope for each use, so that services do not share what they know. */
 static __always_inline __u64 moment_owner(__u64 high, __u64 low, __u32 scope)
 {
-	__u64 x;
+	__u64 x = mix_address(knobs.token_keys, high ^ scope * MOMENT_FACTOR, low);
 
-	high ^= knobs.token_keys[0] ^ scope * MOMENT_FACTOR;
-	x = (high ^ high >> 32) * (knobs.token_keys[1] | 1);
-	low ^= knobs.token_keys[2];
-	x = ((x ^ x >> 32) + (low ^ low >> 32)) * (knobs.token_keys[3] | 1);
 	return (x ^ x >> 32) | 1;
 }
 

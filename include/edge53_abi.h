@@ -355,7 +355,7 @@ struct edge53_tuple {
 
 /*
  * Maps `rates`, who asked: when his bucket of tokens is full again, and `proven`, who completed a TCP handshake: when
- * that was (both CLOCK_MONOTONIC). `who` is a keyed hash, 0: unused. The upper bits of it choose the bucket.
+ * that was (both CLOCK_MONOTONIC). `who` is a keyed hash, 0: unused, and chooses the bucket (bpf/moments.h).
  */
 #define EDGE53_MOMENT_WAYS 4
 #define EDGE53_MOMENT_BUCKET_BITS 14
