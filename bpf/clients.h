@@ -325,7 +325,7 @@ static __always_inline void client_key(const struct edge53_addr *address, __u64 
 	*low = halves[1];
 	if (!knobs.is_client_masked)
 		return;
-	if (!*high && (__u32)*low == bpf_htonl(0xffff)) {
+	if (is_mapped_ipv4(*high, *low)) {
 		*low &= knobs.client_mask_ipv4;
 	} else {
 		*high &= knobs.client_mask_ipv6[0];

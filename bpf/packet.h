@@ -125,6 +125,13 @@ static __always_inline bool addr_is_zero(const struct edge53_addr *addr)
 	return !(x[0] | x[1]);
 }
 
+/* high, low: the halves of an address as words in network order. */
+static __always_inline bool is_mapped_ipv4(__u64 high, __u64 low)
+{
+	return !high && (__u32)low == bpf_htonl(0xffff);
+}
+
+/* The same of what is in memory; the loads of whole halves would cost instructions. */
 static __always_inline bool addr_is_ipv4(const struct edge53_addr *addr)
 {
 	return !*(const __u64 *)&addr->bytes[0] &&

@@ -5,16 +5,12 @@
 
 #include "clock.h"
 #include "moments.h"
+#include "packet.h"
 
 #define NS_PER_S 1000000000ull
 
 /* A scope of its own beside those of the services. One proof is good for all of them. */
 #define SCOPE_OF_PROOF EDGE53_MAX_SERVICES
-
-static __always_inline bool is_mapped_ipv4(__u64 high, __u64 low)
-{
-	return !high && (__u32)low == bpf_htonl(0x0000ffff);
-}
 
 /* Who has one address of an IPv6 network may have them all: the first half stands for it. */
 static __always_inline __u64 proof_owner(__u64 high, __u64 low)
