@@ -77,11 +77,12 @@ static __always_inline bool is_over_rate(__u64 high, __u64 low, __u32 service,
 
 static __always_inline bool is_listed(__u64 high, __u64 low, __u32 service)
 {
-	struct edge53_prefix_key key = { .prefix_len = 32 + 128, .service = service };
+	struct edge53_addr client;
+	__u64 *halves = (__u64 *)client.bytes;
 
-	__builtin_memcpy(key.address, &high, sizeof(high));
-	__builtin_memcpy(key.address + sizeof(high), &low, sizeof(low));
-	return bpf_map_lookup_elem(&exempt, &key);
+	halves[0] = high;
+	halves[1] = low;
+	return is_exempt(service, &client);
 }
 
 /*

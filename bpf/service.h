@@ -89,22 +89,21 @@ static __always_inline enum edge53_reason find_edge_service(struct packet *pkt,
 	return take_frontend(pkt, &pkt->daddr, svc);
 }
 
-/* A key for `exempt`, `doh` and `keep_source`: an address, for clients of the packet's service. */
-static __always_inline void make_prefix_key(const struct packet *pkt,
-					    const struct edge53_addr *address,
+/* A key for `exempt`, `doh` and `keep_source`: an address, for clients of the service. */
+static __always_inline void make_prefix_key(__u8 service, const struct edge53_addr *address,
 					    struct edge53_prefix_key *key)
 {
 	__builtin_memset(key, 0, sizeof(*key));
 	key->prefix_len = 32 + 128;
-	key->service = pkt->service;
+	key->service = service;
 	__builtin_memcpy(key->address, address->bytes, sizeof(key->address));
 }
 
-static __always_inline bool is_exempt(const struct packet *pkt)
+static __always_inline bool is_exempt(__u8 service, const struct edge53_addr *client)
 {
 	struct edge53_prefix_key key;
 
-	make_prefix_key(pkt, &pkt->saddr, &key);
+	make_prefix_key(service, client, &key);
 	return bpf_map_lookup_elem(&exempt, &key);
 }
 
@@ -131,7 +130,7 @@ static __always_inline enum edge53_reason apply_doh_policy(const struct packet *
 
 	if (!(svc->flags & (EDGE53_SERVICE_DOH_REJECT | EDGE53_SERVICE_DOH_DROP)))
 		return EDGE53_NOT_OURS;
-	make_prefix_key(pkt, &pkt->daddr, &key);
+	make_prefix_key(pkt->service, &pkt->daddr, &key);
 	if (!bpf_map_lookup_elem(&doh, &key))
 		return EDGE53_NOT_OURS;
 	return svc->flags & EDGE53_SERVICE_DOH_REJECT ? EDGE53_DOH_REJECTED : EDGE53_DOH_DROPPED;
@@ -156,7 +155,9 @@ spare_exempt(const struct packet *pkt, const struct edge53_service *svc, enum ed
 {
 	if (why == EDGE53_NOT_OURS)
 		return why;
-	return svc->flags & EDGE53_SERVICE_EXEMPT && is_exempt(pkt) ? EDGE53_EXEMPT : why;
+	if (svc->flags & EDGE53_SERVICE_EXEMPT && is_exempt(pkt->service, &pkt->saddr))
+		return EDGE53_EXEMPT;
+	return why;
 }
 
 static __always_inline enum edge53_reason apply_policy(const struct packet *pkt,
@@ -238,7 +239,7 @@ __weak __noinline int note_flow_flags(const struct packet *pkt, struct edge53_fl
 	/* A backend of the other family cannot be shown the client's address. */
 	if (!backend || addr_is_ipv4(&backend->address) == pkt->is_ipv6)
 		return 0;
-	make_prefix_key(pkt, &pkt->saddr, &key);
+	make_prefix_key(pkt->service, &pkt->saddr, &key);
 	if (bpf_map_lookup_elem(&keep_source, &key))
 		flow->flags |= EDGE53_FLOW_KEEP_SOURCE;
 	return 0;
