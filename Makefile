@@ -111,7 +111,7 @@ bpf-clang-matrix: $(BUILD)/edge53.skel.h ## Compile the BPF object with every cl
 
 # --- the loader -------------------------------------------------------------------------------
 
-LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd ncursesw
+LOADER_PKGS := libbpf libcyaml yaml-0.1 libmnl smartcols jansson libsystemd ncursesw libcap-ng
 
 # What can be left out, with METRICS=0 or DNSTAP=0, or where its libraries are not installed.
 ifndef METRICS
@@ -186,7 +186,7 @@ $(BUILD)/version.h: FORCE
 # and UBSan.
 PURE_SRCS := $(wildcard loader/util*.c loader/log*.c loader/clients.c loader/config*.c loader/dns_message.c \
 	loader/explain_decode.c loader/explain_packet.c loader/exposition.c loader/findings.c \
-	loader/health_state.c loader/latency_table.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c) \
+	loader/health_state.c loader/latency_table.c loader/plan*.c loader/proxy_header.c loader/reason*.c loader/sample.c loader/trusted.c) \
 	$(filter-out loader/check_read%,$(wildcard loader/check_*.c))
 PURE_OBJS := $(PURE_SRCS:%.c=$(BUILD)/asan/%.o)
 PURE_PKGS := libcyaml yaml-0.1 jansson libsystemd

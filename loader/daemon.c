@@ -2,13 +2,11 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
-#include <sys/syscall.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
@@ -22,6 +20,7 @@
 #include "notify.h"
 #include "pins.h"
 #include "plan.h"
+#include "privileges.h"
 #include "rcu.h"
 
 #define US_PER_MS 1000ull
@@ -496,26 +495,6 @@ static int set_up_events(struct daemon *d)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
-static bool has_capability(unsigned int capability)
-{
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
-	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {};
-
-	if (syscall(SYS_capget, &header, data))
-		return false;
-	return data[capability / 32].effective & 1u << capability % 32;
-}
-
-static bool may_load(void)
-{
-	/*
-	 * Without CAP_PERFMON the verifier refuses to compare packet pointers, and guards the rest.
-	 */
-	return has_capability(CAP_NET_ADMIN) &&
-	       (has_capability(CAP_SYS_ADMIN) ||
-		(has_capability(CAP_BPF) && has_capability(CAP_PERFMON)));
-}
-
 static int explain_lock(int error)
 {
 	int pid = pins_lock_holder();
@@ -686,7 +665,7 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 	int r;
 
 	d.config = take_ptr(*config);
-	if (!may_load()) {
+	if (!privileges_suffice()) {
 		log_error("run needs root, or the capabilities CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN");
 		return EXIT_FAILED;
 	}
@@ -697,6 +676,12 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 	lock_fd = pins_lock();
 	if (lock_fd < 0) {
 		explain_lock(lock_fd);
+		return EXIT_FAILED;
+	}
+	/* bpffs is mounted. What comes from outside, and what the kernel says of devices, is read with no more than this. */
+	r = privileges_drop();
+	if (r < 0) {
+		log_error("cannot give up capabilities: %s", strerror(-r));
 		return EXIT_FAILED;
 	}
 	is_loaded = dataplane_is_pinned();
