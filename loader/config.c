@@ -17,6 +17,7 @@
 #include "config_values.h"
 #include "edge53_client_prefix.h"
 #include "log.h"
+#include "trusted.h"
 
 #define MAX_PORT 65535
 #define MAX_WEIGHT 1000
@@ -586,16 +587,17 @@ static bool is_file(int fd)
  */
 static ssize_t load_text(const char *where, const char *path, size_t max, char **ret)
 {
+	_cleanup_(freep) char *text = NULL, *why = NULL;
 	/* Nonblocking, as a FIFO would have us wait for a writer. */
-	_cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	_cleanup_(freep) char *text = NULL;
+	_cleanup_(closep) int fd = trusted_open(path, O_RDONLY | O_NONBLOCK, &why);
 	ssize_t len;
 
 	if (fd < 0) {
-		int r = -errno;
-
-		log_error("%s%s: cannot be opened: %s", where, path, strerror(-r));
-		return r;
+		if (why)
+			log_error("%s%s: is not read: %s", where, path, why);
+		else
+			log_error("%s%s: cannot be opened: %s", where, path, strerror(-fd));
+		return fd;
 	}
 	if (!is_file(fd)) {
 		log_error("%s%s: is not a file", where, path);

@@ -158,7 +158,8 @@ struct config {
 /*
  * Reads and checks a file. On success *ret is owned by the caller (config_free()). On failure the
  * sentence for the operator has been logged, with file, line, key, value and what would be right:
- * -ENOENT and friends when the file cannot be read, -EINVAL when its content is wrong.
+ * -ENOENT and friends when the file cannot be read, -EPERM when others could write it or a list that it names
+ * (trusted.h), -EINVAL when its content is wrong.
  */
 int config_load(const char *path, struct config **ret);
 
