@@ -25,9 +25,9 @@ struct dnstap_stream_options {
 #define DNSTAP_STREAM_GRACE_MS 500
 
 /*
- * Connects, or makes the file: 0640, following no symlink; one of dnstap that is there is moved aside, with the time
- * behind its name, and of any other kind is left alone (-EEXIST). -EPROTO: nobody who speaks Frame Streams. Returns 0
- * or negative errno.
+ * Connects, or makes the file: 0640 less the umask, following no symlink. A Frame Stream that is there is moved aside,
+ * with the time behind its name, an empty file is removed, and what is of any other kind is left alone (-EEXIST).
+ * -EPROTO: nobody who speaks Frame Streams. Returns 0 or negative errno.
  */
 int dnstap_stream_open(const struct dnstap_stream_options *options, struct dnstap_stream **ret);
 
