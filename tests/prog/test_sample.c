@@ -89,9 +89,28 @@ static void begin(const struct path *path)
 	world_sample(0, 0, 0);
 }
 
+/* A world anew, and dnstap's reader in it. */
+static struct sample_reader *begin_reading(const struct path *path, struct heard *heard)
+{
+	begin(path);
+	return open_reader(EDGE53_SAMPLE_DNSTAP, heard);
+}
+
+static int end_reading(struct sample_reader *reader, bool good)
+{
+	sample_reader_close(reader);
+	world_sample(0, 0, 0);
+	return !good;
+}
+
 static struct layer_of *query_of(bool is_ipv6, struct layer_of *l4)
 {
 	return is_ipv6 ? ip6(CLIENT6, FRONTEND6, l4) : ip4(CLIENT, FRONTEND, l4);
+}
+
+static struct layer_of *question(unsigned id)
+{
+	return udp(PORT, 53, dns_query(id, NAME));
 }
 
 /* From the backend or resolver to who asked it. */
@@ -121,6 +140,14 @@ static int send_reply(const struct path *path, struct layer_of *ip, struct frame
 static unsigned server_port(const struct path *path)
 {
 	return is_enforce(path) ? 53 : BACKEND_UDP;
+}
+
+/* The answer to the n-th query. */
+static struct layer_of *answer_of(const struct path *path, bool is_ipv6, unsigned n,
+				  const char *name)
+{
+	return reply_of(path, is_ipv6,
+			udp(server_port(path), port_of(n), dns_reply(id_of(n), name)));
 }
 
 /* The event is about these bytes, from the IP header on: Ethernet changes when a packet is sent. */
@@ -165,20 +192,15 @@ static bool pair(const struct path *path, bool is_ipv6, const char *what)
 		return false;
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
 	good &= expect(path, "verdict of the query",
-		       send_query(path, query_of(is_ipv6, udp(PORT, 53, dns_query(7, NAME))),
-				  &frame),
+		       send_query(path, query_of(is_ipv6, question(7)), &frame),
 		       verdict_of(path->query, EDGE53_QUERY_SENT));
 	sample_reader_consume(reader);
 	good &= expect(path, "queries heard", heard.n[0], queries_of(path, 1));
 	if (heard.n[0])
 		good &= is_about(path, what, &heard, &frame, client_off, EDGE53_SAMPLE_QUERY);
-	good &= expect(
-		path, "verdict of the reply",
-		send_reply(path,
-			   reply_of(path, is_ipv6,
-				    udp(server_port(path), port_of(0), dns_reply(id_of(0), NAME))),
-			   &frame),
-		verdict_of(path->reply, EDGE53_REPLY_SENT));
+	good &= expect(path, "verdict of the reply",
+		       send_reply(path, answer_of(path, is_ipv6, 0, NAME), &frame),
+		       verdict_of(path->reply, EDGE53_REPLY_SENT));
 	sample_reader_consume(reader);
 	good &= expect(path, "replies heard", heard.n[1], 1);
 	good &= is_about(path, what, &heard, &frame, sent_off, EDGE53_SAMPLE_REPLY);
@@ -224,8 +246,7 @@ static int tcp_segments(const struct path *path)
 	struct frame frame;
 	bool good = true;
 
-	begin(path);
-	reader = open_reader(EDGE53_SAMPLE_DNSTAP, &heard);
+	reader = begin_reading(path, &heard);
 	if (!reader)
 		return 1;
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
@@ -246,9 +267,7 @@ static int tcp_segments(const struct path *path)
 		   &frame);
 	sample_reader_consume(reader);
 	good &= expect(path, "segments of the reply", heard.n[1], 1);
-	sample_reader_close(reader);
-	world_sample(0, 0, 0);
-	return !good;
+	return end_reading(reader, good);
 }
 
 /* --- how many --------------------------------------------------------------------------------- */
@@ -262,8 +281,7 @@ static int some_of_many(const struct path *path)
 	struct frame frame;
 	bool good = true;
 
-	begin(path);
-	reader = open_reader(EDGE53_SAMPLE_DNSTAP, &heard);
+	reader = begin_reading(path, &heard);
 	if (!reader)
 		return 1;
 	world_sample(sampling_limit(10), 0, 0);
@@ -274,10 +292,7 @@ static int some_of_many(const struct path *path)
 		send_query(path,
 			   query_of(false, udp(1024 + i * 7, 53, dns_query(i * 31 & 0xffff, "a"))),
 			   &frame);
-		send_reply(path,
-			   reply_of(path, false,
-				    udp(server_port(path), port_of(i), dns_reply(id_of(i), "a"))),
-			   &frame);
+		send_reply(path, answer_of(path, false, i, "a"), &frame);
 		sample_reader_consume(reader);
 		queries += heard.n[0] - before[0];
 		if (path->bit != TC_L2_CHECKED)
@@ -286,9 +301,7 @@ static int some_of_many(const struct path *path)
 	}
 	good &= expect(path, "about one in ten", heard.n[1] > n / 20 && heard.n[1] < n / 5, true);
 	good &= expect(path, "queries", heard.n[0], queries_of(path, queries));
-	sample_reader_close(reader);
-	world_sample(0, 0, 0);
-	return !good;
+	return end_reading(reader, good);
 }
 
 static int off_is_off(const struct path *path)
@@ -299,11 +312,10 @@ static int off_is_off(const struct path *path)
 	struct frame frame;
 	bool good = true;
 
-	begin(path);
-	reader = open_reader(EDGE53_SAMPLE_DNSTAP, &heard);
+	reader = begin_reading(path, &heard);
 	if (!reader)
 		return 1;
-	send_query(path, query_of(false, udp(PORT, 53, dns_query(7, NAME))), &frame);
+	send_query(path, query_of(false, question(7)), &frame);
 	sample_reader_consume(reader);
 	after = counters_of(EDGE53_SAMPLE_DNSTAP);
 	good &= expect(path, "heard", heard.n[0], 0);
@@ -312,11 +324,8 @@ static int off_is_off(const struct path *path)
 
 	/* On, and nobody there any more: the reader's buffers went with it. */
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
-	send_query(path, query_of(false, udp(PORT, 53, dns_query(7, NAME))), &frame);
-	send_reply(path,
-		   reply_of(path, false,
-			    udp(server_port(path), port_of(1), dns_reply(id_of(1), NAME))),
-		   &frame);
+	send_query(path, query_of(false, question(7)), &frame);
+	send_reply(path, answer_of(path, false, 1, NAME), &frame);
 	after = counters_of(EDGE53_SAMPLE_DNSTAP);
 	good &= expect(path, "taken without a reader", after.taken - before.taken,
 		       queries_of(path, 1) + 1);
@@ -336,8 +345,7 @@ static int no_room(const struct path *path)
 	struct frame frame;
 	bool good = true;
 
-	begin(path);
-	reader = open_reader(EDGE53_SAMPLE_DNSTAP, &heard);
+	reader = begin_reading(path, &heard);
 	if (!reader)
 		return 1;
 	world_sample(EDGE53_SAMPLE_ALL, 0, 0);
@@ -357,9 +365,7 @@ static int no_room(const struct path *path)
 		       queries_of(path, n));
 	good &= expect(path, "some had no room", after.no_room > before.no_room,
 		       queries_of(path, 1));
-	sample_reader_close(reader);
-	world_sample(0, 0, 0);
-	return !good;
+	return end_reading(reader, good);
 }
 
 /* Names: queries only, cut short, both readers at once, and not after their time. */
@@ -377,10 +383,7 @@ static int names(const struct path *path)
 		return 1;
 	world_sample(EDGE53_SAMPLE_ALL, EDGE53_SAMPLE_ALL, now_ns() + 60 * SECONDS);
 	send_query(path, query_of(false, udp(PORT, 53, longer(1000, dns_query(7, NAME)))), &frame);
-	send_reply(path,
-		   reply_of(path, false,
-			    udp(server_port(path), port_of(0), dns_reply(id_of(0), NAME))),
-		   &reply);
+	send_reply(path, answer_of(path, false, 0, NAME), &reply);
 	sample_reader_consume(dnstap);
 	sample_reader_consume(reader);
 	good &= expect(path, "of dnstap", heard_dnstap.n[0] + heard_dnstap.n[1],
@@ -392,15 +395,13 @@ static int names(const struct path *path)
 		good &= expect(path, "of so many", heard.about.packet_len, frame.len);
 	}
 	world_sample(0, EDGE53_SAMPLE_ALL, now_ns() - 1);
-	send_query(path, query_of(false, udp(PORT, 53, dns_query(8, NAME))), &frame);
+	send_query(path, query_of(false, question(8)), &frame);
 	sample_reader_consume(reader);
 	good &= expect(path, "after its time", heard.n[0], queries_of(path, 1));
 	good &= expect(path, "the limit then", world_sample_limit(EDGE53_SAMPLE_NAMES),
 		       queries_of(path, 1) ? 0 : EDGE53_SAMPLE_ALL);
 	sample_reader_close(dnstap);
-	sample_reader_close(reader);
-	world_sample(0, 0, 0);
-	return !good;
+	return end_reading(reader, good);
 }
 
 #define PLAIN_PATHS (EDGE_PATHS | ENFORCE_PATHS)
