@@ -240,11 +240,8 @@ static bool read_doh_file(const struct place *at, const char *text, struct confi
 		wrong(at, "no name of a file");
 		return false;
 	}
-	doh->file = strdup(text);
 	doh->file_line = at->line;
-	if (!doh->file)
-		wrong(at, "out of memory");
-	return doh->file;
+	return copy_text(at, text, &doh->file);
 }
 
 static bool read_doh(const struct place *at, const struct raw_doh *raw, struct config_doh *doh)

@@ -27,10 +27,7 @@ static bool read_path(const struct place *at, const char *text, size_t max_len, 
 		wrong_value(at, "is too long; at most %zu bytes are possible", max_len);
 		return false;
 	}
-	*ret = strdup(text);
-	if (!*ret)
-		wrong(at, "out of memory");
-	return *ret;
+	return copy_text(at, text, ret);
 }
 
 static bool read_identity(const struct place *at, const char *text, char **ret)
@@ -41,10 +38,7 @@ static bool read_identity(const struct place *at, const char *text, char **ret)
 		wrong_value(at, "is too long; at most %d bytes are possible", MAX_IDENTITY_LEN);
 		return false;
 	}
-	*ret = strdup(text);
-	if (!*ret)
-		wrong(at, "out of memory");
-	return *ret;
+	return copy_text(at, text, ret);
 }
 
 bool read_dnstap(const struct place *at, const struct raw_dnstap *raw, struct config_dnstap *ret)

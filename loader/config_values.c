@@ -230,7 +230,7 @@ bool read_client_prefix(const struct place *at, const struct raw_bits *raw,
 
 /* --- names ------------------------------------------------------------------------------------ */
 
-static bool copy_text(const struct place *at, const char *text, char **ret)
+bool copy_text(const struct place *at, const char *text, char **ret)
 {
 	*ret = strdup(text);
 	if (!*ret)

@@ -50,6 +50,9 @@ bool read_duration_ms(const struct place *at, const char *text, unsigned int min
 bool read_client_prefix(const struct place *at, const struct raw_bits *raw,
 			struct edge53_client_prefix *ret);
 
+/* The text as it is; false: out of memory. *ret is the caller's to free(). */
+bool copy_text(const struct place *at, const char *text, char **ret);
+
 /* These must be written (the tunnel need not). *ret is the caller's to free(). */
 bool read_name(const struct place *at, const char *text, char **ret);
 bool read_interface(const struct place *at, const char *text, char **ret);
