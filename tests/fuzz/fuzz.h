@@ -16,6 +16,18 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len);
 
+/* The input with a 0 behind it, the caller's to free(). */
+static inline char *text_of(const uint8_t *bytes, size_t len)
+{
+	char *text = malloc(len + 1);
+
+	assert(text);
+	if (len)
+		memcpy(text, bytes, len);
+	text[len] = '\0';
+	return text;
+}
+
 /* An input is eaten from its front. What is not there any more reads as 0. */
 struct input {
 	const uint8_t *bytes;

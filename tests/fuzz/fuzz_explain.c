@@ -103,12 +103,8 @@ static void check_written(const uint8_t *bytes, size_t len, const char *name)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	char *text = malloc(len + 1);
+	char *text = text_of(bytes, len);
 
-	assert(text);
-	if (len)
-		memcpy(text, bytes, len);
-	text[len] = '\0';
 	check_words(text);
 	check_record(bytes, len);
 	check_written(bytes, len, text);

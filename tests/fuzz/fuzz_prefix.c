@@ -48,12 +48,8 @@ static void check_prefix(const char *text)
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 {
-	char *text = malloc(len + 1);
+	char *text = text_of(bytes, len);
 
-	assert(text);
-	if (len)
-		memcpy(text, bytes, len);
-	text[len] = '\0';
 	check_address(text);
 	check_prefix(text);
 	free(text);
