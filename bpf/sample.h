@@ -82,7 +82,7 @@ static __always_inline bool is_names_time(__u64 now_ns)
 	return false;
 }
 
-/* ctx: of either hook; len: of the packet; about: see about_sample(). */
+/* ctx: of either hook; len: of the packet; about: see take_packet(). */
 static __always_inline int hand_over(void *ctx, __u32 len, __u32 hash, __u32 about)
 {
 	struct edge53_sample sample = {
@@ -123,9 +123,15 @@ __weak __noinline int hand_over_skb(struct __sk_buff *skb, __u32 hash, __u32 abo
 
 /* --- the steps -------------------------------------------------------------------------------- */
 
-static __always_inline __u32 about_sample(const struct packet *pkt, enum edge53_sample_kind kind)
+static __always_inline void take_packet(void *ctx, bool is_xdp, const struct packet *pkt,
+					__u32 hash, enum edge53_sample_kind kind)
 {
-	return pkt->l3_off << 16 | kind << 8 | pkt->service;
+	__u32 about = pkt->l3_off << 16 | kind << 8 | pkt->service;
+
+	if (is_xdp)
+		hand_over_xdp(ctx, hash, about);
+	else
+		hand_over_skb(ctx, hash, about);
 }
 
 static __always_inline bool has_message(const struct packet *pkt)
@@ -141,12 +147,8 @@ static __always_inline enum edge53_reason take_query(void *ctx, bool is_xdp,
 	if (!is_sampling() || !has_message(pkt))
 		return GO_ON;
 	hash = sample_hash(&pkt->saddr, pkt->sport, pkt->dns.id);
-	if (!is_taken(hash))
-		return GO_ON;
-	if (is_xdp)
-		hand_over_xdp(ctx, hash, about_sample(pkt, EDGE53_SAMPLE_QUERY));
-	else
-		hand_over_skb(ctx, hash, about_sample(pkt, EDGE53_SAMPLE_QUERY));
+	if (is_taken(hash))
+		take_packet(ctx, is_xdp, pkt, hash, EDGE53_SAMPLE_QUERY);
 	return GO_ON;
 }
 
@@ -159,12 +161,8 @@ static __always_inline enum edge53_reason sample_reply(void *ctx, bool is_xdp,
 	if (!is_sampling() || !has_message(pkt))
 		return GO_ON;
 	hash = sample_hash(&flow->client, flow->client_port, flow->client_id);
-	if (!is_taken(hash))
-		return GO_ON;
-	if (is_xdp)
-		hand_over_xdp(ctx, hash, about_sample(pkt, EDGE53_SAMPLE_REPLY));
-	else
-		hand_over_skb(ctx, hash, about_sample(pkt, EDGE53_SAMPLE_REPLY));
+	if (is_taken(hash))
+		take_packet(ctx, is_xdp, pkt, hash, EDGE53_SAMPLE_REPLY);
 	return GO_ON;
 }
 
