@@ -226,7 +226,7 @@ $(BUILD)/tests/test_%: $(BUILD)/asan/tests/host/test_%.o $(BUILD)/asan/libpure.a
 	$(Q)$(CC) $(SANITIZE) $(filter %.o,$^) $(BUILD)/asan/libpure.a $(host_libs) -lm -o $@
 
 # The arithmetic of the benchmark's report.
-$(BUILD)/tests/test_report: $(addprefix $(BUILD)/asan/tests/bench/report_,figures.o goals.o lines.o)
+$(BUILD)/tests/test_report: $(addprefix $(BUILD)/asan/tests/bench/report_,figures.o floods.o goals.o lines.o)
 
 $(BUILD)/tests/prog/%.o: tests/prog/%.c Makefile | $(BUILD)/built_in.h $(BUILD)/.tools-test $(BUILD)/edge53.skel.h
 	$(say) CC $(patsubst $(BUILD)/%,%,$@)

@@ -48,6 +48,26 @@ lab_bench() {
 	on backend ip route add default via "$TUNNEL_SOURCE"
 }
 
+# own_queues [COUNT]: each of the CPUs (or of so many) has a queue of its own on each device. A ring that two fill
+# overflows when the one that empties it has something else to do.
+own_queues() {
+	local end queue kind count=${1:-$(nproc)} ends=(gen:gen0 edge:uplink0 edge:down0 backend:back0)
+	[ "$count" -le 32 ] || count=32 # what one word of a mask holds; further CPUs share them
+	for kind in rx tx; do
+		for end in "${ends[@]}"; do
+			on "${end%:*}" ethtool -L "${end#*:}" $kind "$count"
+		done
+	done
+	for end in "${ends[@]}"; do
+		for ((queue = 0; queue < count; queue++)); do
+			# What /sys shows is of the namespace that it was mounted in.
+			on "${end%:*}" unshare --mount sh -c \
+				"mount -t sysfs sysfs /sys && printf %x $((1 << queue)) >/sys/class/net/${end#*:}/queues/tx-$queue/xps_cpus" ||
+				skip 'this kernel does not choose queues by CPU (XPS)'
+		done
+	done
+}
+
 # ---------------------------------------------------------------- who competes
 
 # candidate_up NAME: in the edge's namespace, which goes with what is set up in it.
@@ -77,7 +97,8 @@ redirect_up() {
 	on backend ip neigh replace "$TUNNEL_SOURCE" lladdr "$(mac_of gen gen0)" dev back0 nud permanent
 }
 
-# edge53_up CLIENT_IP XDP: the default sizes. Whether it translates in XDP must be as XDP (true or false) says.
+# edge53_up CLIENT_IP XDP: the default sizes, and BENCH_SERVICE, one more line of the service. Whether it translates
+# in XDP must be as XDP (true or false) says.
 edge53_up() {
 	write_config <<-YAML
 		edge:
@@ -90,6 +111,7 @@ edge53_up() {
 		      - { address: $BACKEND, udp: 31053, tcp: 31054 }
 		    client_ip: $1
 		    health: off
+		    ${BENCH_SERVICE:-}
 		limits:
 		  clients: ${BENCH_CLIENTS:-65536}
 	YAML
@@ -133,6 +155,35 @@ nft_up() {
 		value=$(sysctl -n "net.netfilter.$name") || skip 'this kernel has no connection tracking'
 		[ "$value" -ge $((2 * NFT_PORTS)) ] || skip "net.netfilter.$name is $value: less than $((2 * NFT_PORTS)) are no match"
 	done
+}
+
+# dnsdist_up PORT PROXY [LINE...]: in front of the backend's PORT, with a PROXY header or without (true or false), and
+# these lines of its configuration; its pid is in SPAWNED. As fast as it gets in front of another server: no cache,
+# which would answer in the server's place, no log, and a thread of UDP for each CPU.
+dnsdist_up() {
+	local cpu port=$1 proxy=$2
+	shift 2
+	need dnsdist
+	# Sockets leave the checksums to the device, which a veth passes on as they are: partial. From a wire they come whole.
+	on edge ethtool -K uplink0 tx off >/dev/null
+	on edge ethtool -K down0 tx off >/dev/null
+	{
+		echo 'setSecurityPollSuffix("")'
+		echo 'setACL("0.0.0.0/0")'
+		echo 'setMaxUDPOutstanding(65535)'
+		echo 'setUDPMultipleMessagesVectorSize(32)'
+		echo 'setMaxTCPQueuedConnections(0)'
+		echo "setMaxTCPClientThreads($(nproc))"
+		for ((cpu = 0; cpu < $(nproc); cpu++)); do
+			echo "addLocal(\"$FRONTEND:53\", { reusePort = true })"
+		done
+		echo "newServer({ address = \"$BACKEND:$port\", useProxyProtocol = $proxy, sockets = $(nproc) })"
+		echo 'getServer(0):setUp()'
+		[ $# = 0 ] || printf '%s\n' "$@"
+	} >"$LAB_TMP/dnsdist.lua"
+	spawn edge dnsdist.log dnsdist --supervised --disable-syslog -C "$LAB_TMP/dnsdist.lua"
+	wait_until 20 grep -q '^Listening on' "$LAB_TMP/dnsdist.log" || fail 'dnsdist does not start'
+	"$LAB_PYTHON" "$LAB_HERE/rcvbuf.py" "$SPAWNED"
 }
 
 # ---------------------------------------------------------------- what it takes

@@ -117,6 +117,14 @@ const char *goal_text(char buf[static QUANTITY_LEN], const struct goal *goal, co
 const char *goal_quantity(char buf[static QUANTITY_LEN], const struct goal *goal, double value,
 			  const char *unit);
 
+/* --- report_floods.c: section `floods` ---------------------------------------------------------- */
+
+/*
+ * An array with an object for each flood and candidate, sums over all rounds: what the good clients sent and lost, and
+ * of the flood flood_sent = flood_queued_out + flood_arrived + flood_ended. The caller's; NULL: no memory.
+ */
+json_t *report_floods(const struct report *report);
+
 /* --- how it is shown ---------------------------------------------------------------------------- */
 
 int report_print(const struct report *report);			      /* report_table.c */

@@ -95,8 +95,9 @@ int report_write_json(const struct report *report, const char *path)
 		json_array_append_new(outcomes, goal_json(report, &goals[i]));
 	for (size_t i = 0; i < report->n_omissions; i++)
 		json_array_append_new(omissions, omission_json(&report->omissions[i]));
-	document = json_pack("{s:o, s:o, s:o, s:o}", "machine", machine_json(), "figures", figures,
-			     "goals", outcomes, "not_measured", omissions);
+	document = json_pack("{s:o, s:o, s:o, s:o, s:o}", "machine", machine_json(), "figures",
+			     figures, "floods", report_floods(report), "goals", outcomes,
+			     "not_measured", omissions);
 	r = document ? json_dump_file(document, path, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : -1;
 	json_decref(document);
 	return r ? -EIO : 0;

@@ -62,6 +62,90 @@ static int print_figures(const struct report *report)
 	return r ?: print_table(table, "Measured: median, least and most of all rounds");
 }
 
+static json_int_t count_of(const json_t *object, const char *key)
+{
+	return json_integer_value(json_object_get(object, key));
+}
+
+static int put_lost(struct libscols_line *line, size_t column, json_int_t lost, json_int_t of)
+{
+	return output_cell(line, column, "%lld of %lld, %.3g %%", (long long)lost, (long long)of,
+			   of ? 100.0 * lost / of : 0);
+}
+
+static int put_edge(struct libscols_line *line, size_t column, json_t *counted)
+{
+	char text[512] = "";
+	const char *name;
+	json_t *value;
+	size_t len = 0;
+
+	json_object_foreach (counted, name, value)
+		if (len < sizeof(text))
+			len += snprintf(text + len, sizeof(text) - len, "%s%s %lld",
+					len ? ", " : "", name,
+					(long long)json_integer_value(value));
+	return output_cell(line, column, "%s", text);
+}
+
+static int put_row(struct libscols_table *table, const json_t *row)
+{
+	static const char *const counts[] = { "flood_sent", "flood_queued_out", "flood_arrived",
+					      "flood_ended", "flood_answered" };
+	struct libscols_line *line = scols_table_new_line(table, NULL);
+	double seconds = json_number_value(json_object_get(row, "seconds"));
+	json_int_t well_sent = count_of(row, "well_sent");
+	char rate[QUANTITY_LEN];
+	size_t column = 0;
+	int r = output_cell(line, column++, "%s", json_string_value(json_object_get(row, "flood")))
+			?: output_cell(line, column++, "%s", json_string_value(json_object_get(row, "candidate")))
+			?: put_lost(line, column++, well_sent - count_of(row, "well_answered"),
+				    well_sent)
+			?: put_lost(line, column++, count_of(row, "tcp_lost"),
+				    count_of(row, "tcp_sent"));
+
+	r = r
+		    ?: output_cell(line, column++, "%s",
+				   quantity(rate,
+					    seconds > 0 ? count_of(row, "flood_sent") / seconds : 0,
+					    "/s"));
+	for (size_t i = 0; i < ARRAY_SIZE(counts) && !r; i++)
+		r = output_cell(line, column++, "%lld", (long long)count_of(row, counts[i]));
+	return r ?: put_edge(line, column, json_object_get(row, "edge"));
+}
+
+static int print_floods(const struct report *report)
+{
+	static const struct output_column columns[] = {
+		{ "FLOOD", false },
+		{ "CANDIDATE", false },
+		{ "GOOD UDP LOST", true },
+		{ "GOOD TCP LOST", true },
+		{ "RATE", true },
+		{ "SENT", true },
+		{ "QUEUE FULL", true },
+		{ "TO BACKEND", true },
+		{ "ENDED", true },
+		{ "ANSWERED", true },
+		{ "COUNTED AT THE EDGE", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	json_t *rows = report_floods(report), *row;
+	int r = table && rows ? 0 : -ENOMEM;
+	size_t i;
+
+	json_array_foreach (rows, i, row)
+		r = r ?: put_row(table, row);
+	if (!r && !scols_table_is_empty(table)) {
+		printf("Floods, all rounds: SENT = QUEUE FULL + TO BACKEND + ENDED (at the edge)\n");
+		r = scols_print_table(table) ? -EIO : 0;
+		printf("\n");
+	}
+	json_decref(rows);
+	return r;
+}
+
 static int add_goal(struct libscols_table *table, const struct report *report,
 		    const struct goal *goal)
 {
@@ -116,7 +200,7 @@ static void print_refusals(const struct report *report)
 
 int report_print(const struct report *report)
 {
-	int r = print_figures(report) ?: print_goals(report);
+	int r = print_figures(report) ?: print_floods(report) ?: print_goals(report);
 
 	print_refusals(report);
 	return r ?: fflush(stdout) ? -EIO : 0;

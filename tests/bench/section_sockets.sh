@@ -68,33 +68,12 @@ sockets_candidate_up() {
 		SERVER=$BACKEND SERVER_PORT=$BACKEND_PORT
 		;;
 	edge53-xdp-proxy) edge53_up proxy-v2 true ;;
-	dnsdist) sockets_dnsdist_up ;;
+	dnsdist)
+		dnsdist_up "$BACKEND_PORT" true
+		SERVER_PIDS+=("$SPAWNED")
+		;;
 	*) candidate_up "$1" ;;
 	esac
-}
-
-# As fast as it gets in front of another server: no cache, which would answer in the server's place, no log, and a
-# thread of UDP for each CPU.
-sockets_dnsdist_up() {
-	local cpu
-	need dnsdist
-	{
-		echo 'setSecurityPollSuffix("")'
-		echo 'setACL("0.0.0.0/0")'
-		echo 'setMaxUDPOutstanding(65535)'
-		echo 'setUDPMultipleMessagesVectorSize(32)'
-		echo 'setMaxTCPQueuedConnections(0)'
-		echo "setMaxTCPClientThreads($(nproc))"
-		for ((cpu = 0; cpu < $(nproc); cpu++)); do
-			echo "addLocal(\"$FRONTEND:53\", { reusePort = true })"
-		done
-		echo "newServer({ address = \"$BACKEND:$BACKEND_PORT\", useProxyProtocol = true, sockets = $(nproc) })"
-		echo 'getServer(0):setUp()'
-	} >"$LAB_TMP/dnsdist.lua"
-	spawn edge dnsdist.log dnsdist --supervised --disable-syslog -C "$LAB_TMP/dnsdist.lua"
-	SERVER_PIDS+=("$SPAWNED")
-	wait_until 20 grep -q '^Listening on' "$LAB_TMP/dnsdist.log" || fail 'dnsdist does not start'
-	"$LAB_PYTHON" "$LAB_HERE/rcvbuf.py" "$SPAWNED"
 }
 
 # ---------------------------------------------------------------- servers

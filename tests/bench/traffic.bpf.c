@@ -16,6 +16,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/ip.h>
+#include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stdbool.h>
 #include <bpf/bpf_endian.h>
@@ -24,15 +25,22 @@
 #include "traffic.h"
 
 #define DNS_QR 0x8000
+#define DNS_TC 0x0200
 #define DNS_RD 0x0100
 #define DNS_RA 0x0080
+
+#define IP_MF 0x2000 /* Flag: "More Fragments" */
+#define IP_OFFSET 0x1fff
 
 /* --- what traffic.c sets before loading ------------------------------------------------------- */
 
 const volatile __u32 workload;
 const volatile __u32 way;
 const volatile __u32 clients = 1;
-const volatile __u32 ports = 1; /* of each client */
+const volatile __u32 ports = 1;	 /* of each client */
+const volatile __u32 stride = 1; /* from one client's address to the next one's */
+const volatile __u32 flood;
+const volatile __u32 well_every = TRAFFIC_WELL_EVERY;
 const volatile __be32 service_address;
 const volatile __be16 service_port;
 const volatile __be32 backend_address;
@@ -129,17 +137,18 @@ static __always_inline void find_client(__u32 number, struct client *client)
 
 	client->is_well_behaved = false;
 	if (workload == TRAFFIC_FLOOD) {
-		/* One of 16, and not always the same CPU's. */
-		if ((number >> 4 ^ number) % TRAFFIC_WELL_EVERY) {
+		if (!traffic_is_well(number, well_every)) {
 			__u64 random = mix(number);
 
-			client->address =
-				bpf_htonl(TRAFFIC_FLOOD_BASE | (random & TRAFFIC_FLOOD_MASK));
+			client->address = bpf_htonl(
+				flood == TRAFFIC_HOT
+					? TRAFFIC_HOT_BASE | (random & TRAFFIC_HOT_MASK)
+					: TRAFFIC_FLOOD_BASE | (random & TRAFFIC_FLOOD_MASK));
 			client->port = bpf_htons(1024 + (random >> 32 & 0x7fff));
 			return;
 		}
 		client->is_well_behaved = true;
-		turn = divide(number / TRAFFIC_WELL_EVERY, clients, clients_reciprocal, &index);
+		turn = divide(number / well_every, clients, clients_reciprocal, &index);
 	} else if (workload == TRAFFIC_ZIPF) {
 		turn = number;
 		index = zipf_clients[number % TRAFFIC_ZIPF_LEN];
@@ -148,7 +157,7 @@ static __always_inline void find_client(__u32 number, struct client *client)
 	}
 	if (ports > 1)
 		divide(turn, ports, ports_reciprocal, &lap);
-	client->address = bpf_htonl(TRAFFIC_CLIENTS_BASE + index);
+	client->address = bpf_htonl(TRAFFIC_CLIENTS_BASE + index * stride);
 	client->port = bpf_htons(TRAFFIC_FIRST_PORT + (index & TRAFFIC_FIRST_PORTS_MASK) + lap);
 }
 
@@ -197,6 +206,143 @@ static __always_inline bool checksums_are_right(const struct headers *h, __u32 p
 	       fold(sum_of(h->ip, sizeof(*h->ip))) == 0xffff;
 }
 
+/* --- what a flood has besides queries --------------------------------------------------------- */
+
+/* Is this flood made of queries, which are known by their numbers? */
+static __always_inline bool flood_asks(void)
+{
+	return flood == TRAFFIC_SOURCES || flood == TRAFFIC_HOT;
+}
+
+/* Makes the checksum of a header that is no longer the template's. */
+static __always_inline void finish_ip(struct iphdr *ip, __u16 payload_len)
+{
+	ip->tot_len = bpf_htons(sizeof(*ip) + payload_len);
+	ip->check = 0;
+	ip->check = ~fold(sum_of(ip, sizeof(*ip)));
+}
+
+/* Up to 40 bytes, which are random, or the header of a query and then random. Returns how many bytes to cut off. */
+static __always_inline int make_payload(void *data, __u64 random)
+{
+	struct iphdr *ip = data + ETH_HLEN;
+	struct udphdr *udp = data + ETH_HLEN + sizeof(*ip);
+	word *payload = data + ETH_HLEN + sizeof(*ip) + sizeof(*udp);
+	__u32 words = random % (TRAFFIC_PAYLOAD_LEN / sizeof(*payload) + 1);
+	__u16 udp_len = sizeof(*udp) + words * sizeof(*payload);
+	struct dns_message *dns = (void *)payload;
+	__u64 sum;
+
+	for (__u32 i = 0; i < TRAFFIC_PAYLOAD_LEN / sizeof(*payload); i++)
+		payload[i] = mix(random + i);
+	if (random >> 63) {
+		dns->flags = bpf_htons(DNS_RD);
+		dns->counts[0] = bpf_htons(1);
+		dns->counts[1] = dns->counts[2] = dns->counts[3] = 0;
+	}
+	udp->len = bpf_htons(udp_len);
+	udp->check = 0;
+	sum = sum_of(&ip->saddr, 8) + bpf_htons(IPPROTO_UDP) + udp->len + sum_of(udp, sizeof(*udp));
+	for (__u32 i = 0; i < TRAFFIC_PAYLOAD_LEN / sizeof(*payload); i++)
+		if (i < words)
+			sum += (payload[i] & 0xffffffff) + (payload[i] >> 32);
+	udp->check = ~fold(sum);
+	if (!udp->check)
+		udp->check = 0xffff;
+	finish_ip(ip, udp_len);
+	return TRAFFIC_PAYLOAD_LEN - words * sizeof(*payload);
+}
+
+static __always_inline int make_syn(void *data, const struct client *client, __u64 random)
+{
+	struct iphdr *ip = data + ETH_HLEN;
+	struct {
+		struct tcphdr header;
+		__be32 maximum_segment;
+	} *tcp = data + ETH_HLEN + sizeof(*ip);
+
+	__builtin_memset(tcp, 0, sizeof(*tcp));
+	tcp->header.source = client->port;
+	tcp->header.dest = service_port;
+	tcp->header.seq = random >> 32;
+	tcp->header.doff = sizeof(*tcp) / 4;
+	tcp->header.syn = 1;
+	tcp->header.window = bpf_htons(TRAFFIC_FLOOD_WINDOW);
+	tcp->maximum_segment = bpf_htonl(0x02040000 | 1460);
+	tcp->header.check = ~fold(sum_of(&ip->saddr, 8) + bpf_htons(IPPROTO_TCP) +
+				  bpf_htons(sizeof(*tcp)) + sum_of(tcp, sizeof(*tcp)));
+	ip->protocol = IPPROTO_TCP;
+	finish_ip(ip, sizeof(*tcp));
+	return TRAFFIC_FRAME_LEN - ETH_HLEN - sizeof(*ip) - sizeof(*tcp);
+}
+
+/* The first part of a datagram, or a later one of another: nothing is ever whole. */
+static __always_inline int make_fragment(void *data, __u64 random)
+{
+	__u32 payload_len = sizeof(struct udphdr) + TRAFFIC_PAYLOAD_LEN;
+	struct iphdr *ip = data + ETH_HLEN;
+	struct udphdr *udp = data + ETH_HLEN + sizeof(*ip);
+
+	if (random & 1) {
+		ip->frag_off = bpf_htons(IP_MF);
+		udp->len = bpf_htons(1400);
+	} else {
+		ip->frag_off = bpf_htons((random >> 1 & 1 ? IP_MF : 0) |
+					 (1 + (random >> 2 & 0x7f)) * (payload_len / 8));
+	}
+	finish_ip(ip, payload_len);
+	return 0;
+}
+
+/* The frame is a query; makes of it what the flood consists of. */
+static __always_inline int make_flood(struct xdp_md *ctx, void *data, const struct client *client,
+				      __u32 number)
+{
+	__u64 random = mix(~(__u64)number);
+	int too_long = flood == TRAFFIC_PAYLOADS ? make_payload(data, random)
+		       : flood == TRAFFIC_SYNS	 ? make_syn(data, client, random)
+						 : make_fragment(data, random);
+
+	return too_long ? bpf_xdp_adjust_tail(ctx, -too_long) : 0;
+}
+
+static __always_inline struct iphdr *find_ip(struct xdp_md *ctx)
+{
+	void *data = (void *)(long)ctx->data;
+	struct ethhdr *eth = data;
+	struct iphdr *ip = data + ETH_HLEN;
+
+	if (data + ETH_HLEN + sizeof(*ip) > (void *)(long)ctx->data_end)
+		return NULL;
+	return eth->h_proto == bpf_htons(ETH_P_IP) && ip->version == 4 && ip->ihl == 5 ? ip : NULL;
+}
+
+/* Has a packet of a flood that does not ask reached the backend, and was it none of UDP? */
+static __always_inline bool is_fragment(struct xdp_md *ctx)
+{
+	struct iphdr *ip = find_ip(ctx);
+
+	return ip && ip->frag_off & bpf_htons(IP_MF | IP_OFFSET);
+}
+
+static __always_inline bool is_flood_syn(struct xdp_md *ctx)
+{
+	struct iphdr *ip = find_ip(ctx);
+	struct tcphdr *tcp = (void *)(ip + 1);
+
+	return ip && (void *)(tcp + 1) <= (void *)(long)ctx->data_end &&
+	       ip->protocol == IPPROTO_TCP && tcp->syn && !tcp->ack &&
+	       tcp->window == bpf_htons(TRAFFIC_FLOOD_WINDOW);
+}
+
+/* Is this packet addressed to a source of the flood? */
+static __always_inline bool is_to_flood(struct xdp_md *ctx)
+{
+	struct iphdr *ip = find_ip(ctx);
+
+	return ip && (bpf_ntohl(ip->daddr) & ~TRAFFIC_FLOOD_MASK) == TRAFFIC_FLOOD_BASE;
+}
+
 /* --- the generator ---------------------------------------------------------------------------- */
 
 SEC("xdp")
@@ -237,6 +383,9 @@ int generate(struct xdp_md *ctx)
 	if (!udp->check)
 		udp->check = 0xffff;
 
+	if (workload == TRAFFIC_FLOOD && !flood_asks() && !client.is_well_behaved &&
+	    make_flood(ctx, data, &client, number))
+		return XDP_ABORTED;
 	count(&cpu->sent, number);
 	cpu->well_sent += client.is_well_behaved;
 	return way == TRAFFIC_GENERATE ? XDP_DROP : XDP_TX;
@@ -312,6 +461,14 @@ int backend_end(struct xdp_md *ctx)
 	struct headers h;
 	__u32 number;
 
+	if (workload == TRAFFIC_FLOOD && flood == TRAFFIC_FRAGMENTS && is_fragment(ctx)) {
+		cpu->flood_arrived++;
+		return XDP_DROP;
+	}
+	if (workload == TRAFFIC_FLOOD && flood == TRAFFIC_SYNS && is_flood_syn(ctx)) {
+		cpu->flood_arrived++;
+		return XDP_PASS; /* a server may answer */
+	}
 	if (!find_headers(ctx, 0, &h))
 		return XDP_PASS;
 	if (!find_headers(ctx, payload_len, &h) || !has_len(&h, payload_len) ||
@@ -332,10 +489,14 @@ int backend_end(struct xdp_md *ctx)
 		goto strange;
 	count(&cpu->arrived, number);
 	cpu->well_arrived += client.is_well_behaved;
+	cpu->flood_arrived += workload == TRAFFIC_FLOOD && !client.is_well_behaved;
 	return way == TRAFFIC_ROUND_TRIP ? answer(ctx, &h) : XDP_DROP;
 
 strange:
-	cpu->strange++;
+	if (workload == TRAFFIC_FLOOD && flood == TRAFFIC_PAYLOADS)
+		cpu->flood_arrived++;
+	else
+		cpu->strange++;
 	return XDP_DROP;
 }
 
@@ -350,6 +511,11 @@ int client_end(struct xdp_md *ctx)
 	struct headers h;
 	__u32 number;
 
+	if (workload == TRAFFIC_FLOOD && is_to_flood(ctx)) {
+		cpu->flood_answered++;
+		if (!flood_asks() || !find_headers(ctx, 0, &h))
+			return XDP_DROP;
+	}
 	if (!find_headers(ctx, 0, &h))
 		return XDP_PASS;
 	if (!find_headers(ctx, TRAFFIC_PAYLOAD_LEN, &h) || !has_len(&h, TRAFFIC_PAYLOAD_LEN) ||
@@ -365,6 +531,11 @@ int client_end(struct xdp_md *ctx)
 		goto strange;
 	if (verify && !checksums_are_right(&h, TRAFFIC_PAYLOAD_LEN))
 		goto strange;
+	if (workload == TRAFFIC_FLOOD && dns->flags & bpf_htons(DNS_TC)) {
+		cpu->well_truncated += client.is_well_behaved;
+		cpu->flood_truncated += !client.is_well_behaved;
+		return XDP_DROP;
+	}
 	count(&cpu->answered, number);
 	cpu->well_answered += client.is_well_behaved;
 	return XDP_DROP;

@@ -34,7 +34,11 @@ static const char usage_text[] =
 	"                       ports: each packet a new port, of --clients (65536) with --ports (16) each\n"
 	"                       zipf: --clients (1048576), the busiest 1/rank as often as the first\n"
 	"                       flood: random sources, and every 16th packet from one of --clients (1000)\n"
+	"  --flood KIND         what a flood consists of: sources (queries from anywhere), hot (queries from 32.53.53.0/24),\n"
+	"                       payloads (random bytes), syns, fragments (default: sources)\n"
+	"  --well-every N       of so many packets of a flood one is well-behaved (default: 16; 1: no flood)\n"
 	"  --clients N          addresses, from 100.64.0.0 (a flood's are in 32.0.0.0/3)\n"
+	"  --stride N           from one of these addresses to the next (default: 1; 256: each in another /24)\n"
 	"  --ports N            ports of each of them\n"
 	"  --service IP:PORT    what is asked (default: 198.55.102.244:53)\n"
 	"  --backend IP:PORT    what it becomes at the backend (default: 10.172.90.1:31053)\n"
@@ -43,6 +47,9 @@ static const char usage_text[] =
 	"  --packets N          send so many, or\n"
 	"  --seconds S          send for so long (default: 1)\n"
 	"  --warm N             packets before that, not counted\n"
+	"  --rate N             packets a second, evenly (default: as many as there is time for)\n"
+	"  --queue N            with --rate: so many may wait while the CPU is at work, and what is more is lost, as with a\n"
+	"                       card (default: whatever there is waits for the CPU, and it becomes later)\n"
 	"  --cpus LIST          where: 0,1 are two generators that share the clients (default: 0)\n"
 	"  --batch N            frames at once, up to 128: half a ring (default: 64, a NAPI poll)\n";
 
@@ -116,6 +123,20 @@ static enum traffic_way way_of(const char *text)
 	errx(2, "--way '%s': query, round-trip or generate", text);
 }
 
+static enum traffic_flood flood_of(const char *text)
+{
+	static const char *const names[] = {
+		[TRAFFIC_SOURCES] = "sources",	   [TRAFFIC_HOT] = "hot",
+		[TRAFFIC_PAYLOADS] = "payloads",   [TRAFFIC_SYNS] = "syns",
+		[TRAFFIC_FRAGMENTS] = "fragments",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcmp(text, names[i]))
+			return i;
+	errx(2, "--flood '%s': sources, hot, payloads, syns or fragments", text);
+}
+
 static const struct {
 	const char *name;
 	enum traffic_workload workload;
@@ -164,7 +185,12 @@ enum {
 	SECONDS,
 	WARM,
 	CPUS,
-	BATCH
+	BATCH,
+	FLOOD,
+	WELL_EVERY,
+	STRIDE,
+	RATE,
+	QUEUE
 };
 
 static const struct option long_options[] = {
@@ -187,6 +213,11 @@ static const struct option long_options[] = {
 	{ "cpus", required_argument, NULL, CPUS },
 	{ "cpu", required_argument, NULL, CPUS },
 	{ "batch", required_argument, NULL, BATCH },
+	{ "flood", required_argument, NULL, FLOOD },
+	{ "well-every", required_argument, NULL, WELL_EVERY },
+	{ "stride", required_argument, NULL, STRIDE },
+	{ "rate", required_argument, NULL, RATE },
+	{ "queue", required_argument, NULL, QUEUE },
 	{ 0 },
 };
 
@@ -197,7 +228,12 @@ static void parse_options(int argc, char **argv, struct options *options)
 	int option, index;
 
 	*options = (struct options){
-		.way = TRAFFIC_QUERY, .seconds = 1, .batch_len = 64, .n_cpus = 1
+		.way = TRAFFIC_QUERY,
+		.seconds = 1,
+		.batch_len = 64,
+		.n_cpus = 1,
+		.stride = 1,
+		.well_every = TRAFFIC_WELL_EVERY,
 	};
 	options->service = socket_of("service", "198.55.102.244:53");
 	options->backend = socket_of("backend", "10.172.90.1:31053");
@@ -260,6 +296,21 @@ static void parse_options(int argc, char **argv, struct options *options)
 		case BATCH:
 			options->batch_len = number_of("batch", optarg, 1, TRAFFIC_MAX_BATCH);
 			break;
+		case FLOOD:
+			options->flood = flood_of(optarg);
+			break;
+		case WELL_EVERY:
+			options->well_every = number_of("well-every", optarg, 1, 1u << 20);
+			break;
+		case STRIDE:
+			options->stride = number_of("stride", optarg, 1, 1u << 16);
+			break;
+		case RATE:
+			options->rate = number_of("rate", optarg, 1, 1ul << 30);
+			break;
+		case QUEUE:
+			options->queue_len = number_of("queue", optarg, 1, 1u << 20);
+			break;
 		default:
 			usage();
 		}
@@ -268,6 +319,13 @@ static void parse_options(int argc, char **argv, struct options *options)
 	    !options->backend_dev || !has_mac)
 		usage();
 	fill_workload(options, workload, is_warm_given);
+	if ((unsigned long)options->clients * options->stride > TRAFFIC_MAX_CLIENTS)
+		errx(2, "%u clients, each %u from the next: more than %u addresses",
+		     options->clients, options->stride, TRAFFIC_MAX_CLIENTS);
+	if (options->rate && options->n_cpus > 1)
+		errx(2, "--rate: by one CPU");
+	if (options->queue_len && !options->rate)
+		errx(2, "--queue: only with --rate");
 }
 
 /* --- result ----------------------------------------------------------------------------------- */
@@ -280,6 +338,29 @@ static void check_same(const char *what, const struct traffic_count *sent,
 	    (come->packets == sent->packets && come->sum != sent->sum))
 		errx(1, "%llu packets sent, %llu %s: they are not the same", sent->packets,
 		     come->packets, what);
+}
+
+/* Where the packets of the well-behaved and those of the flood went. What is in none of them ended in between. */
+static void add_flood(json_t *object, const struct totals *t)
+{
+	const struct {
+		const char *name;
+		unsigned long long value;
+	} counts[] = {
+		{ "well_sent", t->well_sent },
+		{ "well_queued_out", t->well_queued_out },
+		{ "well_arrived", t->well_arrived },
+		{ "well_answered", t->well_answered },
+		{ "well_truncated", t->well_truncated },
+		{ "flood_sent", t->sent.packets - t->well_sent },
+		{ "flood_queued_out", t->queued_out - t->well_queued_out },
+		{ "flood_arrived", t->flood_arrived },
+		{ "flood_answered", t->flood_answered },
+		{ "flood_truncated", t->flood_truncated },
+	};
+
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++)
+		json_object_set_new(object, counts[i].name, json_integer(counts[i].value));
 }
 
 static void print_result(const struct options *options, const struct result *result)
@@ -295,11 +376,8 @@ static void print_result(const struct options *options, const struct result *res
 		(json_int_t)(t->sent.packets - come), "strange", (json_int_t)t->strange, "seconds",
 		result->seconds, "cpu_seconds", result->cpu_seconds, "cpus", (int)options->n_cpus);
 
-	if (object && options->workload == TRAFFIC_FLOOD) {
-		json_object_set_new(object, "well_sent", json_integer(t->well_sent));
-		json_object_set_new(object, "well_arrived", json_integer(t->well_arrived));
-		json_object_set_new(object, "well_answered", json_integer(t->well_answered));
-	}
+	if (object && options->workload == TRAFFIC_FLOOD)
+		add_flood(object, t);
 	if (!object || json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)))
 		errx(1, "print the result");
 	putchar('\n');

@@ -14,11 +14,16 @@
 
 #define TRAFFIC_MAX_CPUS 256
 
-/* Well-behaved clients are in 100.64.0.0/10, the sources of a flood in 32.0.0.0/3. */
+/*
+ * Well-behaved clients are in 100.64.0.0/10, the sources of a flood in 32.0.0.0/3, and those of one that comes from
+ * a single /24 in 32.53.53.0/24.
+ */
 #define TRAFFIC_CLIENTS_BASE 0x64400000u
 #define TRAFFIC_MAX_CLIENTS (1u << 22)
 #define TRAFFIC_FLOOD_BASE 0x20000000u
 #define TRAFFIC_FLOOD_MASK 0x1fffffffu
+#define TRAFFIC_HOT_BASE 0x20353500u
+#define TRAFFIC_HOT_MASK 0xffu
 
 /* The port of a client is its first one plus the lap, below TRAFFIC_MAX_PORTS. */
 #define TRAFFIC_FIRST_PORT 16384
@@ -27,6 +32,7 @@
 
 #define TRAFFIC_ZIPF_LEN (1u << 20) /* draws, used over and over */
 #define TRAFFIC_WELL_EVERY 16	    /* of so many packets of a flood one is well-behaved */
+#define TRAFFIC_FLOOD_WINDOW 5353   /* of a flood's SYNs: no client of the lab has it */
 
 #define TRAFFIC_LETTERS_OFF 14 /* in the payload: even, for the checksum */
 #define TRAFFIC_PAYLOAD_LEN 40
@@ -37,6 +43,15 @@ enum traffic_workload {
 	TRAFFIC_KNOWN, /* clients take turns; with several ports each, the port changes every lap */
 	TRAFFIC_ZIPF,  /* some are busier than others */
 	TRAFFIC_FLOOD, /* random sources, and clients that are well-behaved between them */
+};
+
+/* What a flood consists of; all of it goes to the address and port that the well-behaved ask. */
+enum traffic_flood {
+	TRAFFIC_SOURCES,   /* queries from random addresses and ports */
+	TRAFFIC_HOT,	   /* queries from one /24 */
+	TRAFFIC_PAYLOADS,  /* random bytes, every other time behind the header of a query */
+	TRAFFIC_SYNS,	   /* TCP SYNs from random addresses and ports */
+	TRAFFIC_FRAGMENTS, /* parts of datagrams that are never whole */
 };
 
 enum traffic_way {
@@ -61,6 +76,12 @@ struct traffic_cpu {
 	__u64 well_sent; /* of these, by well-behaved clients; in a flood only */
 	__u64 well_arrived;
 	__u64 well_answered;
+	__u64 well_truncated; /* not answered, but told to come by TCP */
+	__u64 flood_arrived; /* the rest of a flood: at the backend's end, by the flood's own packets */
+	__u64 flood_answered; /* packets that came back to its sources, from whoever */
+	__u64 flood_truncated;
+	__u64 queued_out; /* of what was sent, no room in the queue before the edge */
+	__u64 well_queued_out;
 	__u64 strange; /* UDP at one of the ends that is not what it should be */
 } __attribute__((aligned(128)));
 
@@ -86,6 +107,12 @@ static inline _Bool traffic_number(__u64 letters, __u32 *number)
 	x = (x | x >> 8) & 0x0000ffff0000ffffull;
 	*number = x | x >> 16;
 	return 1;
+}
+
+/* Whether a flood's packet is a well-behaved client's: one of each `every` is, and not always the same CPU's. */
+static inline _Bool traffic_is_well(__u32 number, __u32 every)
+{
+	return (number % every + number / every % every) % every == 0;
 }
 
 /* The DNS ID of a packet. */

@@ -157,9 +157,12 @@ static void set_knobs(const struct options *options, struct traffic_bpf *skel)
 {
 	skel->rodata->workload = options->workload;
 	skel->rodata->way = options->way;
+	skel->rodata->flood = options->flood;
+	skel->rodata->well_every = options->well_every;
 	skel->rodata->clients = options->clients;
 	skel->rodata->clients_reciprocal = (1ull << 32) / options->clients;
 	skel->rodata->ports = options->ports;
+	skel->rodata->stride = options->stride;
 	skel->rodata->ports_reciprocal = (1ull << 32) / options->ports;
 	skel->rodata->service_address = options->service.address.s_addr;
 	skel->rodata->service_port = options->service.port;

@@ -24,7 +24,12 @@ struct options {
 	struct socket_address service, backend;
 	enum traffic_way way;
 	enum traffic_workload workload;
-	unsigned int clients, ports;
+	enum traffic_flood flood;
+	unsigned int clients, ports, stride;
+	unsigned int well_every; /* in a flood */
+	double rate;		 /* packets a second of all CPUs; 0: as many as they can */
+	unsigned int
+		queue_len; /* before the edge, with a rate; 0: no packet is ever dropped there */
 	bool proxy, verify;
 	unsigned int cpus[TRAFFIC_MAX_CPUS], n_cpus;
 	unsigned int batch_len;
@@ -36,7 +41,9 @@ struct options {
 /* Over all CPUs. */
 struct totals {
 	struct traffic_count sent, arrived, answered;
-	unsigned long long well_sent, well_arrived, well_answered, strange;
+	unsigned long long well_sent, well_arrived, well_answered, well_truncated;
+	unsigned long long flood_arrived, flood_answered, flood_truncated;
+	unsigned long long queued_out, well_queued_out, strange;
 };
 
 struct result {

@@ -29,6 +29,8 @@
 #define QUIET_MS 500	 /* nothing has come for so long: nothing more will */
 #define PATIENCE_MS 5000 /* for it to become quiet */
 #define NUDGE_NS 5000000 /* from one signal to the next */
+#define TICK_NS 1000000	 /* with a rate: from one look at the clock to the next */
+#define LATE_SECONDS .05 /* with a rate and no queue: no more is made up for */
 
 struct generator {
 	pthread_t thread;
@@ -123,7 +125,7 @@ static void find_ksoftirqd(unsigned int cpu, char pid[static 16])
 
 /* --- one CPU ---------------------------------------------------------------------------------- */
 
-static int generate(const struct generator *generator)
+static int send_frames(const struct generator *generator, unsigned int packets)
 {
 	unsigned char frame[TRAFFIC_FRAME_LEN] = { 0 };
 	struct xdp_md md = {
@@ -131,12 +133,73 @@ static int generate(const struct generator *generator)
 		.ingress_ifindex = generator->ends->client_ifindex,
 	};
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = frame, .data_size_in = sizeof(frame),
-		    .ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = generator->packets,
+		    .ctx_in = &md, .ctx_size_in = sizeof(md), .repeat = packets,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES,
 		    .batch_size = generator->options->batch_len);
-	int r = bpf_prog_test_run_opts(bpf_program__fd(generator->ends->skel->progs.generate),
-				       &opts);
+	return bpf_prog_test_run_opts(bpf_program__fd(generator->ends->skel->progs.generate),
+				      &opts);
+}
 
+/* What finds no room in the queue is sent, and lost. The numbers are the next ones of this CPU, which is not sending. */
+static void drop_from_queue(const struct generator *generator, unsigned long packets)
+{
+	struct traffic_cpu *cpu = &generator->ends->skel->bss->cpus[generator->cpu];
+
+	for (unsigned long i = 0; i < packets; i++, cpu->next += cpu->step) {
+		bool is_well = generator->options->workload == TRAFFIC_FLOOD &&
+			       traffic_is_well(cpu->next, generator->options->well_every);
+
+		cpu->sent.packets++;
+		cpu->sent.sum += cpu->next;
+		cpu->well_sent += is_well;
+		cpu->queued_out++;
+		cpu->well_queued_out += is_well;
+	}
+}
+
+/*
+ * So many a second. While the kernel is at work with one lot of packets, others become due: there is a queue for
+ * them, and beyond it they are lost; without a queue all of it becomes later.
+ */
+static int generate_at_rate(const struct generator *generator)
+{
+	const struct options *options = generator->options;
+	double start = now(), end = start + options->seconds;
+	unsigned long done = 0;
+
+	while (done < generator->packets && (generator->packets < UINT_MAX || now() < end)) {
+		double late = (now() - start) - done / options->rate;
+		unsigned long due = late > 0 ? late * options->rate : 0;
+
+		if (options->queue_len && due > options->queue_len) {
+			drop_from_queue(generator, due - options->queue_len);
+			done += due - options->queue_len;
+			due = options->queue_len;
+		} else if (!options->queue_len && late > LATE_SECONDS) {
+			start += late - LATE_SECONDS;
+			due = LATE_SECONDS * options->rate;
+		}
+		if (due > generator->packets - done)
+			due = generator->packets - done;
+		if (due) {
+			int r = send_frames(generator, due);
+
+			if (r)
+				return r == -EINTR && generator->packets == UINT_MAX ? 0 : r;
+			done += due;
+		}
+		nap(TICK_NS);
+	}
+	return 0;
+}
+
+static int generate(const struct generator *generator)
+{
+	int r;
+
+	if (generator->options->rate)
+		return generate_at_rate(generator);
+	r = send_frames(generator, generator->packets);
 	return r == -EINTR && generator->packets == UINT_MAX ? 0 : r;
 }
 
@@ -213,6 +276,12 @@ static void read_totals(const struct ends *ends, struct totals *totals)
 		totals->well_sent += cpus[i].well_sent;
 		totals->well_arrived += cpus[i].well_arrived;
 		totals->well_answered += cpus[i].well_answered;
+		totals->well_truncated += cpus[i].well_truncated;
+		totals->flood_arrived += cpus[i].flood_arrived;
+		totals->flood_answered += cpus[i].flood_answered;
+		totals->flood_truncated += cpus[i].flood_truncated;
+		totals->queued_out += cpus[i].queued_out;
+		totals->well_queued_out += cpus[i].well_queued_out;
 		totals->strange += cpus[i].strange;
 	}
 }
@@ -231,12 +300,19 @@ static void subtract(struct totals *a, const struct totals *b)
 	a->well_sent -= b->well_sent;
 	a->well_arrived -= b->well_arrived;
 	a->well_answered -= b->well_answered;
+	a->well_truncated -= b->well_truncated;
+	a->flood_arrived -= b->flood_arrived;
+	a->flood_answered -= b->flood_answered;
+	a->flood_truncated -= b->flood_truncated;
+	a->queued_out -= b->queued_out;
+	a->well_queued_out -= b->well_queued_out;
 	a->strange -= b->strange;
 }
 
+/* Not what a flood's sources get: to SYNs that nobody acknowledges, answers come for a minute. */
 static unsigned long long seen(const struct totals *t)
 {
-	return t->arrived.packets + t->answered.packets + t->strange;
+	return t->arrived.packets + t->answered.packets + t->flood_arrived + t->strange;
 }
 
 static void wait_until_quiet(const struct options *options, const struct ends *ends)

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -257,6 +258,47 @@ static void goals_are_reached_or_not(void **state)
 	report_free(&report);
 }
 
+/* Rounds are added up, and candidates and floods kept apart. */
+static void floods_are_added_up(void **state)
+{
+	static const char text[] =
+		"{\"section\":\"floods\",\"workload\":\"hot\",\"candidate\":\"x\",\"round\":1,\"way\":\"udp\","
+		"\"unit\":\"percent\",\"value\":1,\"seconds\":1,\"well_sent\":100,\"well_answered\":99,"
+		"\"flood_sent\":1000,\"flood_queued_out\":100,\"flood_arrived\":200,\"flood_ended\":700,"
+		"\"edge\":{\"rate_dropped\":700}}\n"
+		"{\"section\":\"floods\",\"workload\":\"hot\",\"candidate\":\"x\",\"round\":1,\"way\":\"tcp\","
+		"\"unit\":\"percent\",\"value\":2,\"sent\":50,\"answered\":49,\"lost\":1}\n"
+		"{\"section\":\"floods\",\"workload\":\"hot\",\"candidate\":\"y\",\"round\":1,\"way\":\"udp\","
+		"\"unit\":\"percent\",\"value\":0,\"well_sent\":5,\"well_answered\":5}\n"
+		"{\"section\":\"floods\",\"workload\":\"hot\",\"candidate\":\"x\",\"round\":2,\"way\":\"udp\","
+		"\"unit\":\"percent\",\"value\":0,\"seconds\":2,\"well_sent\":100,\"well_answered\":100,"
+		"\"flood_sent\":1000,\"flood_arrived\":1000,\"edge\":{\"rate_dropped\":1,\"other\":5}}\n"
+		"{\"section\":\"floods\",\"workload\":\"hot\",\"candidate\":\"z\",\"round\":1,\"skipped\":\"no z\"}\n";
+	static const char wanted[] =
+		"[{\"candidate\":\"x\",\"edge\":{\"other\":5,\"rate_dropped\":701},\"flood\":\"hot\",\"flood_answered\":0,"
+		"\"flood_arrived\":1200,\"flood_ended\":700,\"flood_queued_out\":100,\"flood_sent\":2000,"
+		"\"flood_truncated\":0,\"seconds\":3.0,\"tcp_lost\":1,\"tcp_sent\":50,\"well_answered\":199,"
+		"\"well_queued_out\":0,\"well_sent\":200,\"well_truncated\":0},"
+		"{\"candidate\":\"y\",\"edge\":{},\"flood\":\"hot\",\"flood_answered\":0,\"flood_arrived\":0,"
+		"\"flood_ended\":0,\"flood_queued_out\":0,\"flood_sent\":0,\"flood_truncated\":0,\"seconds\":0.0,"
+		"\"well_answered\":5,\"well_queued_out\":0,\"well_sent\":5,\"well_truncated\":0}]";
+	struct report report;
+	json_t *floods;
+	char *got;
+
+	(void)state;
+	assert_int_equal(read_text(text, &report), 0);
+	floods = report_floods(&report);
+	assert_non_null(floods);
+	got = json_dumps(floods, JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(got, wanted);
+	free(got);
+	json_decref(floods);
+	assert_true(
+		is_near(figure_losses(figure_find(&report, "floods", "hot", "udp", "x")).max, 1));
+	report_free(&report);
+}
+
 static void nonsense_is_an_error(void **state)
 {
 	static const char *const texts[] = {
@@ -328,6 +370,7 @@ int main(void)
 		cmocka_unit_test(other_units_need_no_counts),
 		cmocka_unit_test(losses_are_of_what_matters),
 		cmocka_unit_test(goals_are_reached_or_not),
+		cmocka_unit_test(floods_are_added_up),
 		cmocka_unit_test(nonsense_is_an_error),
 		cmocka_unit_test(omissions_are_kept_once),
 		cmocka_unit_test(quantities_are_short),

@@ -19,30 +19,11 @@ PACKETS=$((CLIENTS * EACH))
 LIMIT=16384      # entries of each CPU: enough for these,
 CROWD=$((LIMIT * 20)) # and not for those
 
-# own_queues: each CPU has a queue of its own on each device. A ring that two fill overflows when the one that empties it
-# has something else to do.
-own_queues() {
-	local end queue kind
-	for kind in rx tx; do
-		for end in gen:gen0 edge:uplink0 edge:down0 backend:back0; do
-			on "${end%:*}" ethtool -L "${end#*:}" $kind 2
-		done
-	done
-	for end in gen:gen0 edge:uplink0 edge:down0 backend:back0; do
-		for queue in 0 1; do
-			# What /sys shows is of the namespace that it was mounted in.
-			on "${end%:*}" unshare --mount sh -c \
-				"mount -t sysfs sysfs /sys && echo $((1 << queue)) >/sys/class/net/${end#*:}/queues/tx-$queue/xps_cpus" ||
-				skip 'this kernel does not choose queues by CPU (XPS)'
-		done
-	done
-}
-
 # exact_lab CANDIDATE
 exact_lab() {
 	lab_up
 	lab_bench
-	own_queues
+	own_queues 2
 	# shellcheck disable=SC2034 # of lab_bench.sh
 	BENCH_CLIENTS=$LIMIT
 	if [ "$1" = tc-alone ]; then
