@@ -15,6 +15,7 @@
 
 #include "log.h"
 #include "pins.h"
+#include "trusted.h"
 #include "util.h"
 
 #define BPFFS "/sys/fs/bpf"
@@ -180,16 +181,27 @@ static int make_root(void)
 	return 0;
 }
 
+/* Where nobody else can put something in place of a pin, or of the root: a bpffs may be everybody's, as mount(8) makes it. */
+static int open_trusted(void)
+{
+	_cleanup_(freep) char *why = NULL;
+	int fd = trusted_open(root, O_RDONLY | O_DIRECTORY, &why);
+
+	if (why)
+		log_error("%s: is not used: %s", root, why);
+	return fd;
+}
+
 static int open_root(void)
 {
-	_cleanup_(closep) int fd = open_directory(root);
+	_cleanup_(closep) int fd = open_trusted();
 	int r;
 
 	if (fd == -ENOENT) {
 		r = make_root();
 		if (r < 0)
 			return r;
-		fd = open_directory(root);
+		fd = open_trusted();
 	}
 	if (fd < 0)
 		return fd;
@@ -199,6 +211,68 @@ static int open_root(void)
 	if (mkdirat(fd, "links", 0700) < 0 && errno != EEXIST)
 		return -errno;
 	return take_fd(&fd);
+}
+
+/* --- nobody else's ---------------------------------------------------------------------------- */
+
+/* Takes from others what somebody has given them. Returns how many of the entries that were, or -errno. */
+static int close_entry(int directory_fd, const char *name)
+{
+	struct stat st;
+
+	if (fstatat(directory_fd, name, &st, AT_SYMLINK_NOFOLLOW))
+		return errno == ENOENT ? 0 : -errno;
+	if (!trusted_owner(&st)) {
+		log_error("%s/%s belongs to user %u, who could have edge53 do what he likes: remove it, or `chown root` it",
+			  root, name, st.st_uid);
+		return -EPERM;
+	}
+	if (S_ISLNK(st.st_mode) || !(st.st_mode & (S_IRWXG | S_IRWXO)))
+		return 0;
+	return fchmodat(directory_fd, name, st.st_mode & S_IRWXU, 0) ? -errno : 1;
+}
+
+/* The same for a directory and what is in it. */
+static int close_directory(int parent_fd, const char *name)
+{
+	int fd = openat(parent_fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	int n = 0, r = 0;
+
+	if (!directory) {
+		r = errno == ENOENT ? 0 : -errno;
+		if (fd >= 0)
+			close(fd);
+		return r;
+	}
+	while (r >= 0 && (entry = readdir(directory))) {
+		if (!strcmp(entry->d_name, ".."))
+			continue;
+		r = close_entry(dirfd(directory), entry->d_name); /* "." is itself */
+		n += r;
+	}
+	closedir(directory);
+	return r < 0 ? r : n;
+}
+
+/* They are made for their owner only. Who opened one to others meant well, and opened all that it can change. */
+static int close_to_others(int root_fd)
+{
+	static const char *const directories[] = { ".", "links", PINS_TEXT };
+	int n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
+		int r = close_directory(root_fd, directories[i]);
+
+		if (r < 0)
+			return r;
+		n += r;
+	}
+	if (n)
+		log_warning("%s: %d pins or directories could be used by others; they are the owner's alone again",
+			    root, n);
+	return 0;
 }
 
 /* A loader that leaves for good removes the root; a lock on what was removed protects nothing. */
@@ -228,7 +302,7 @@ int pins_lock(void)
 			return fd;
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
 			if (is_still_root(fd))
-				return take_fd(&fd);
+				return close_to_others(fd) ?: take_fd(&fd);
 		} else if (errno != EWOULDBLOCK) {
 			return -errno;
 		}

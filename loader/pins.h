@@ -45,8 +45,9 @@ bool pins_parse_link(const char *entry, char hook[static 32], char ifname[static
 
 /*
  * Makes the root (mounting bpffs on /sys/fs/bpf when nothing is mounted there) with mode 0700 and
- * takes the lock that one live loader holds. Returns a descriptor to keep open, -EBUSY: another
- * loader lives, -ENODEV: the root is not on a bpffs, or another negative errno.
+ * takes the lock that one live loader holds; what is there is the owner's alone from then on. Returns a descriptor to
+ * keep open, -EBUSY: another loader lives, -ENODEV: the root is not on a bpffs, -EPERM: it or something in it is
+ * another user's, which is logged, or another negative errno.
  */
 int pins_lock(void);
 
