@@ -345,11 +345,12 @@ test-package: build-package ## Run the tests of unit, man pages, completions and
 # something. `make test` runs it over its corpus, without libFuzzer and as gcc compiles it.
 FUZZ_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(FUZZ_SRCS))
-FUZZ_LOADER_SRCS := $(sort $(PURE_SRCS) loader/netlink.c $(wildcard loader/host*.c))
+FUZZ_LOADER_SRCS := $(sort $(PURE_SRCS) loader/netlink.c loader/exchange.c loader/pins.c $(wildcard loader/host*.c))
 FUZZ_SECONDS ?= 60
 FUZZ ?=
 
 FUZZ_CFLAGS := $(BPF_ON_HOST) -Itests/fuzz
+FUZZ_WRAP_exchange := -Wl,--wrap=recv
 FUZZ_WRAP_netlink := -Wl,--wrap=sendto,--wrap=recv,--wrap=recvfrom
 
 fuzz_libs = $(call once,fuzz_libs,$(PKG_CONFIG) --libs $(PURE_PKGS) libmnl)

@@ -4,8 +4,9 @@
  * clients"). A client that is known costs a line of `client_index` and one of `clients`.
  *
  * A newcomer gets an entry while there is one. After that it must be seen ADMISSION_VOTES times more than other newcomers
- * of its bucket; then it takes the place of the client there that was seen longest ago. So a flood of forged
- * sources does not push out those who are counted. Whoever has no entry is counted among `others`, and so is what
+ * of its bucket; then it takes the place of the client there that was seen longest ago. Who forges sources can have each
+ * of them seen so often. So a client that is established, which takes time and not packets, makes room at most once a
+ * second on each CPU, however large the flood. Whoever has no entry is counted among `others`, and so is what
  * a client had that made room: no packet is lost from the sum.
  *
  * Nothing here is atomic: a CPU writes its own part only. Readers take an entry whose sequence is even and the same
@@ -21,6 +22,14 @@
 #include "trace.h"
 
 #define ADMISSION_VOTES 8
+
+/*
+ * Established is who was seen over this time, and not longer ago than the second: most resolvers ask again when what they
+ * keep has expired. Who comes once, however busy, is not.
+ */
+#define ESTABLISHED_NS (10 * 1000000000ull)
+#define KEPT_NS (300 * 1000000000ull)
+#define TURN_SHIFT 30 /* of ns: about a second */
 
 /* Buckets that are asked for an entry when the newcomer's own has none. One of fifty has none. */
 #define NEIGHBOURS 3
@@ -149,23 +158,49 @@ static __always_inline void add_traffic(struct edge53_traffic *sum,
 		to[i] += from[i];
 }
 
-/* The way in a bucket whose client was seen longest ago; a bucket without any: 0, which is empty. */
-static __always_inline __u32 oldest_way(const struct edge53_client_bucket *bucket, __u32 cpu)
+static __always_inline bool is_established(const struct edge53_client *client, __u64 now_ns)
 {
-	__u64 oldest_ns = ~0ull;
-	__u32 oldest = 0;
+	return client->last_seen_ns - client->first_seen_ns >= ESTABLISHED_NS &&
+	       now_ns - client->last_seen_ns < KEPT_NS;
+}
+
+/* Whether one that is established is to make room now. */
+static __always_inline bool take_turn(struct edge53_cpu_state *state, __u64 now_ns)
+{
+	__u32 turn = (__u32)(now_ns >> TURN_SHIFT);
+
+	if (state->last_turn == turn)
+		return false;
+	state->last_turn = turn;
+	return true;
+}
+
+/*
+ * The way in a bucket to the client that is to make room: who was seen longest ago, of those who are not established if
+ * there are such. EDGE53_CLIENT_WAYS: nobody is to. A bucket without any: 0, which is empty.
+ */
+static __always_inline __u32 way_to_give(const struct edge53_client_bucket *bucket,
+					 struct edge53_cpu_state *state, __u32 cpu, __u64 now_ns)
+{
+	const __u64 established = 1ull << 63;
+	__u64 first = ~0ull;
+	__u32 at = 0;
 
 	for (__u32 i = 0; i < EDGE53_CLIENT_WAYS; i++) {
 		struct edge53_client *client = client_of_cpu(cpu, way_number(bucket->ways[i]));
+		__u64 rank;
 
 		if (!client)
 			break;
-		if (client->last_seen_ns < oldest_ns) {
-			oldest_ns = client->last_seen_ns;
-			oldest = i;
+		rank = client->last_seen_ns | (is_established(client, now_ns) ? established : 0);
+		if (rank < first) {
+			first = rank;
+			at = i;
 		}
 	}
-	return oldest;
+	if (first & established && first != ~0ull && !take_turn(state, now_ns))
+		return EDGE53_CLIENT_WAYS;
+	return at;
 }
 
 /* The entry of this number is the newcomer's now. Returns it; 0: there is no such entry. */
@@ -182,12 +217,12 @@ static __always_inline __u32 replace_client(struct edge53_cpu_state *state, __u3
 	return cpu * knobs.clients_per_cpu + number;
 }
 
-/* Gives the newcomer the entry of its bucket's oldest client. Returns it; 0: there is none. */
+/* Gives the newcomer the entry of a client of its bucket. Returns it; 0: there is none to give. */
 static __always_inline __u32 evict_client(struct edge53_client_bucket *bucket,
 					  struct edge53_cpu_state *state, __u32 cpu, __u32 hash,
 					  __u64 high, __u64 low, __u64 now_ns)
 {
-	__u32 at = oldest_way(bucket, cpu), number;
+	__u32 at = way_to_give(bucket, state, cpu, now_ns), number;
 
 	if (at >= EDGE53_CLIENT_WAYS)
 		return 0;
@@ -196,10 +231,11 @@ static __always_inline __u32 evict_client(struct edge53_client_bucket *bucket,
 	return replace_client(state, cpu, number, high, low, now_ns);
 }
 
-/* Takes the way to its oldest client out of a bucket. Returns the number of the entry; 0: there is none. */
-static __always_inline __u32 drop_oldest(struct edge53_client_bucket *bucket, __u32 cpu)
+/* Takes the way to a client out of a bucket. Returns the number of the entry; 0: there is none to give. */
+static __always_inline __u32 drop_client(struct edge53_client_bucket *bucket,
+					 struct edge53_cpu_state *state, __u32 cpu, __u64 now_ns)
 {
-	__u32 at = oldest_way(bucket, cpu), last = 0, number;
+	__u32 at = way_to_give(bucket, state, cpu, now_ns), last = 0, number;
 
 	if (at >= EDGE53_CLIENT_WAYS)
 		return 0;
@@ -283,12 +319,13 @@ __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 }
 
 /* Takes an entry from its client, in a bucket beside the newcomer's. Returns its number; 0: there is none. */
-__weak __noinline __u32 free_beside(__u64 high, __u64 low)
+__weak __noinline __u32 free_beside(__u64 high, __u64 low, __u64 now_ns)
 {
 	__u32 first =
 		client_bucket(client_hash(knobs.token_keys, high, low), knobs.client_bucket_bits);
 	__u32 mask = (1u << knobs.client_bucket_bits) - 1;
 	__u32 cpu = bpf_get_smp_processor_id();
+	struct edge53_cpu_state *state = this_cpu_state();
 	struct edge53_client_bucket *bucket = NULL;
 
 	for (__u32 i = 1; i <= NEIGHBOURS; i++) {
@@ -296,7 +333,7 @@ __weak __noinline __u32 free_beside(__u64 high, __u64 low)
 		if (bucket && bucket->ways[0])
 			break;
 	}
-	return bucket ? drop_oldest(bucket, cpu) : 0;
+	return bucket && state ? drop_client(bucket, state, cpu, now_ns) : 0;
 }
 
 /* The newcomer that was voted in, to an empty bucket, gets the entry that is free. As settle_client(). */
@@ -349,7 +386,7 @@ static __always_inline struct edge53_client *touch_client(const struct edge53_ad
 	if (!client || !is_client(client, high, low)) {
 		found = settle_client(high, low, now_ns);
 		if (found == ASK_NEIGHBOURS)
-			found = settle_alone(high, low, now_ns, free_beside(high, low));
+			found = settle_alone(high, low, now_ns, free_beside(high, low, now_ns));
 		client = client_at(found);
 	}
 	*entry = found;

@@ -467,7 +467,8 @@ struct edge53_backend_counters {
 struct edge53_cpu_state {
 	__u64 next_slot;	    /* slots handed out on this CPU since the ring was made */
 	__u64 unanswered;	    /* of these, overwritten before a reply came */
-	__u64 overwritten_age_us;   /* age of the slot overwritten last */
+	__u32 overwritten_age_us;   /* age of the slot overwritten last */
+	__u32 last_turn;	    /* second in which a client that is established made room */
 	__u64 refusals_since_ns;    /* begin of the second that is being counted */
 	__u64 refusals;		    /* RSTs and ICMP errors of our own in it */
 	__u64 refusals_suppressed;  /* not sent, for there were too many */

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -77,20 +78,28 @@ const char *pins_link_path(const char *hook, const char *ifname, char buf[static
 	return buf;
 }
 
+/* The byte of two hexadecimal digits; 0, which is in no name: there are not two. */
+static char hex_byte(const char *digits)
+{
+	char text[3] = "";
+
+	if (!isxdigit((unsigned char)digits[0]) || !isxdigit((unsigned char)digits[1]))
+		return '\0';
+	memcpy(text, digits, 2);
+	return (char)strtoul(text, NULL, 16);
+}
+
 static bool unescape_ifname(const char *text, char ifname[static EDGE53_IFNAME_LEN])
 {
 	size_t used = 0;
-	unsigned int byte;
 
 	while (*text && used + 1 < EDGE53_IFNAME_LEN) {
-		if (*text != '%') {
-			ifname[used++] = *text++;
-			continue;
-		}
-		if (sscanf(text, "%%%2x", &byte) != 1 || !text[1] || !text[2])
+		bool is_escape = *text == '%';
+
+		ifname[used] = is_escape ? hex_byte(text + 1) : *text;
+		if (!ifname[used++])
 			return false;
-		ifname[used++] = (char)byte;
-		text += 3;
+		text += is_escape ? 3 : 1;
 	}
 	ifname[used] = '\0';
 	return used && !*text;

@@ -20,6 +20,7 @@
 #include "geometry.h"
 #include "log.h"
 #include "pins.h"
+#include "ring_age.h"
 #include "state.h"
 
 #define BATCH_ENTRIES 256
@@ -580,12 +581,6 @@ static __u64 min_nonzero(__u64 a, __u64 b)
 	return a < b ? a : b;
 }
 
-/* Slots are handed out in order, so each but the first round's is one that was used before. */
-static __u64 count_overwritten(const struct edge53_cpu_state *cpu, __u32 slots_per_cpu)
-{
-	return cpu->next_slot > slots_per_cpu ? cpu->next_slot - slots_per_cpu : 0;
-}
-
 int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret,
 		     unsigned long long *overwritten)
 {
@@ -603,7 +598,7 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret,
 		const struct edge53_cpu_state *v = &value[cpu];
 
 		ret->next_slot += v->next_slot;
-		n_overwritten += count_overwritten(v, state->geometry.slots_per_cpu);
+		n_overwritten += ring_overwritten(v, state->geometry.slots_per_cpu);
 		ret->unanswered += v->unanswered;
 		ret->refusals_suppressed += v->refusals_suppressed;
 		ret->clients_used += v->clients_used;
@@ -611,8 +606,8 @@ int state_cpu_totals(struct state *state, struct edge53_cpu_state *ret,
 		ret->clients_not_counted += v->clients_not_counted;
 		add_counters((__u64 *)&ret->others, (const __u64 *)&v->others,
 			     sizeof(ret->others));
-		ret->overwritten_age_us =
-			min_nonzero(ret->overwritten_age_us, v->overwritten_age_us);
+		ret->overwritten_age_us = (__u32)min_nonzero(
+			ret->overwritten_age_us, ring_age_us(v, state->geometry.slots_per_cpu));
 	}
 	if (overwritten)
 		*overwritten = n_overwritten;

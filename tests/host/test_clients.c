@@ -11,6 +11,7 @@
 
 #include "../../bpf/client_hash.h"
 #include "clients.h"
+#include "ring_age.h"
 
 static const __u64 key_sets[][4] = {
 	{ 0x243f6a8885a308d3, 0x13198a2e03707344, 0xa4093822299f31d0, 0x082efa98ec4e6c89 },
@@ -160,6 +161,21 @@ static void entries_are_taken_whole(void **state)
 	assert_false(clients_take(&shared, &taken));
 }
 
+/* An age of 0 means that nothing was overwritten, and is never said of a ring that goes round. */
+static void a_ring_that_goes_round_has_an_age(void **state)
+{
+	struct edge53_cpu_state cpu = { .next_slot = 1024, .overwritten_age_us = 7 };
+
+	(void)state;
+	assert_int_equal(ring_overwritten(&cpu, 1024), 0);
+	assert_int_equal(ring_age_us(&cpu, 1024), 0);
+	cpu.next_slot++;
+	assert_int_equal(ring_overwritten(&cpu, 1024), 1);
+	assert_int_equal(ring_age_us(&cpu, 1024), 7);
+	cpu.overwritten_age_us = 0;
+	assert_int_equal(ring_age_us(&cpu, 1024), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -168,6 +184,7 @@ int main(void)
 		cmocka_unit_test(extreme_widths_work),
 		cmocka_unit_test(cpus_are_merged),
 		cmocka_unit_test(entries_are_taken_whole),
+		cmocka_unit_test(a_ring_that_goes_round_has_an_age),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -204,6 +204,146 @@ static int voted_in(const struct path *path)
 	return !good;
 }
 
+static __u64 now_ns(void)
+{
+	return now_us() * 1000;
+}
+
+/* Every client of the full table was seen for so many seconds, the last time so many seconds ago. */
+static void settle_clients(unsigned for_s, unsigned ago_s)
+{
+	struct edge53_client *clients = world_clients();
+	__u64 last_ns = now_ns() - ago_s * SECONDS;
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		clients[i].last_seen_ns = last_ns + i;
+		clients[i].first_seen_ns = last_ns - for_s * SECONDS;
+	}
+}
+
+/*
+ * A flood of sources that are made up, each of which is seen as often as it takes to be voted in. Returns how many
+ * clients it has evicted, and in *seconds how long it took.
+ */
+static unsigned flood_by_votes(const struct path *path, unsigned *seconds)
+{
+	struct counters before, after;
+	__u64 start_ns = now_ns();
+	char name[16];
+
+	world_read_counters(&before);
+	for (unsigned i = 0; i < 20 * CLIENTS; i++) {
+		client_name(CLIENTS + i, name);
+		for (unsigned n = 0; n < 8; n++)
+			ask(path, name, n);
+	}
+	world_read_counters(&after);
+	*seconds = (now_ns() - start_ns) / SECONDS;
+	return after.n_evicted - before.n_evicted;
+}
+
+static unsigned count_settled(void)
+{
+	struct edge53_client *clients = world_clients();
+	unsigned n = 0;
+	char name[16];
+
+	for (unsigned i = 0; i < CLIENTS; i++)
+		n += is_at(&clients[i], client_name(i, name));
+	return n;
+}
+
+/* Who is established makes room once a second, however many come; a flood that is no client of ours for long does all. */
+static int flood_evicts_nobody(const struct path *path)
+{
+	unsigned evicted, seconds;
+	bool good = true;
+
+	fill_table(path);
+	settle_clients(20, 1);
+	flood_by_votes(path, &seconds);
+	good &= expect(path, "one made room, as a newcomer is to be seen",
+		       count_settled() < CLIENTS, 1);
+	good &= expect(path, "and one in a second", count_settled() >= CLIENTS - seconds - 2, 1);
+
+	/* The same flood against those who came just once, or who have not come for long. */
+	fill_table(path);
+	flood_by_votes(path, &seconds);
+	good &= expect(path, "who came just once makes room", count_settled(), 0);
+	fill_table(path);
+	settle_clients(20, 301);
+	evicted = flood_by_votes(path, &seconds);
+	good &= expect(path, "who has not come for long makes room", count_settled(), 0);
+	good &= expect(path, "for many", evicted > 10 * CLIENTS, 1);
+	return !good;
+}
+
+/* Only prefixes of the configuration, which no packet adds to. */
+static bool may_grow(const char *map)
+{
+	return !strcmp(map, "exempt") || !strcmp(map, "doh") || !strcmp(map, "keep_source");
+}
+
+/*
+ * Sources that are made up, by UDP, TCP and in fragments, over a rate limit and under it: all that is noted of them has
+ * its place since the start.
+ */
+static int flood_takes_no_memory(const struct path *path)
+{
+	__u64 before;
+	struct frame in, out;
+	struct layer_of *whole;
+	char name[16];
+	bool good = true;
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	world_limit_rate(SECONDS, 50, 1,
+			 EDGE53_SERVICE_XDP | EDGE53_SERVICE_RATE_LIMIT |
+				 EDGE53_SERVICE_RATE_IN_XDP);
+	for (const char *map = world_map_that_grows(NULL); map; map = world_map_that_grows(map))
+		if (!may_grow(map)) {
+			printf("    %s takes more with each entry\n", map);
+			good = false;
+		}
+	before = world_memory();
+	good &= expect(path, "the kernel says what maps take", before > 0, 1);
+	for (unsigned i = 0; i < often(10000); i++) {
+		client_name(i, name);
+		ask(path, name, i);
+		frames_reset();
+		frame_of_query(path, ip4(name, FRONTEND, tcp(40000, 53, "S", nothing())), &in);
+		world_run(path->query, DEV_UPLINK, &in, &out);
+		frames_reset();
+		whole = ip4(name, FRONTEND, udp(40000, 53, longer(400, dns_query(i, "a"))));
+		frame_of_query(path, part_of(whole, 0, 200), &in);
+		world_run(path->query, DEV_UPLINK, &in, &out);
+	}
+	good &= expect(path, "the ring went round",
+		       world_cpu_state(0).next_slot > 10 * SLOTS_PER_CPU, 1);
+	good &= expect(path, "bytes more", (long long)(world_memory() - before), 0);
+	return !good;
+}
+
+/* Who is not established goes first, even if he was seen last. */
+static int newcomers_go_first(const struct path *path)
+{
+	struct edge53_client *clients = world_clients();
+	char name[16], stranger[16];
+	unsigned bucket;
+	bool good = true;
+
+	fill_table(path);
+	settle_clients(20, 1);
+	bucket = bucket_of(client_name(5, name));
+	clients[5].first_seen_ns = clients[5].last_seen_ns = now_ns();
+	client_name(stranger_in(bucket, CLIENTS), stranger);
+	for (unsigned i = 0; i < 8; i++)
+		ask(path, stranger, i);
+	good &= expect(path, "has the newcomer's entry", is_at(&clients[5], stranger), 1);
+	good &= expect(path, "the others are there", count_settled(), CLIENTS - 1);
+	return !good;
+}
+
 /* As fill_table(), by clients of other buckets than this one. Returns the number of the address after the last. */
 static unsigned fill_table_beside(const struct path *path, unsigned bucket)
 {
@@ -392,6 +532,9 @@ const struct table count_tables[] = {
 	{ "clients, voted in to an empty bucket", voted_in_alone, XDP | TC_L2 },
 	{ "clients, a connection of the others", connection_of_others, XDP | TC_L2 },
 	{ "clients, not voted in", not_voted_in, XDP | TC_L2 },
+	{ "clients, a flood that is voted in", flood_evicts_nobody, XDP | TC_L2 },
+	{ "maps, a flood takes no memory", flood_takes_no_memory, XDP | TC_L2 },
+	{ "clients, newcomers go first", newcomers_go_first, XDP | TC_L2 },
 	{ "clients, a reply to the evicted", reply_to_the_evicted, XDP | TC_L2 },
 	{ "clients, another CPU", other_cpu, XDP | TC_L2 },
 	{ "clients, many", many_clients, XDP | TC_L2 },

@@ -183,6 +183,11 @@ struct counters {
 };
 
 void world_read_counters(struct counters *counters);
+
+/* Bytes that the kernel says all maps of the object take (memlock of fdinfo). */
+__u64 world_memory(void);
+/* The first map after `name` (NULL: of all) that takes more with each entry; NULL: there is none. */
+const char *world_map_that_grows(const char *name);
 void world_read_latencies(__u32 backend, __u64 buckets[EDGE53_LATENCY_BUCKETS]);
 
 struct edge53_addr test_addr(const char *text);

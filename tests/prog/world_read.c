@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the maps hold, and the ports and IDs that flows are known by. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -98,6 +99,45 @@ struct edge53_cpu_state world_cpu_state(unsigned cpu)
 	state = states[cpu];
 	free(states);
 	return state;
+}
+
+static __u64 memory_of(const struct bpf_map *map)
+{
+	char path[64], line[128];
+	unsigned long long bytes = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", bpf_map__fd(map));
+	f = fopen(path, "re");
+	if (!f)
+		give_up(path, -errno);
+	while (fgets(line, sizeof(line), f))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	fclose(f);
+	return bytes;
+}
+
+__u64 world_memory(void)
+{
+	const struct bpf_map *map;
+	__u64 bytes = 0;
+
+	bpf_object__for_each_map(map, world.skel->obj)
+		bytes += memory_of(map);
+	return bytes;
+}
+
+const char *world_map_that_grows(const char *name)
+{
+	const struct bpf_map *map = NULL;
+
+	if (name)
+		map = bpf_object__find_map_by_name(world.skel->obj, name);
+	while ((map = bpf_object__next_map(world.skel->obj, map)))
+		if (bpf_map__map_flags(map) & BPF_F_NO_PREALLOC)
+			return bpf_map__name(map);
+	return NULL;
 }
 
 /* All counters are 64 bits wide: a struct of them is an array. */
