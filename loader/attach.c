@@ -19,6 +19,7 @@
 #include "log.h"
 #include "netlink.h"
 #include "pins.h"
+#include "program_pins.h"
 #include "rcu.h"
 
 /* Kernel 6.6 (include/uapi/linux/bpf.h); Debian 12's headers are older. */
@@ -425,7 +426,7 @@ static int link_program(int link_fd)
 
 	if (link_fd < 0 || bpf_obj_get_info_by_fd(link_fd, &info, &len))
 		return -1;
-	return bpf_prog_get_fd_by_id(info.prog_id);
+	return program_pins_open(info.prog_id);
 }
 
 static int remove_record(const char *hook, const char *ifname);

@@ -371,6 +371,7 @@ static int on_old_end(sd_event_source *source, uint64_t usec, void *arg)
 	(void)usec;
 	if (attach_end_old(d->attachments))
 		log_info("the programs from before are gone");
+	dataplane_forget_old(d->dataplane);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #include "geometry.h"
 #include "log.h"
 #include "pins.h"
+#include "program_pins.h"
 #include "tables.h"
 #include "text.h"
 #include "token.h"
@@ -579,6 +580,11 @@ static int load(struct dataplane *dp, const struct config_limits *limits)
 	if (r < 0)
 		return explain_load_failure(r);
 	collect_programs(dp);
+	r = program_pins_add(dp->programs, PROGRAM_COUNT);
+	if (r < 0) {
+		log_error("cannot pin the programs below %s: %s", pins_root(), strerror(-r));
+		return r;
+	}
 	r = write_records(dp);
 	if (!r)
 		log_info(dp->kept == KEEP_ALL ? "adopted the running dataplane" :
@@ -610,6 +616,11 @@ int dataplane_commit(struct dataplane *dp)
 bool dataplane_replaces_flows(const struct dataplane *dp)
 {
 	return dp->replaces_flows;
+}
+
+void dataplane_forget_old(const struct dataplane *dp)
+{
+	program_pins_keep(dp->programs, PROGRAM_COUNT);
 }
 
 static struct tables_fds table_fds(const struct edge53_bpf *skel)

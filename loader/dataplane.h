@@ -43,6 +43,9 @@ int dataplane_commit(struct dataplane *dataplane);
 /* Notes, for other processes, that what the host was at this time (CLOCK_MONOTONIC) has been applied. */
 int dataplane_note_look(struct dataplane *dataplane, unsigned long long looked_ns);
 
+/* No earlier loader's programs are at work any more. */
+void dataplane_forget_old(const struct dataplane *dataplane);
+
 /* Whether queries or connections of an earlier loader's are known to its programs only. */
 bool dataplane_replaces_flows(const struct dataplane *dataplane);
 

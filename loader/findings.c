@@ -42,6 +42,7 @@ int findings_vadd(struct findings *findings, enum finding_level level, enum find
 	if (array_grow(&findings->list, findings->n, sizeof(finding)) < 0 ||
 	    vasprintf(&finding.text, fmt, ap) < 0)
 		return -ENOMEM;
+	text_make_harmless(finding.text);
 	findings->list[findings->n++] = finding;
 	return 0;
 }

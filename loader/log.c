@@ -11,6 +11,7 @@
 #include <systemd/sd-journal.h>
 
 #include "log.h"
+#include "util.h"
 
 #define JOURNAL_SOCKET "/run/systemd/journal/socket"
 
@@ -68,6 +69,8 @@ static void log_at(int priority, const char *fmt, va_list args)
 
 	if (vasprintf(&text, fmt, args) < 0)
 		text = NULL;
+	if (text)
+		text_make_harmless(text);
 	emit(priority, text ?: fmt); /* out of memory: the bare sentence is better than none */
 	free(text);
 	errno = saved_errno;

@@ -592,7 +592,9 @@ int metrics_prepare(struct metrics *m, const struct config_metrics *config)
 	if (r < 0) {
 		listener_text(config, text, sizeof(text));
 		log_error("export.metrics: cannot listen at %s: %s%s", text, strerror(-r),
-			  r == -EADDRINUSE ? "; `ss -ltnp` shows who does" : "");
+			  r == -EADDRINUSE ? "; `ss -ltnp` shows who does" :
+			  r == -EACCES	   ? "; the loader keeps no right to ports below 1024" :
+					     "");
 	}
 	return r;
 }

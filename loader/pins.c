@@ -63,6 +63,17 @@ static void escape_ifname(const char *ifname, char *buf, size_t buf_len)
 	buf[used] = '\0';
 }
 
+const char *pins_directory_path(const char *name, char buf[static PINS_PATH_LEN])
+{
+	return pins_map_path(name, buf);
+}
+
+const char *pins_program_path(unsigned int id, char buf[static PINS_PATH_LEN])
+{
+	snprintf(buf, PINS_PATH_LEN, "%s/" PINS_PROGRAMS "/%u", root, id);
+	return buf;
+}
+
 const char *pins_text_path(const char *name, char buf[static PINS_PATH_LEN])
 {
 	snprintf(buf, PINS_PATH_LEN, "%s/" PINS_TEXT "/%s", root, name);
@@ -268,7 +279,7 @@ static int close_directory(int parent_fd, const char *name)
 /* They are made for their owner only. Who opened one to others meant well, and opened all that it can change. */
 static int close_to_others(int root_fd)
 {
-	static const char *const directories[] = { ".", "links", PINS_TEXT };
+	static const char *const directories[] = { ".", "links", PINS_TEXT, PINS_PROGRAMS };
 	int n = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(directories); i++) {
@@ -464,9 +475,9 @@ static int unlink_files(DIR *directory)
 	return r;
 }
 
-static int remove_text(int root_fd)
+static int remove_directory(int root_fd, const char *name)
 {
-	int fd = openat(root_fd, PINS_TEXT, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
+	int fd = openat(root_fd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC), r;
 	DIR *directory = fd < 0 ? NULL : fdopendir(fd);
 
 	if (!directory) {
@@ -477,7 +488,7 @@ static int remove_text(int root_fd)
 	}
 	r = unlink_files(directory);
 	closedir(directory);
-	return unlinkat(root_fd, PINS_TEXT, AT_REMOVEDIR) ? -errno : r;
+	return unlinkat(root_fd, name, AT_REMOVEDIR) ? -errno : r;
 }
 
 int pins_remove_all(const char *first)
@@ -489,7 +500,9 @@ int pins_remove_all(const char *first)
 		return -errno;
 	unlinkat(dirfd(directory), first, 0);
 	r = unlink_files(directory);
-	error = remove_text(dirfd(directory));
+	error = remove_directory(dirfd(directory), PINS_TEXT);
+	r = r ?: error;
+	error = remove_directory(dirfd(directory), PINS_PROGRAMS);
 	r = r ?: error;
 	unlinkat(dirfd(directory), PINS_RCU_MARK, AT_REMOVEDIR);
 	if (unlinkat(dirfd(directory), "links", AT_REMOVEDIR) && errno != ENOENT && !r)

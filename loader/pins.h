@@ -5,6 +5,7 @@
  *   /sys/fs/bpf/edge53/NAME          maps, under their plain names (clients, slots, ...)
  *   /sys/fs/bpf/edge53/links/HOOK_IF tcx and XDP links; bpffs refuses dots, so they are escaped
  *   /sys/fs/bpf/edge53/text/NAME     iterators, to be read with cat (text.h)
+ *   /sys/fs/bpf/edge53/programs/ID   programs at work, by their number (program_pins.h)
  *   /sys/fs/bpf/edge53/rcu_expedited there only while links are made (rcu.h)
  *
  * The root can be moved with the global option --pins, for a second instance in another network
@@ -20,6 +21,7 @@
 #define PINS_PATH_LEN 256
 #define PINS_RCU_MARK "rcu_expedited" /* a directory (rcu.h) */
 #define PINS_TEXT "text"	      /* another */
+#define PINS_PROGRAMS "programs"      /* another */
 
 /* root must stay valid. Called once, before anything else here. */
 void pins_set_root(const char *root);
@@ -33,6 +35,10 @@ const char *pins_new_map_path(const char *map, char buf[static PINS_PATH_LEN]);
 
 /* Path of a pinned link: hook is "xdp", "tcx_ingress" and so on (attach.c). Returns buf. */
 const char *pins_link_path(const char *hook, const char *ifname, char buf[static PINS_PATH_LEN]);
+
+/* Path of a directory below the root, and of a pinned program in it. Return buf. */
+const char *pins_directory_path(const char *name, char buf[static PINS_PATH_LEN]);
+const char *pins_program_path(unsigned int id, char buf[static PINS_PATH_LEN]);
 
 /* Path of a pinned iterator. Returns buf. */
 const char *pins_text_path(const char *name, char buf[static PINS_PATH_LEN]);

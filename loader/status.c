@@ -13,6 +13,7 @@
 #include "host.h"
 #include "log.h"
 #include "pins.h"
+#include "program_pins.h"
 #include "status.h"
 
 /* --- gathering -------------------------------------------------------------------------------- */
@@ -128,9 +129,9 @@ static int read_link(const struct status *status, int fd, struct hook *hook)
 	if (info.type == BPF_LINK_TYPE_XDP)
 		hook->mode =
 			hook->ifindex && status->same_netns ? xdp_mode(hook->ifindex) : "unknown";
-	program_fd = bpf_prog_get_fd_by_id(info.prog_id);
+	program_fd = program_pins_open(info.prog_id);
 	if (program_fd < 0)
-		return -errno;
+		return program_fd;
 	return read_program(program_fd, hook);
 }
 

@@ -13,6 +13,13 @@
 
 static const __u8 mapped_prefix[IPV4_OFFSET] = { [10] = 0xff, [11] = 0xff };
 
+void text_make_harmless(char *text)
+{
+	for (char *c = text; *c; c++)
+		if (((unsigned char)*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+			*c = '?';
+}
+
 int array_grow(void *array_ptr, size_t n, size_t entry_len)
 {
 	void **array = array_ptr;

@@ -41,6 +41,9 @@ static inline int take_fd(int *fd)
 	return taken;
 }
 
+/* Puts '?' for what a terminal would obey: devices have names that others choose. Lines and tabs stay. */
+void text_make_harmless(char *text);
+
 /*
  * Makes room for one more entry in an array of n that has grown only by this. array_ptr points to
  * the pointer. Returns 0 or -ENOMEM.

@@ -8,6 +8,7 @@ set -eu -o pipefail
 HOOK=$LAB_TMP/ip-pre-up # that looks here for what is in /etc and /run
 
 hooks_of() { e53 host status --json | json_get "sum(h['device'] == '$1' for h in d['hooks'])"; }
+hooks_of_hostile() { e53 host status --json | "$LAB_PYTHON" -c 'import json, sys; print(sum(h["device"] == sys.argv[1] for h in json.load(sys.stdin)["hooks"]))' "$1"; }
 # A second word makes it one that hangs, and that takes no notice of SIGTERM.
 fake_edge53() {
 	cat >"$LAB_TMP/bin/edge53" <<-SH
@@ -68,6 +69,18 @@ hook ppp0
 comes_up "ppp0 comes up without edge53: edge53: not loaded"
 [ $HOOK_MS -lt 10000 ] || fail "it waited $HOOK_MS ms for nobody"
 
+# A name is a name: not an option, which edge53 or logger would obey, and nothing that a shell reads again.
+cd "$LAB_TMP"
+hostile=(--help -w99 --version '-ehi' "ppp\$(>obeyed)" 'ppp`>obeyed`' 'ppp;>obeyed' "ppp'\"\\" 'ppp*' 'ppp%n%s%d' 'ppp|>obeyed&' $'ppp\e[2J' '$PATH')
+for name in "${hostile[@]}"; do
+	hook "$name"
+	comes_up "comes up without edge53: edge53: there is no device"
+	expect "logger is told that its options end" contains "$(<"$LAB_TMP/logged")" "-- $name "
+done
+hook ../run/ppp0
+comes_up ''
+expect "no name was obeyed" test ! -e "$LAB_TMP/obeyed"
+
 start_edge53 host
 for n in 11 12 13; do
 	on host ip tuntap add "ppp$n" mode tun
@@ -75,6 +88,21 @@ for n in 11 12 13; do
 	comes_up ''
 	expect "ppp$n is attached when the hook ends" equal "$(hooks_of "ppp$n")" 2
 done
+n=0
+for name in "${hostile[@]}"; do
+	[[ $name = ppp* && $name != *%* ]] || continue # the kernel puts a number in place of a %d, and takes no other %
+	on host ip tuntap add dev "hostile$n" mode tun
+	on host ip link set "hostile$n" name "$name"
+	hook "$name"
+	comes_up ''
+	expect "$name is attached when the hook ends" equal "$(hooks_of_hostile "$name")" 2
+	n=$((n + 1))
+done
+expect "no name was obeyed" test ! -e "$LAB_TMP/obeyed"
+expect "what is said of them is no command to a terminal" fails grep -q $'\e' "$LAB_TMP/edge53.log"
+expect "nor is what status says" lacks "$(e53 host status)" $'\e'
+expect "it can be started anew with these" kill_edge53
+start_edge53 host
 hook eth0
 comes_up ''
 hook ppp99

@@ -46,7 +46,7 @@ everything_works() {
 	reload
 	confined "$1: after a reload"
 	answers_both "$1: after a reload"
-	! $HAS_METRICS || wait_until 60 scrape edge || fail "$1: no metrics"
+	! $HAS_METRICS || wait_until 60 same_as_status edge || fail "$1: $(cat "$LAB_TMP/differs.log")"
 	if $HAS_DNSTAP; then
 		wait_until 60 test -s "$tap" || fail "$1: nothing is written for dnstap"
 		wait_until 60 has_messages || fail "$1: dnstap has no message: $(taps)"
@@ -73,6 +73,7 @@ everything_works() {
 	rm -f "$tap"
 	start_edge53 edge
 	confined "$1: with new tables"
+	expect "$1: programs from before are kept with them" contains "$(e53 edge status --json | json_get "[h['hook'] for h in d['hooks']]")" old_
 	answers_both "$1: with new tables"
 	expect "$1: nothing was refused" fails refused
 	expect "$1: down" e53 edge down
