@@ -11,6 +11,7 @@
 #include "rewrite_skb.h"
 #include "sample.h"
 #include "service.h"
+#include "tcp_limit.h"
 #include "trace.h"
 #include "translate.h"
 #include "verdict.h"
@@ -27,7 +28,7 @@ static __noinline enum edge53_reason check_and_admit(struct __sk_buff *skb, stru
 
 	if (why || is_checked(pkt, svc, is_counted))
 		return why;
-	return check_rate(pkt, svc) ?: admit_client(pkt, now_ns) ?: sample_query_skb(skb, pkt);
+	return check_rate(pkt, svc) ?: check_tcp_limit(pkt, svc) ?: admit_client(pkt, now_ns) ?: sample_query_skb(skb, pkt);
 }
 
 __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32 is_counted)
@@ -46,6 +47,7 @@ __weak __noinline int query_skb(struct __sk_buff *skb, struct packet *pkt, __u32
 	why = STEP(find_edge_service, pkt, &svc)
 	   ?: STEP(check_and_admit, skb, pkt, svc, now_ns, is_counted)
 	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(take_its_seat, pkt, svc, &query)
 	   ?: STEP(translate_query, pkt, &query, &rw)
 	   ?: STEP(check_family_skb, skb, pkt, &rw)
 	   ?: STEP(edit_query_skb, skb, pkt, &rw)

@@ -11,6 +11,7 @@
 #include "rewrite_xdp.h"
 #include "sample.h"
 #include "service.h"
+#include "tcp_limit.h"
 #include "trace.h"
 #include "translate.h"
 #include "verdict.h"
@@ -70,10 +71,12 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	why = STEP(find_edge_service, pkt, &svc)
 	   ?: STEP(check_query, pkt)
 	   ?: STEP(check_any_rate_xdp, pkt, svc)
+	   ?: STEP(check_tcp_limit, pkt, svc)
 	   ?: STEP(admit_client, pkt, now_ns)
 	   ?: STEP(sample_query_xdp, ctx, pkt)
 	   ?: STEP(is_for_xdp, pkt, svc)
 	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
+	   ?: STEP(take_its_seat, pkt, svc, &query)
 	   ?: STEP(translate_query, pkt, &query, &rw)
 	   ?: STEP(is_rewrite_for_xdp, ctx, pkt, &rw)
 	   ?: STEP(edit_query_xdp, ctx, pkt, &rw)

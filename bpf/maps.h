@@ -106,6 +106,13 @@ struct {
 	__type(value, struct edge53_rate_limit);
 } rate_limits SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct edge53_tcp_limit);
+} tcp_limits SEC(".maps");
+
 /* For other loaders and for readers; no program reads them. */
 
 struct {
@@ -209,6 +216,13 @@ struct {
 	__type(key, __u32);
 	__type(value, struct edge53_moments);
 } proven SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << EDGE53_SEAT_BUCKET_BITS);
+	__type(key, __u32);
+	__type(value, struct edge53_seats);
+} tcp_seats SEC(".maps");
 
 /* Counters. */
 

@@ -13,6 +13,7 @@
 #define EDGE53_TCP_H
 
 #include "barrier.h"
+#include "conn.h"
 #include "count.h"
 #include "maps.h"
 #include "packet.h"
@@ -23,30 +24,6 @@
 #include "token.h"
 
 #define TCP_PROBES 32
-
-static __always_inline bool is_opening(const struct packet *pkt)
-{
-	return (pkt->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST | TCP_FIN)) == TCP_SYN;
-}
-
-static __always_inline bool is_over(const struct edge53_conn *conn, __u64 now_ns)
-{
-	__u64 idle_ns = now_ns - conn->seen_ns;
-
-	/* seen_ns may be of another CPU and a little later than now. */
-	if ((__s64)idle_ns < 0)
-		return false;
-	switch (conn->state) {
-	case EDGE53_CONN_FREE:
-		return true;
-	case EDGE53_CONN_HALF_OPEN:
-		return idle_ns > knobs.tcp_half_open_ns;
-	case EDGE53_CONN_CLOSING:
-		return idle_ns > knobs.tcp_closing_ns;
-	default:
-		return idle_ns > knobs.tcp_idle_ns;
-	}
-}
 
 /* How willingly an entry makes room for a new connection. */
 enum sacrifice {
@@ -418,11 +395,6 @@ static __always_inline void note_neighbour(struct edge53_conn *conn, const struc
 {
 	conn->flow.device = pkt->device;
 	mac_copy(conn->flow.client_mac, pkt->eth_src);
-}
-
-static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
-{
-	return conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN;
 }
 
 /*

@@ -109,6 +109,7 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_XDP_ANSWERS = 1 << 15,	/* neither has, and XDP may send on all of the devices */
 	EDGE53_SERVICE_RATE_LIMIT = 1 << 16,	/* has an entry in `rate_limits` */
 	EDGE53_SERVICE_RATE_IN_XDP = 1 << 17,	/* XDP does to what is over it what is to be done */
+	EDGE53_SERVICE_TCP_LIMIT = 1 << 20,	/* has an entry in `tcp_limits` */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
@@ -215,10 +216,17 @@ struct edge53_device {
  * sees (longest prefix match). The value means nothing.
  */
 struct edge53_prefix_key {
-	__u32 prefix_len; /* bits of service and address: 32 + prefix of the mapped address */
+	__u32 prefix_len; /* bits of service, use and address: 32 + prefix of the mapped address */
 	__u8 service;
-	__u8 pad[3];
+	__u8 use; /* `exempt`: enum edge53_exempt_use; else 0 */
+	__u8 pad[2];
 	__u8 address[16];
+};
+
+enum edge53_exempt_use {
+	EDGE53_EXEMPT_ALL, /* of enforce; of edge: rate_limit's */
+	EDGE53_EXEMPT_TCP, /* tcp_limit's */
+	EDGE53_EXEMPT_USES,
 };
 
 enum edge53_guard_policy {
@@ -270,6 +278,13 @@ struct edge53_rate_limit {
 	struct edge53_addr masks[2]; /* of IPv4 clients, mapped as all addresses are, and of IPv6 clients */
 	__u32 slip; /* of what is over the limit one in so many is answered TC=1; 0: none */
 	__u32 proven_s; /* for so long who completed a TCP handshake is not limited; 0: is limited as others */
+};
+
+/* Map `tcp_limits`, index as in `services`: connections of a prefix. Meant only with EDGE53_SERVICE_TCP_LIMIT. */
+struct edge53_tcp_limit {
+	struct edge53_rate_limit fresh; /* connections that begin; interval_ns 0: any number; no slip, no proven_s */
+	__u32 open;			/* at once; 0: any number. Prefixes are those of `fresh` */
+	__u32 has_exempt;		/* has entries in `exempt` */
 };
 
 /* --- what the dataplane writes: flows and counters -------------------------------------------- */
@@ -367,6 +382,18 @@ struct edge53_moment {
 
 struct edge53_moments {
 	struct edge53_moment ways[EDGE53_MOMENT_WAYS];
+};
+
+/*
+ * Map `tcp_seats`: who is one of a prefix's tcp_limit.open connections (bpf/seats.h). A way names a seat and who has it:
+ * 16 bits of the seat's hash, never 0; index in `conns`; its `sequence`. It is good for as long as that connection is
+ * open, and nobody need clear it. The upper bits of the hash choose the bucket.
+ */
+#define EDGE53_SEAT_WAYS 8
+#define EDGE53_SEAT_BUCKET_BITS 13
+
+struct edge53_seats {
+	__u64 ways[EDGE53_SEAT_WAYS];
 };
 
 /* Map `fragments`: what became of a first fragment, by what its later ones have in common with it. */
@@ -613,6 +640,8 @@ _Static_assert(sizeof(struct edge53_service) == 304, "layout");
 _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_rate_limit) == 56, "layout");
 _Static_assert(sizeof(struct edge53_moments) == 64, "one cache line");
+_Static_assert(sizeof(struct edge53_tcp_limit) == 64, "layout");
+_Static_assert(sizeof(struct edge53_seats) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_guard) == 4, "layout");
 _Static_assert(sizeof(struct edge53_fragment_key) == 48, "layout");
 _Static_assert(sizeof(struct edge53_fragment) == 64, "layout");

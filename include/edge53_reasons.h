@@ -70,7 +70,9 @@
 	R(BAD_SOURCE, DROP, "source that cannot be answered: port 0, a group, loopback, 0/8 or the server's own") \
 	R(BAD_OPCODE, DROP, "DNS message with an opcode that has no meaning")                      \
 	R(RATE_DROPPED, DROP, "query over rate_limit")                                             \
-	R(RATE_TRUNCATED, DROP, "query over rate_limit, answered TC=1: come back by TCP")
+	R(RATE_TRUNCATED, DROP, "query over rate_limit, answered TC=1: come back by TCP")    \
+	R(TCP_NEW_DROPPED, DROP, "SYN over tcp_limit.new_per_second")                              \
+	R(TCP_OPEN_DROPPED, DROP, "SYN of a prefix that has tcp_limit.open connections")
 
 enum edge53_fate {
 	EDGE53_PASS,

@@ -56,7 +56,9 @@
 	S(check_rate, "is it within rate_limit?")                                                  \
 	S(check_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
 	S(check_any_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
-	S(check_and_admit, "is it a whole DNS query, within rate_limit? count the client, unless XDP did") \
+	S(check_tcp_limit, "may its prefix open one more connection?")                                  \
+	S(take_its_seat, "count the connection among those of its prefix")                         \
+	S(check_and_admit, "is it a whole DNS query, within its limits? count the client, unless XDP did") \
 	S(admit_client, "count the client")                                                        \
 	S(admit_plain_client, "count the client")                                                  \
 	S(count_here, "count the client, unless XDP did")                                          \

@@ -117,6 +117,24 @@ static void print_policies(const struct plan_service *service)
 	printf("\n");
 }
 
+static void print_tcp_limit(const struct config_tcp_limit *limit)
+{
+	if (!limit)
+		return;
+	printf("  connections of a /%u, by IPv6 a /%u:", limit->prefix.ipv4, limit->prefix.ipv6);
+	if (limit->new_per_second)
+		printf(" %u new ones a second (%u at once)", limit->new_per_second, limit->burst);
+	if (limit->open)
+		printf("%s %u open ones", limit->new_per_second ? "," : "", limit->open);
+	printf("\n");
+}
+
+static void print_prefixes(const char *what, const struct plan_prefixes *prefixes)
+{
+	for (size_t i = 0; i < prefixes->n; i++)
+		print_prefix(what, &prefixes->list[i]);
+}
+
 static void print_client_ip(const struct plan_service *service)
 {
 	if (!(service->flags & (EDGE53_SERVICE_PROXY_UDP | EDGE53_SERVICE_PROXY_TCP)))
@@ -175,12 +193,12 @@ static void print_service(const struct plan *plan, size_t index)
 	for (size_t i = 0; i < service->n_backends; i++)
 		print_backend(&service->backends[i]);
 	print_client_ip(service);
+	print_tcp_limit(service->tcp_limit);
 	print_policies(service);
 	print_returns(plan, index);
-	for (size_t i = 0; i < service->exempt.n; i++)
-		print_prefix("exempt", &service->exempt.list[i]);
-	for (size_t i = 0; i < service->keep_source.n; i++)
-		print_prefix("keeps its source:", &service->keep_source.list[i]);
+	print_prefixes("exempt", &service->exempt[EDGE53_EXEMPT_ALL]);
+	print_prefixes("exempt from tcp_limit:", &service->exempt[EDGE53_EXEMPT_TCP]);
+	print_prefixes("keeps its source:", &service->keep_source);
 }
 
 static void print_plan(const struct plan *plan)

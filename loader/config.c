@@ -13,6 +13,7 @@
 #include "config_prefixes.h"
 #include "config_rate.h"
 #include "config_schema.h"
+#include "config_tcp.h"
 #include "config_tree.h"
 #include "config_values.h"
 #include "edge53_client_prefix.h"
@@ -211,6 +212,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	struct place on_down = place_key(at, "on_down");
 	struct place health = place_key(at, "health");
 	struct place rate = place_key(at, "rate_limit");
+	struct place tcp = place_key(at, "tcp_limit");
 	bool good;
 
 	edge->on_down = POLICY_PASS;
@@ -226,6 +228,7 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	good &= read_policy(&on_down, raw->on_down, on_down_words, &edge->on_down);
 	good &= read_health(&health, &edge->health);
 	good &= read_rate(&rate, &raw->rate_limit, &edge->rate);
+	good &= read_tcp_limit(&tcp, &raw->tcp_limit, &edge->tcp);
 	return good;
 }
 
@@ -696,6 +699,7 @@ void config_free(struct config *config)
 		free(config->edges[i].backends);
 		free(config->edges[i].keep_source);
 		free(config->edges[i].rate.exempt);
+		free(config->edges[i].tcp.exempt);
 	}
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		free(config->enforces[i].name);

@@ -53,12 +53,23 @@ struct config_health {
 
 /* How many queries by UDP a prefix may send. */
 struct config_rate {
-	unsigned int qps; /* 0: no limit */
-	unsigned int burst; /* queries at once */
-	enum config_policy over; /* POLICY_TRUNCATE (default) or POLICY_DROP */
-	unsigned int slip; /* of what is over, one in so many is truncated */
+	unsigned int qps;		    /* 0: no limit */
+	unsigned int burst;		    /* queries at once */
+	enum config_policy over;	    /* POLICY_TRUNCATE (default) or POLICY_DROP */
+	unsigned int slip;		    /* of what is over, one in so many is truncated */
 	struct edge53_client_prefix prefix; /* which clients are one; neither is 0 */
-	unsigned int proven_s; /* for so long after a TCP handshake there is no limit; 0: there is */
+	unsigned int
+		proven_s; /* for so long after a TCP handshake there is no limit; 0: there is */
+	struct edge53_prefix *exempt;
+	size_t n_exempt;
+};
+
+/* How many connections by TCP a prefix may open, and have open. */
+struct config_tcp_limit {
+	unsigned int new_per_second; /* 0: any number */
+	unsigned int burst;	     /* new ones at once */
+	unsigned int open;	     /* 0: any number */
+	struct edge53_client_prefix prefix;
 	struct edge53_prefix *exempt;
 	size_t n_exempt;
 };
@@ -67,8 +78,8 @@ struct config_edge {
 	char *name;
 	char *interface; /* name or glob */
 	struct edge53_addr *addresses;
-	size_t n_addresses; /* 0: all addresses of the interface */
-	char *tunnel;	    /* NULL: ask the routing table */
+	size_t n_addresses;	       /* 0: all addresses of the interface */
+	char *tunnel;		       /* NULL: ask the routing table */
 	struct edge53_addr sources[2]; /* towards IPv4 and IPv6 backends; zero: the tunnel's own */
 	struct config_backend *backends;
 	size_t n_backends;
@@ -79,25 +90,26 @@ struct config_edge {
 	enum config_policy on_down; /* POLICY_PASS, POLICY_DROP or POLICY_SERVFAIL */
 	struct config_health health;
 	struct config_rate rate;
+	struct config_tcp_limit tcp;
 };
 
 /* Sorted, none twice; see config_prefixes.h. */
 struct config_doh {
 	struct edge53_prefix *prefixes;
 	size_t n_prefixes;
-	char *file; /* NULL: none. config_load() has added what is in it */
-	unsigned int file_line; /* where it is named */
+	char *file;		   /* NULL: none. config_load() has added what is in it */
+	unsigned int file_line;	   /* where it is named */
 	enum config_policy action; /* POLICY_REJECT (default) or POLICY_DROP */
 };
 
 struct config_enforce {
 	char *name;
-	char *interface; /* name or glob */
+	char *interface;	      /* name or glob */
 	struct edge53_addr resolver;  /* IPv4 */
 	struct edge53_addr resolver6; /* zero: none */
-	enum config_policy ipv6;    /* POLICY_DROP (default), _REDIRECT (has a resolver6) or _PASS */
-	enum config_policy dot;	    /* POLICY_PASS (default), _DROP or _REJECT */
-	enum config_policy guard;   /* POLICY_COUNT (default), _DROP or _OFF */
+	enum config_policy ipv6;  /* POLICY_DROP (default), _REDIRECT (has a resolver6) or _PASS */
+	enum config_policy dot;	  /* POLICY_PASS (default), _DROP or _REJECT */
+	enum config_policy guard; /* POLICY_COUNT (default), _DROP or _OFF */
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
 	struct config_health health;
 	struct config_doh doh;
@@ -114,11 +126,11 @@ struct config_return {
 };
 
 struct config_limits {
-	unsigned int udp_slots;	      /* per CPU, power of two */
+	unsigned int udp_slots; /* per CPU, power of two */
 	unsigned int tcp_connections;
 	unsigned int clients;
 	unsigned int port_first;
-	unsigned int port_last;	      /* inclusive */
+	unsigned int port_last; /* inclusive */
 	unsigned int udp_timeout_ms;
 	unsigned int backend_udp_size; /* bytes of UDP payload, PROXY header included; 0: any */
 	struct edge53_client_prefix client_prefix; /* neither is 0 */
@@ -168,6 +180,9 @@ int config_load(const char *path, struct config **ret);
  * `doh.file` only the name is kept.
  */
 int config_parse(const char *name, const char *text, size_t text_len, struct config **ret);
+
+/* Whether anything is limited. */
+bool has_tcp_limit(const struct config_tcp_limit *limit);
 
 /* Accepts NULL. */
 void config_free(struct config *config);

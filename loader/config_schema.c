@@ -52,6 +52,15 @@ static const cyaml_schema_field_t rate_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t tcp_limit_fields[] = {
+	TEXT(new_per_second, raw_tcp_limit),
+	TEXT(burst, raw_tcp_limit),
+	TEXT(open, raw_tcp_limit),
+	BLOCK(prefix, raw_tcp_limit, bits_fields),
+	SEVERAL_FORMS("exempt"),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t edge_fields[] = {
 	TEXT(name, raw_edge),
 	TEXT(interface, raw_edge),
@@ -63,6 +72,7 @@ static const cyaml_schema_field_t edge_fields[] = {
 	SEVERAL_FORMS("client_ip"),
 	TEXT(on_down, raw_edge),
 	BLOCK(rate_limit, raw_edge, rate_fields),
+	BLOCK(tcp_limit, raw_edge, tcp_limit_fields),
 	SEVERAL_FORMS("health"),
 	CYAML_FIELD_END,
 };

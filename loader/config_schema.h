@@ -33,6 +33,13 @@ struct raw_rate {
 	struct raw_bits prefix;
 };
 
+struct raw_tcp_limit {
+	char *new_per_second;
+	char *burst;
+	char *open;
+	struct raw_bits prefix;
+};
+
 struct raw_edge {
 	char *name;
 	char *interface;
@@ -41,6 +48,7 @@ struct raw_edge {
 	unsigned int backends_count;
 	char *on_down;
 	struct raw_rate rate_limit;
+	struct raw_tcp_limit tcp_limit;
 };
 
 struct raw_doh {

@@ -69,6 +69,7 @@ static const struct map_needs {
 	{ "tcp_pool", KEEP_NUMBERS }, /* so that the oldest ports are given first in another pool, too */
 	{ "conns", KEEP_CONNS },
 	{ "conn_by_tuple", KEEP_CONNS },
+	{ "tcp_seats", KEEP_CONNS }, /* which it is about */
 	{ "clients", KEEP_CLIENTS },
 	{ "client_index", KEEP_CLIENTS },
 	{ "cpu_state", KEEP_CLIENTS },
@@ -93,6 +94,12 @@ static unsigned int needs_of(const struct bpf_map *map)
 		if (!strcmp(map_needs[i].name, pin_name(map)))
 			return map_needs[i].keep;
 	return KEEP_TABLES;
+}
+
+/* Older versions of the same layout did not have some tables. */
+static bool may_be_missing(const struct bpf_map *map)
+{
+	return needs_of(map) == KEEP_TABLES || !strcmp(pin_name(map), "tcp_seats");
 }
 
 static bool is_kept(const struct bpf_map *map, unsigned int kept)
@@ -402,7 +409,7 @@ static int reuse_pinned(struct edge53_bpf *skel, unsigned int keep)
 			continue;
 		fd = open_pinned(pin_name(map), bpf_map__value_size(map),
 				 bpf_map__max_entries(map));
-		if (fd == -ENOENT && needs_of(map) == KEEP_TABLES)
+		if (fd == -ENOENT && may_be_missing(map))
 			continue;
 		if (fd < 0)
 			return fd;
@@ -635,6 +642,7 @@ static struct tables_fds table_fds(const struct edge53_bpf *skel)
 		.doh = bpf_map__fd(skel->maps.doh),
 		.keep_source = bpf_map__fd(skel->maps.keep_source),
 		.rate_limits = bpf_map__fd(skel->maps.rate_limits),
+		.tcp_limits = bpf_map__fd(skel->maps.tcp_limits),
 		.returns = bpf_map__fd(skel->maps.returns),
 		.returns_by_device = bpf_map__fd(skel->maps.returns_by_device),
 		.guard = bpf_map__fd(skel->maps.guard),

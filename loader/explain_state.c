@@ -37,6 +37,7 @@ static const struct {
 	{ "doh", HOW_LIVE, 0 },
 	{ "keep_source", HOW_LIVE, 0 },
 	{ "rate_limits", HOW_LIVE, 0 },
+	{ "tcp_limits", HOW_LIVE, 0 },
 	{ "guard", HOW_LIVE, 0 },
 	{ "returns", HOW_LIVE, 0 },
 	{ "returns_by_device", HOW_LIVE, 0 },

@@ -401,10 +401,17 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 		service->flags |= EDGE53_SERVICE_KEEP_SOURCE;
 	if (edge->rate.qps) {
 		service->rate = &edge->rate;
-		service->exempt = (struct plan_prefixes){ edge->rate.exempt, edge->rate.n_exempt };
+		service->exempt[EDGE53_EXEMPT_ALL] =
+			(struct plan_prefixes){ edge->rate.exempt, edge->rate.n_exempt };
 		service->flags |= EDGE53_SERVICE_RATE_LIMIT;
 		if (edge->rate.n_exempt)
 			service->flags |= EDGE53_SERVICE_EXEMPT;
+	}
+	if (has_tcp_limit(&edge->tcp)) {
+		service->tcp_limit = &edge->tcp;
+		service->exempt[EDGE53_EXEMPT_TCP] =
+			(struct plan_prefixes){ edge->tcp.exempt, edge->tcp.n_exempt };
+		service->flags |= EDGE53_SERVICE_TCP_LIMIT;
 	}
 	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)
 		service->flags |= EDGE53_SERVICE_PROXY_UDP;
@@ -606,7 +613,8 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 		return -ENOMEM;
 	service->flags = enforce_flags(enforce);
 	service->health = &enforce->health;
-	service->exempt = (struct plan_prefixes){ enforce->exempt, enforce->n_exempt };
+	service->exempt[EDGE53_EXEMPT_ALL] =
+		(struct plan_prefixes){ enforce->exempt, enforce->n_exempt };
 	service->doh = (struct plan_prefixes){ enforce->doh.prefixes, enforce->doh.n_prefixes };
 	r = plan_resolver(plan, enforce->name, &enforce->resolver, &routes[0],
 			  &service->backends[0]);

@@ -71,7 +71,8 @@ struct plan_service {
 	unsigned int max_udp_payload; /* of queries with a PROXY header; 0: any */
 	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
 	const struct config_rate *rate; /* in the config; NULL: no limit */
-	struct plan_prefixes exempt;
+	const struct config_tcp_limit *tcp_limit; /* in the config; NULL: no limit */
+	struct plan_prefixes exempt[EDGE53_EXEMPT_USES];
 	struct plan_prefixes doh;
 	struct plan_prefixes keep_source;
 	/* Of a return service: the tunnel. */

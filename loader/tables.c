@@ -39,6 +39,7 @@ struct tables {
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
 	struct edge53_rate_limit rate_limits[EDGE53_MAX_SERVICES];
+	struct edge53_tcp_limit tcp_limits[EDGE53_MAX_SERVICES];
 	struct edge53_revision revision;
 	struct mirror frontends;
 	struct mirror exempt;
@@ -130,6 +131,9 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 		r = read_all(fds->rate_limits, tables->rate_limits, sizeof(tables->rate_limits[0]),
 			     EDGE53_MAX_SERVICES);
 	if (!r)
+		r = read_all(fds->tcp_limits, tables->tcp_limits, sizeof(tables->tcp_limits[0]),
+			     EDGE53_MAX_SERVICES);
+	if (!r)
 		r = read_all(fds->revision, &tables->revision, sizeof(tables->revision), 1);
 	if (!r)
 		r = open_mirrors(tables);
@@ -173,6 +177,11 @@ static int write_rate_limit(struct tables *t, unsigned int id,
 			    const struct edge53_rate_limit *wanted)
 {
 	return write_entry(t->fds.rate_limits, id, &t->rate_limits[id], wanted, sizeof(*wanted));
+}
+
+static int write_tcp_limit(struct tables *t, unsigned int id, const struct edge53_tcp_limit *wanted)
+{
+	return write_entry(t->fds.tcp_limits, id, &t->tcp_limits[id], wanted, sizeof(*wanted));
 }
 
 static int write_device(struct tables *t, unsigned int id, const struct edge53_device *wanted)
@@ -598,6 +607,24 @@ static int sync_rate_limit(struct tables *t, const struct plan_service *service,
 	return write_rate_limit(t, id, &wanted);
 }
 
+static int sync_tcp_limit(struct tables *t, const struct plan_service *service, unsigned int id)
+{
+	const struct config_tcp_limit *limit = service->tcp_limit;
+	struct edge53_tcp_limit wanted = {};
+
+	if (!limit)
+		return 0;
+	if (limit->new_per_second) {
+		wanted.fresh.interval_ns = NS_PER_S / limit->new_per_second;
+		wanted.fresh.burst_ns = wanted.fresh.interval_ns * limit->burst;
+	}
+	wanted.open = limit->open;
+	wanted.has_exempt = limit->n_exempt > 0;
+	set_bits(&wanted.fresh.masks[0], 96 + limit->prefix.ipv4);
+	set_bits(&wanted.fresh.masks[1], limit->prefix.ipv6);
+	return write_tcp_limit(t, id, &wanted);
+}
+
 /* Whether XDP can do to a query over the limit what is to be done. */
 static unsigned int flags_of_rate(const struct plan *plan, size_t index,
 				  const struct attachments *attachments)
@@ -703,7 +730,8 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 		wanted.flags |= EDGE53_SERVICE_XDP;
 	wanted.flags |= flags_when_down(plan, index, wanted.picks, attachments);
 	wanted.flags |= flags_of_rate(plan, index, attachments);
-	return sync_rate_limit(t, service, id) ?: write_service(t, id, &wanted);
+	return sync_rate_limit(t, service, id)
+		       ?: sync_tcp_limit(t, service, id) ?: write_service(t, id, &wanted);
 }
 
 /* In 16 bits; a larger one (lo has 65536) is as good as none. */
@@ -850,21 +878,38 @@ static int sync_frontends(struct tables *t, const struct plan *plan, const struc
 		       ?: write_revision(t, t->revision.last + 1 ?: 1);
 }
 
-typedef const struct plan_prefixes *(*prefixes_of_fn)(const struct plan_service *service);
+/* By enum edge53_exempt_use; of what has but one, the others are empty. */
+typedef struct plan_prefixes (*prefixes_of_fn)(const struct plan_service *service,
+					       unsigned int use);
 
-static const struct plan_prefixes *exempt_of(const struct plan_service *service)
+static struct plan_prefixes exempt_of(const struct plan_service *service, unsigned int use)
 {
-	return &service->exempt;
+	return service->exempt[use];
 }
 
-static const struct plan_prefixes *doh_of(const struct plan_service *service)
+static struct plan_prefixes doh_of(const struct plan_service *service, unsigned int use)
 {
-	return &service->doh;
+	return use ? (struct plan_prefixes){} : service->doh;
 }
 
-static const struct plan_prefixes *keep_source_of(const struct plan_service *service)
+static struct plan_prefixes keep_source_of(const struct plan_service *service, unsigned int use)
 {
-	return &service->keep_source;
+	return use ? (struct plan_prefixes){} : service->keep_source;
+}
+
+/* Returns how many it wrote. */
+static size_t fill_prefixes(struct prefix_entry *entries, const struct plan_prefixes *prefixes,
+			    unsigned int service, unsigned int use)
+{
+	for (size_t i = 0; i < prefixes->n; i++) {
+		entries[i].key.prefix_len = 32 + prefixes->list[i].length_bits;
+		entries[i].key.service = (__u8)service;
+		entries[i].key.use = (__u8)use;
+		memcpy(entries[i].key.address, prefixes->list[i].address.bytes,
+		       sizeof(entries[i].key.address));
+		entries[i].value = 1;
+	}
+	return prefixes->n;
 }
 
 /* The prefixes of all services in one trie. */
@@ -875,21 +920,17 @@ static int sync_prefixes(struct mirror *mirror, const struct plan *plan,
 	size_t n = 0, at = 0;
 
 	for (size_t i = 0; i < plan->n_services; i++)
-		n += prefixes_of(&plan->services[i])->n;
+		for (unsigned int use = 0; use < EDGE53_EXEMPT_USES; use++)
+			n += prefixes_of(&plan->services[i], use).n;
 	entries = calloc(n + 1, sizeof(*entries));
 	if (!entries)
 		return -ENOMEM;
-	for (size_t i = 0; i < plan->n_services; i++) {
-		const struct plan_prefixes *prefixes = prefixes_of(&plan->services[i]);
+	for (size_t i = 0; i < plan->n_services; i++)
+		for (unsigned int use = 0; use < EDGE53_EXEMPT_USES; use++) {
+			struct plan_prefixes prefixes = prefixes_of(&plan->services[i], use);
 
-		for (size_t j = 0; j < prefixes->n; j++, at++) {
-			entries[at].key.prefix_len = 32 + prefixes->list[j].length_bits;
-			entries[at].key.service = numbers->services[i];
-			memcpy(entries[at].key.address, prefixes->list[j].address.bytes,
-			       sizeof(entries[at].key.address));
-			entries[at].value = 1;
+			at += fill_prefixes(entries + at, &prefixes, numbers->services[i], use);
 		}
-	}
 	return sync_mirror(mirror, entries, n);
 }
 
@@ -944,7 +985,7 @@ static int clear_others(struct tables *t, const struct plan *plan, const struct 
 	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++)
 		if (t->services[id].kind && !memchr(numbers->services, (int)id, plan->n_services))
 			r = write_service(t, id, &(struct edge53_service){})
-			    ?: write_return(t, id, &(struct edge53_return){});
+				    ?: write_return(t, id, &(struct edge53_return){});
 	for (unsigned int id = 1; id < EDGE53_MAX_BACKENDS && !r; id++) {
 		struct edge53_backend wanted = {};
 
@@ -970,7 +1011,7 @@ int tables_sync(struct tables *t, const struct plan *plan, const struct attachme
 		r = sync_backends(t, plan, i, &numbers, attachments);
 	for (size_t i = 0; i < plan->n_services && !r; i++)
 		r = sync_service(t, plan, i, &numbers, attachments)
-		    ?: sync_return(t, &plan->services[i], numbers.services[i]);
+			    ?: sync_return(t, &plan->services[i], numbers.services[i]);
 	if (!r)
 		r = sync_prefixes(&t->exempt, plan, &numbers, exempt_of);
 	if (!r)

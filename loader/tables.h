@@ -23,6 +23,7 @@ struct tables_fds {
 	int doh;
 	int keep_source;
 	int rate_limits;
+	int tcp_limits;
 	int returns;
 	int returns_by_device;
 	int guard;

@@ -197,8 +197,8 @@ static void the_smallest_edge_gets_the_defaults(void **state)
 
 static void the_smallest_enforce_gets_the_defaults(void **state)
 {
-	_cleanup_(config_freep) struct config *config = parse_good(
-		"enforce:\n- name: vpn\n  interface: ppp*\n  resolver: 10.77.0.1\n");
+	_cleanup_(config_freep) struct config *config =
+		parse_good("enforce:\n- name: vpn\n  interface: ppp*\n  resolver: 10.77.0.1\n");
 	const struct config_enforce *enforce = &config->enforces[0];
 
 	(void)state;
@@ -302,16 +302,16 @@ static void all_of_ipv6(void **state)
 
 static void a_prefix_counts_once(void **state)
 {
-	_cleanup_(config_freep) struct config *config = parse_good(
-		"enforce:\n- name: vpn\n  interface: ppp*\n  resolver: 10.77.0.1\n"
-		"  exempt: [10.0.0.1, 10.0.0.1/32, '::ffff:10.0.0.1', 10.0.0.0/8]\n");
+	_cleanup_(config_freep) struct config *config =
+		parse_good("enforce:\n- name: vpn\n  interface: ppp*\n  resolver: 10.77.0.1\n"
+			   "  exempt: [10.0.0.1, 10.0.0.1/32, '::ffff:10.0.0.1', 10.0.0.0/8]\n");
 
 	(void)state;
 	assert_int_equal(config->enforces[0].n_exempt, 2);
 }
 
 #define RATE_OF(block)                                                                             \
-	"edge: [{name: a, interface: eth0, rate_limit: " block                                      \
+	"edge: [{name: a, interface: eth0, rate_limit: " block                                     \
 	", backends: [{address: 10.0.0.1, udp: 53}]}]\n"
 
 static void rates(void **state)
@@ -319,9 +319,9 @@ static void rates(void **state)
 	_cleanup_(config_freep) struct config *none = parse_good(
 		"edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n");
 	_cleanup_(config_freep) struct config *least = parse_good(RATE_OF("{ qps: 200 }"));
-	_cleanup_(config_freep) struct config *all = parse_good(
-		RATE_OF("{ qps: 1, burst: 7, over: truncate, slip: 3, prefix: { ipv4: 32, ipv6: 64 }, "
-			"proven: off, exempt: [10.0.0.0/8, '2001:db8::/32'] }"));
+	_cleanup_(config_freep) struct config *all = parse_good(RATE_OF(
+		"{ qps: 1, burst: 7, over: truncate, slip: 3, prefix: { ipv4: 32, ipv6: 64 }, "
+		"proven: off, exempt: [10.0.0.0/8, '2001:db8::/32'] }"));
 	const struct config_rate *rate = &least->edges[0].rate;
 
 	(void)state;
@@ -343,16 +343,48 @@ static void rates(void **state)
 	assert_int_equal(rate->n_exempt, 2);
 }
 
+#define TCP_LIMIT_OF(block)                                                                        \
+	"edge: [{name: a, interface: eth0, tcp_limit: " block                                      \
+	", backends: [{address: 10.0.0.1, tcp: 53}]}]\n"
+
+static void tcp_limits(void **state)
+{
+	_cleanup_(config_freep) struct config *none = parse_good(
+		"edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, tcp: 53}]}]\n");
+	_cleanup_(config_freep) struct config *fresh =
+		parse_good(TCP_LIMIT_OF("{ new_per_second: 20 }"));
+	_cleanup_(config_freep) struct config *all = parse_good(TCP_LIMIT_OF(
+		"{ new_per_second: 1, burst: 7, open: 9, prefix: { ipv4: 32, ipv6: 64 }, "
+		"exempt: [10.0.0.0/8] }"));
+	const struct config_tcp_limit *limit = &fresh->edges[0].tcp;
+
+	(void)state;
+	assert_false(has_tcp_limit(&none->edges[0].tcp));
+	assert_true(has_tcp_limit(limit));
+	assert_int_equal(limit->new_per_second, 20);
+	assert_int_equal(limit->burst, 40);
+	assert_int_equal(limit->open, 0);
+	assert_int_equal(limit->prefix.ipv4, 24);
+	assert_int_equal(limit->prefix.ipv6, 56);
+	limit = &all->edges[0].tcp;
+	assert_int_equal(limit->new_per_second, 1);
+	assert_int_equal(limit->burst, 7);
+	assert_int_equal(limit->open, 9);
+	assert_int_equal(limit->prefix.ipv4, 32);
+	assert_int_equal(limit->prefix.ipv6, 64);
+	assert_int_equal(limit->n_exempt, 1);
+}
+
 static const struct {
 	const char *text;
 	unsigned int ms;
 } durations[] = {
-	{ "100ms", 100 }, { "999ms", 999 }, { "1s", 1000 },   { "10s", 10000 },
+	{ "100ms", 100 }, { "999ms", 999 },   { "1s", 1000 },	 { "10s", 10000 },
 	{ "2m", 120000 }, { "60m", 3600000 }, { "1h", 3600000 }, { "3600000ms", 3600000 },
 };
 
-#define EDGE_PROXY                                                              \
-	"edge: [{name: a, interface: eth0, client_ip: { udp: proxy-v2 }, " \
+#define EDGE_PROXY                                                                                 \
+	"edge: [{name: a, interface: eth0, client_ip: { udp: proxy-v2 }, "                         \
 	"backends: [{address: 10.0.0.1, udp: 53}]}]\n"
 #define EDGE "edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n"
 
@@ -372,8 +404,8 @@ static void durations_have_units(void **state)
 
 static void fewer_ports_mean_fewer_connections(void **state)
 {
-	_cleanup_(config_freep) struct config *config = parse_good(
-		EDGE "limits: { ports: 20000-23000 }\n");
+	_cleanup_(config_freep) struct config *config =
+		parse_good(EDGE "limits: { ports: 20000-23000 }\n");
 
 	(void)state;
 	assert_int_equal(config->limits.tcp_connections, 2048);
@@ -469,12 +501,12 @@ static void clients_are_kept_where_it_is_said(void **state)
 
 static void a_host_may_do_nothing_but_return(void **state)
 {
-	_cleanup_(config_freep) struct config *config = parse_good(
-		"return:\n"
-		"- { tunnel: wg0, uplink: eth0, udp: 31053, tcp: 31054 }\n"
-		"- { tunnel: wg0, uplink: eth1, udp: 31053 }\n"
-		"- { tunnel: wg1, uplink: eth0, tcp: 65535 }\n"
-		"- { tunnel: wg0, uplink: eth0, udp: 31054, tcp: 31053 }\n");
+	_cleanup_(config_freep) struct config *config =
+		parse_good("return:\n"
+			   "- { tunnel: wg0, uplink: eth0, udp: 31053, tcp: 31054 }\n"
+			   "- { tunnel: wg0, uplink: eth1, udp: 31053 }\n"
+			   "- { tunnel: wg1, uplink: eth0, tcp: 65535 }\n"
+			   "- { tunnel: wg0, uplink: eth0, udp: 31054, tcp: 31053 }\n");
 
 	(void)state;
 	assert_int_equal(config->n_edges, 0);
@@ -491,15 +523,17 @@ static void a_host_may_do_nothing_but_return(void **state)
 	assert_int_equal(config->returns[2].tcp_port, 65535);
 }
 
-#define EXPORT "edge: [{ name: a, interface: eth0, backends: [{ address: 10.0.0.1, udp: 53 }] }]\n" \
-	       "export:\n  dnstap: " /* on line 3 */
+#define EXPORT                                                                                     \
+	"edge: [{ name: a, interface: eth0, backends: [{ address: 10.0.0.1, udp: 53 }] }]\n"       \
+	"export:\n  dnstap: " /* on line 3 */
 
 static void dnstap_is_off_or_goes_somewhere(void **state)
 {
 #if EDGE53_WITH_DNSTAP
-	_cleanup_(config_freep) struct config *socket = parse_good(EXPORT "{ socket: /run/tap.sock }");
-	_cleanup_(config_freep) struct config *file = parse_good(
-		EXPORT "{ file: /var/log/edge53/tap, sample: 1, identity: 'an edge' }");
+	_cleanup_(config_freep) struct config *socket =
+		parse_good(EXPORT "{ socket: /run/tap.sock }");
+	_cleanup_(config_freep) struct config *file =
+		parse_good(EXPORT "{ file: /var/log/edge53/tap, sample: 1, identity: 'an edge' }");
 	_cleanup_(config_freep) struct config *nameless =
 		parse_good(EXPORT "{ file: /tap, sample: 1000000, identity: '' }");
 
@@ -527,6 +561,7 @@ static void dnstap_is_off_or_goes_somewhere(void **state)
 #define EDGE_HEAD "edge:\n- name: a\n  interface: eth0\n" /* three lines */
 #define ENFORCE_HEAD "enforce:\n- name: a\n  interface: ppp*\n  resolver: 10.77.0.1\n" /* four */
 #define RATE EDGE_HEAD "  rate_limit: "
+#define TCP EDGE_HEAD "  tcp_limit: "
 
 static const struct {
 	const char *text;
@@ -535,7 +570,8 @@ static const struct {
 	/* Nothing to do. */
 	{ "", { "1: the file is empty" } },
 	{ "# only a comment\n\n", { "1: the file is empty" } },
-	{ "---\n", { "2: \"\" stands where a block of keys belongs: edge, enforce, return, limits" } },
+	{ "---\n",
+	  { "2: \"\" stands where a block of keys belongs: edge, enforce, return, limits" } },
 	{ "hello\n", { "1: \"hello\" stands where a block of keys belongs" } },
 	{ "- edge\n", { "1: this stands where a block of keys belongs" } },
 	{ "{}\n", { "1: no service" } },
@@ -545,7 +581,8 @@ static const struct {
 
 	/* Not YAML, or not what we take of it. */
 	{ "edge:\n  - name: [a\n    interface: eth0\n", { "3: this is not YAML" } },
-	{ "edge:\n\t- name: a\n", { "2: this is not YAML..."
+	{ "edge:\n\t- name: a\n",
+	  { "2: this is not YAML..."
 	    "spaces" } },
 	{ "edge:\n- name: \"a\n", { "3: this is not YAML" } },
 	{ "edge:\n- name: \xff\xfe\n", { "2: this is not plain text in UTF-8" } },
@@ -558,14 +595,15 @@ static const struct {
 	{ "edge:\n- [[[[[[[[[[1]]]]]]]]]]\n", { "2: nested deeper" } },
 
 	/* Keys. */
-	{ EDGE "limit: {}\n", { "2: limit: unknown key; did you mean \"limits\"? Keys here: "
-				"edge, enforce, return, limits" } },
+	{ EDGE "limit: {}\n",
+	  { "2: limit: unknown key; did you mean \"limits\"? Keys here: "
+	    "edge, enforce, return, limits" } },
 	{ EDGE_HEAD "  adress: [198.51.100.1]\n" BACKENDS,
 	  { "4: edge[0].adress: unknown key; did you mean \"address\"?..."
 	    "Keys here: name, " } },
 	{ EDGE_HEAD "  wurst: 1\n" BACKENDS,
 	  { "4: edge[0].wurst: unknown key; keys here: name, interface, address, tunnel, source, "
-	    "keep_source, backends, client_ip, on_down, rate_limit, health" } },
+	    "keep_source, backends, client_ip, on_down, rate_limit, tcp_limit, health" } },
 	{ EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n",
 	  { "6: edge[0].tunnel: is given twice, with the first value in line 5" } },
 	{ EDGE_HEAD BACKENDS "  address: 198.51.100.1\n  address: 198.51.100.2\n",
@@ -577,30 +615,46 @@ static const struct {
 	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n    udp: 53\n    port: 53\n",
 	  { "7: edge[0].backends[0].port: unknown key..."
 	    "address, udp, tcp, weight" } },
-	{ EDGE "export:\n  prometheus: 1\n", { "3: export.prometheus: unknown key; keys here: metrics, top_clients, dnstap" } },
+	{ EDGE "export:\n  prometheus: 1\n",
+	  { "3: export.prometheus: unknown key; keys here: metrics, top_clients, dnstap" } },
 #if EDGE53_WITH_METRICS
-	{ EDGE "export:\n  metrics: 9453\n", { "3: export.metrics: 9453 is not an address with a port" } },
-	{ EDGE "export:\n  metrics: 127.0.0.1\n", { "3: export.metrics: \"127.0.0.1\" is not an address with a port" } },
-	{ EDGE "export:\n  metrics: ::1:9453\n", { "3: export.metrics: \"::1:9453\" is not an address with a port" } },
-	{ EDGE "export:\n  metrics: \"[127.0.0.1]:9453\"\n", { "3: export.metrics: ...is not an address with a port" } },
-	{ EDGE "export:\n  metrics: \"[::1\"\n", { "3: export.metrics: ...is not an address with a port" } },
-	{ EDGE "export:\n  metrics: \"[]:1\"\n", { "3: export.metrics: ...is not an address with a port" } },
-	{ EDGE "export:\n  metrics: localhost:9453\n", { "3: export.metrics: ...has a host name in it" } },
-	{ EDGE "export:\n  metrics: 127.0.0.1:0\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
-	{ EDGE "export:\n  metrics: 127.0.0.1:65536\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
-	{ EDGE "export:\n  metrics: 127.0.0.1:http\n", { "3: export.metrics: ...has no port from 1 to 65535" } },
-	{ EDGE "export:\n  metrics: 239.1.1.1:9453\n", { "3: export.metrics: ...no address that a connection can be made to" } },
-	{ EDGE "export:\n  metrics: [127.0.0.1]\n", { "3: export.metrics: a list or a block stands where a single value" } },
+	{ EDGE "export:\n  metrics: 9453\n",
+	  { "3: export.metrics: 9453 is not an address with a port" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1\n",
+	  { "3: export.metrics: \"127.0.0.1\" is not an address with a port" } },
+	{ EDGE "export:\n  metrics: ::1:9453\n",
+	  { "3: export.metrics: \"::1:9453\" is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[127.0.0.1]:9453\"\n",
+	  { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[::1\"\n",
+	  { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: \"[]:1\"\n",
+	  { "3: export.metrics: ...is not an address with a port" } },
+	{ EDGE "export:\n  metrics: localhost:9453\n",
+	  { "3: export.metrics: ...has a host name in it" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:0\n",
+	  { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:65536\n",
+	  { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:http\n",
+	  { "3: export.metrics: ...has no port from 1 to 65535" } },
+	{ EDGE "export:\n  metrics: 239.1.1.1:9453\n",
+	  { "3: export.metrics: ...no address that a connection can be made to" } },
+	{ EDGE "export:\n  metrics: [127.0.0.1]\n",
+	  { "3: export.metrics: a list or a block stands where a single value" } },
 	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n  top_clients: 1001\n",
 	  { "4: export.top_clients: 1001 is not off or a number of clients (0-1000)" } },
 #else
-	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n", { "3: export.metrics: this edge53 was built without metrics" } },
+	{ EDGE "export:\n  metrics: 127.0.0.1:9453\n",
+	  { "3: export.metrics: this edge53 was built without metrics" } },
 #endif
-	{ EDGE "export:\n  top_clients: 5\n", { "3: export.top_clients: is about metrics, and there is no" } },
+	{ EDGE "export:\n  top_clients: 5\n",
+	  { "3: export.top_clients: is about metrics, and there is no" } },
 
-	/* export.dnstap. */
+/* export.dnstap. */
 #if EDGE53_WITH_DNSTAP
-	{ EXPORT "{}", { "3: export.dnstap: needs one of socket (of a collector, such as /run/dnstap.sock) and file" } },
+	{ EXPORT "{}",
+	  { "3: export.dnstap: needs one of socket (of a collector, such as /run/dnstap.sock) and file" } },
 	{ EXPORT "{ sample: 1 }", { "3: export.dnstap: needs one of socket" } },
 	{ EXPORT "{ socket: /a, file: /b }",
 	  { "3: export.dnstap.file: socket and file are both given; remove one" } },
@@ -616,13 +670,15 @@ static const struct {
 	  { "3: export.dnstap.sample: 0 is not a number: one message in so many (1-1000000)" } },
 	{ EXPORT "{ file: /tap, rate: 5 }",
 	  { "3: export.dnstap.rate: unknown key; keys here: socket, file, sample, identity" } },
-	{ EXPORT "tap.sock", { "3: export.dnstap: \"tap.sock\" stands where a block of keys belongs" } },
+	{ EXPORT "tap.sock",
+	  { "3: export.dnstap: \"tap.sock\" stands where a block of keys belongs" } },
 #else
 	{ EXPORT "{ file: /tap }", { "3: export.dnstap: this edge53 was built without dnstap" } },
 #endif
 
 	{ RATE "{ burst: 5 }\n" BACKENDS, { "4: edge[0].rate_limit.qps: is missing" } },
-	{ RATE "200\n" BACKENDS, { "4: edge[0].rate_limit: 200 stands where a block of keys belongs" } },
+	{ RATE "200\n" BACKENDS,
+	  { "4: edge[0].rate_limit: 200 stands where a block of keys belongs" } },
 	{ RATE "{ qps: 5, slip: 0 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit.slip: 0 is not a number of queries (1-100)" } },
 	{ RATE "{ qps: 0, burst: 0, over: refuse }\n" BACKENDS,
@@ -639,6 +695,22 @@ static const struct {
 	{ RATE "{ qps: 5, bursts: 7 }\n" BACKENDS,
 	  { "4: edge[0].rate_limit.bursts: unknown key; did you mean \"burst\"? Keys here: qps, "
 	    "burst, over, slip, prefix, proven, exempt" } },
+	{ TCP "{ prefix: { ipv4: 32 } }\n" BACKENDS,
+	  { "4: edge[0].tcp_limit: limits nothing; it needs new_per_second, open, or both" } },
+	{ TCP "20\n" BACKENDS,
+	  { "4: edge[0].tcp_limit: 20 stands where a block of keys belongs" } },
+	{ TCP "{ open: 5, burst: 7 }\n" BACKENDS,
+	  { "4: edge[0].tcp_limit.burst: is the burst of new_per_second, which is missing" } },
+	{ TCP "{ new_per_second: 0, burst: 0, open: 65536 }\n" BACKENDS,
+	  { "4: edge[0].tcp_limit.new_per_second: 0 is not a number of connections per second (1-1000000)",
+	    "4: edge[0].tcp_limit.burst: 0 is not a number of connections (1-1000000)",
+	    "4: edge[0].tcp_limit.open: 65536 is not a number of connections (1-65535)" } },
+	{ TCP "{ open: 5, prefix: { ipv6: 129 }, exempt: [printer] }\n" BACKENDS,
+	  { "4: edge[0].tcp_limit.prefix.ipv6: 129 is not a number of bits (1-128)",
+	    "4: edge[0].tcp_limit.exempt[0]: \"printer\" is a host name..." } },
+	{ TCP "{ opens: 7 }\n" BACKENDS,
+	  { "4: edge[0].tcp_limit.opens: unknown key; did you mean \"open\"? Keys here: new_per_second, "
+	    "burst, open, prefix, exempt" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
 	  { "3: limits.client_prefix.ipv4: 33 is not a number of bits (1-32)" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 0, ipv6: 129 }\n",
@@ -667,7 +739,8 @@ static const struct {
 	    "4: edge[0].health.fall: a list or a block stands where a single value belongs" } },
 	{ EDGE_HEAD "  health: { name: a..b, type: SOA }\n" BACKENDS,
 	  { "4: edge[0].health.name: \"a..b\" is not a DNS name such as example.com" } },
-	{ EDGE_HEAD "  health: { name: '' }\n" BACKENDS, { "4: edge[0].health.name: \"\" is not a" } },
+	{ EDGE_HEAD "  health: { name: '' }\n" BACKENDS,
+	  { "4: edge[0].health.name: \"\" is not a" } },
 	{ EDGE_HEAD "  health: { name: 'ex ample.com' }\n" BACKENDS,
 	  { "4: edge[0].health.name: \"ex ample.com\" is not a DNS name" } },
 	{ EDGE_HEAD "  health: { name: example.com, type: 6 }\n" BACKENDS,
@@ -716,14 +789,17 @@ static const struct {
 	/* The wrong kind of thing. */
 	{ "edge: { name: a }\n", { "1: edge: this stands where a list belongs" } },
 	{ "edge:\n", { "1: edge: \"\" stands where a list belongs" } },
-	{ "edge: [eth0]\n", { "1: edge[0]: \"eth0\" stands where a block of keys belongs: name, " } },
-	{ EDGE_HEAD "  tunnel: [wg0]\n" BACKENDS, { "4: edge[0].tunnel: a list or a block stands" } },
+	{ "edge: [eth0]\n",
+	  { "1: edge[0]: \"eth0\" stands where a block of keys belongs: name, " } },
+	{ EDGE_HEAD "  tunnel: [wg0]\n" BACKENDS,
+	  { "4: edge[0].tunnel: a list or a block stands" } },
 	{ EDGE_HEAD "  backends: 10.0.0.1\n",
 	  { "4: edge[0].backends: \"10.0.0.1\" stands where a list belongs" } },
 	{ EDGE_HEAD "  address: { a: b }\n" BACKENDS, { "4: edge[0].address: a list or a block" } },
 	{ EDGE_HEAD "  address: [[198.51.100.1]]\n" BACKENDS,
 	  { "4: edge[0].address[0]: a list or a block" } },
-	{ EDGE_HEAD "  client_ip: [none]\n" BACKENDS, { "4: edge[0].client_ip: this is not none" } },
+	{ EDGE_HEAD "  client_ip: [none]\n" BACKENDS,
+	  { "4: edge[0].client_ip: this is not none" } },
 	{ EDGE_HEAD "  client_ip: proxy-v1\n" BACKENDS,
 	  { "4: edge[0].client_ip: \"proxy-v1\" is not none or proxy-v2; one word is for UDP and "
 	    "TCP, a block such as { udp: proxy-v2, tcp: none } for each" } },
@@ -745,7 +821,8 @@ static const struct {
 	{ EDGE "limits: { backend_udp_size: 1232 }\n",
 	  { "2: limits.backend_udp_size: 1232 would have no effect: it is for queries with a PROXY "
 	    "header, and no edge service has client_ip.udp: proxy-v2" } },
-	{ ENFORCE_HEAD "  exempt:\n  - { a: b }\n", { "6: enforce[0].exempt[0]: a list or a block" } },
+	{ ENFORCE_HEAD "  exempt:\n  - { a: b }\n",
+	  { "6: enforce[0].exempt[0]: a list or a block" } },
 	{ EDGE_HEAD "  source: { a: b }\n" BACKENDS, { "4: edge[0].source: a list or a block" } },
 	{ EDGE_HEAD "  source: []\n" BACKENDS,
 	  { "4: edge[0].source: 0 addresses; one, or a list of one IPv4 and one IPv6 address" } },
@@ -758,7 +835,8 @@ static const struct {
 	  { "5: enforce[0].doh.addresses[0]: a list or a block" } },
 	{ ENFORCE_HEAD "  doh: { address: 9.9.9.9 }\n",
 	  { "5: enforce[0].doh.address: unknown key; did you mean \"addresses\"?" } },
-	{ ENFORCE_HEAD "  resolver6: ['fd77::1']\n", { "5: enforce[0].resolver6: a list or a block" } },
+	{ ENFORCE_HEAD "  resolver6: ['fd77::1']\n",
+	  { "5: enforce[0].resolver6: a list or a block" } },
 
 	/* Names and devices. */
 	{ "edge:\n- interface: eth0\n" BACKENDS, { "2: edge[0].name: is missing" } },
@@ -767,7 +845,8 @@ static const struct {
 	  { "2: edge[0].name: \"a b\" is not a name: 1 to 31 letters" } },
 	{ "edge:\n- name: a234567890123456789012345678901x\n  interface: eth0\n" BACKENDS,
 	  { "2: edge[0].name: \"a234567890123456789012345678901x\" is not a name" } },
-	{ "edge:\n- name:\n  interface: eth0\n" BACKENDS, { "2: edge[0].name: \"\" is not a name" } },
+	{ "edge:\n- name:\n  interface: eth0\n" BACKENDS,
+	  { "2: edge[0].name: \"\" is not a name" } },
 	{ "edge:\n- name: \xc3\xa9\n  interface: eth0\n" BACKENDS,
 	  { "2: edge[0].name: \"\\xc3\\xa9\" is not a name" } },
 	{ "edge:\n- name: a\n  interface: a234567890123456\n" BACKENDS,
@@ -790,7 +869,8 @@ static const struct {
 	  { "5: edge[0].backends[0].address: \"localhost:53\" is a host name" } },
 	{ EDGE_HEAD "  address:\n  - 198.51.100.1\n  - ns1\n" BACKENDS,
 	  { "6: edge[0].address[1]: \"ns1\" is a host name" } },
-	{ EDGE_HEAD "  source: gateway\n" BACKENDS, { "4: edge[0].source: \"gateway\" is a host" } },
+	{ EDGE_HEAD "  source: gateway\n" BACKENDS,
+	  { "4: edge[0].source: \"gateway\" is a host" } },
 	{ "enforce:\n- name: a\n  interface: ppp*\n  resolver: resolver.lan\n",
 	  { "4: enforce[0].resolver: \"resolver.lan\" is a host name" } },
 	{ ENFORCE_HEAD "  exempt: [10.77.0.5, printer]\n",
@@ -865,7 +945,8 @@ static const struct {
 
 	/* DoH. */
 	{ ENFORCE_HEAD "  doh: {}\n", { "5: enforce[0].doh: neither addresses nor file" } },
-	{ ENFORCE_HEAD "  doh: { action: reject }\n", { "5: enforce[0].doh: neither addresses nor" } },
+	{ ENFORCE_HEAD "  doh: { action: reject }\n",
+	  { "5: enforce[0].doh: neither addresses nor" } },
 	{ ENFORCE_HEAD "  doh: { addresses: 9.9.9.9, action: pass }\n",
 	  { "5: enforce[0].doh.action: \"pass\" is not reject or drop" } },
 	{ ENFORCE_HEAD "  doh: { file: '' }\n", { "5: enforce[0].doh.file: no name of a file" } },
@@ -875,7 +956,8 @@ static const struct {
 	/* Backends. */
 	{ EDGE_HEAD, { "2: edge[0].backends: is missing" } },
 	{ EDGE_HEAD "  backends: []\n", { "4: edge[0].backends: 0 backends; 1 to 255" } },
-	{ EDGE_HEAD "  backends:\n  - udp: 53\n", { "5: edge[0].backends[0].address: is missing" } },
+	{ EDGE_HEAD "  backends:\n  - udp: 53\n",
+	  { "5: edge[0].backends[0].address: is missing" } },
 	{ EDGE_HEAD "  backends:\n  - address: 10.0.0.1\n",
 	  { "5: edge[0].backends[0]: a backend without udp and without tcp" } },
 	{ "edge:\n- name: a\n  interface: eth0\n  backends:\n  - address: 10.0.0.1\n    tcp: 53\n"
@@ -897,12 +979,14 @@ static const struct {
 	    "4: edge[0].backends[0].tcp: \"53.0\" is not a port" } },
 
 	/* Words. */
-	{ EDGE_HEAD "  on_down: Pass\n" BACKENDS, { "4: edge[0].on_down: \"Pass\" is not pass, drop or" } },
+	{ EDGE_HEAD "  on_down: Pass\n" BACKENDS,
+	  { "4: edge[0].on_down: \"Pass\" is not pass, drop or" } },
 	{ ENFORCE_HEAD "  ipv6: accept\n  dot: no\n  on_down: reject\n",
 	  { "5: enforce[0].ipv6: \"accept\" is not drop, redirect or pass",
 	    "6: enforce[0].dot: \"no\" is not reject, drop or pass",
 	    "7: enforce[0].on_down: \"reject\" is not pass or drop" } },
-	{ ENFORCE_HEAD "  guard: on\n", { "5: enforce[0].guard: \"on\" is not count, drop or off" } },
+	{ ENFORCE_HEAD "  guard: on\n",
+	  { "5: enforce[0].guard: \"on\" is not count, drop or off" } },
 
 	/* Limits. */
 	{ EDGE "limits:\n  udp_slots: 200000\n",
@@ -923,8 +1007,10 @@ static const struct {
 	    "4: limits.udp_timeout: 10 has no unit: 10s or 10ms?" } },
 	{ EDGE "limits:\n  clients: 16777217\n  udp_timeout: 99ms\n",
 	  { "3: limits.clients: 16777217 is not", "4: limits.udp_timeout: \"99ms\" is not a" } },
-	{ EDGE "limits:\n  udp_timeout: 2h\n", { "3: limits.udp_timeout: \"2h\" is not a duration" } },
-	{ EDGE "limits:\n  udp_timeout: 999999999h\n", { "3: limits.udp_timeout: \"999999999h\"" } },
+	{ EDGE "limits:\n  udp_timeout: 2h\n",
+	  { "3: limits.udp_timeout: \"2h\" is not a duration" } },
+	{ EDGE "limits:\n  udp_timeout: 999999999h\n",
+	  { "3: limits.udp_timeout: \"999999999h\"" } },
 	{ EDGE "limits:\n  udp_timeout: 1.5s\n", { "3: limits.udp_timeout: \"1.5s\" is not a" } },
 	{ EDGE "limits:\n  udp_timeout: fast\n", { "3: limits.udp_timeout: \"fast\" is not a" } },
 	{ EDGE "limits:\n  ports: 16384\n",
@@ -934,7 +1020,8 @@ static const struct {
 	{ EDGE "limits:\n  ports: 16384-65536\n", { "3: limits.ports: \"16384-65536\" is not a" } },
 	{ EDGE "limits:\n  ports: 32767-16384\n", { "3: limits.ports: \"32767-16384\" is not a" } },
 	{ EDGE "limits:\n  ports: 16384-17406\n", { "3: limits.ports: \"16384-17406\" is not a" } },
-	{ EDGE "limits:\n  ports: 16384 - 32767\n", { "3: limits.ports: \"16384 - 32767\" is not" } },
+	{ EDGE "limits:\n  ports: 16384 - 32767\n",
+	  { "3: limits.ports: \"16384 - 32767\" is not" } },
 	{ EDGE "limits: 10\n", { "2: limits: 10 stands where a block of keys belongs" } },
 
 	/* Things that do not fit together. */
@@ -944,7 +1031,7 @@ static const struct {
 	  { "4: edge[0].address[1]: \"198.51.100.1\" is taken on interface eth0 by "
 	    "edge[0].address[0] in line 4" } },
 	{ EDGE_HEAD "  address: [198.51.100.1]\n" BACKENDS
-	  "- name: b\n  interface: eth0\n  address: 198.51.100.1\n" BACKENDS,
+		    "- name: b\n  interface: eth0\n  address: 198.51.100.1\n" BACKENDS,
 	  { "8: edge[1].address: \"198.51.100.1\" is taken on interface eth0 by edge[0].address[0] "
 	    "in line 4 already" } },
 	{ EDGE_HEAD BACKENDS "- name: b\n  interface: eth0\n" BACKENDS,
@@ -996,12 +1083,13 @@ static void assert_messages(const char *const expected[3])
 static void health_is_asked_for_unless_it_is_off(void **state)
 {
 	_cleanup_(config_freep) struct config *none = parse_good(EDGE OTHER_ENFORCE);
-	_cleanup_(config_freep) struct config *off = parse_good(
-		EDGE_HEAD "  health: off\n" BACKENDS OTHER_ENFORCE "  health: 'off'\n");
+	_cleanup_(config_freep) struct config *off =
+		parse_good(EDGE_HEAD "  health: off\n" BACKENDS OTHER_ENFORCE "  health: 'off'\n");
 	_cleanup_(config_freep) struct config *given = parse_good(
-		EDGE_HEAD "  on_down: servfail\n"
-			  "  health: { name: Example.com., type: ns, interval: 500ms, rise: 1, fall: 100 }\n"
-		BACKENDS OTHER_ENFORCE "  on_down: drop\n  health: { name: ., fall: 1 }\n");
+		EDGE_HEAD
+		"  on_down: servfail\n"
+		"  health: { name: Example.com., type: ns, interval: 500ms, rise: 1, fall: 100 }\n" BACKENDS
+			OTHER_ENFORCE "  on_down: drop\n  health: { name: ., fall: 1 }\n");
 	const struct config_health *h = &none->edges[0].health;
 
 	(void)state;
@@ -1061,8 +1149,7 @@ static void text_free(struct text *text)
 	free(text->bytes);
 }
 
-__attribute__((format(printf, 2, 3)))
-static void append(struct text *text, const char *fmt, ...)
+__attribute__((format(printf, 2, 3))) static void append(struct text *text, const char *fmt, ...)
 {
 	va_list args;
 
@@ -1090,8 +1177,10 @@ static void append_edges(struct text *text, unsigned int n)
 {
 	append(text, "edge:\n");
 	for (unsigned int i = 0; i < n; i++)
-		append(text, "- { name: e%u, interface: eth%u, "
-			     "backends: [{ address: 10.0.0.1, udp: 53 }] }\n", i, i);
+		append(text,
+		       "- { name: e%u, interface: eth%u, "
+		       "backends: [{ address: 10.0.0.1, udp: 53 }] }\n",
+		       i, i);
 }
 
 static void sixty_three_services_are_the_most(void **state)
@@ -1227,8 +1316,10 @@ static void a_bomb_of_anchors_is_refused(void **state)
 
 static void binary_files_are_refused(void **state)
 {
-	static const char elf[] = "edge:\n\x7f" "ELF\x02\x01\x01\x00\x00";
-	static const char utf16[] = "\xff\xfe" "e\0d\0g\0e\0:\0\n\0";
+	static const char elf[] = "edge:\n\x7f"
+				  "ELF\x02\x01\x01\x00\x00";
+	static const char utf16[] = "\xff\xfe"
+				    "e\0d\0g\0e\0:\0\n\0";
 	const struct text binary = { (char *)elf, sizeof(elf), 0 };
 	const struct text wide = { (char *)utf16, sizeof(utf16), 0 };
 
@@ -1275,7 +1366,9 @@ static void damaged_files_do_no_harm(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < len; i++) {
-		static const char damage[] = { '\0', '\n', ' ', ':', '[', '}', '"', '-', '\xff', '9' };
+		static const char damage[] = {
+			'\0', '\n', ' ', ':', '[', '}', '"', '-', '\xff', '9'
+		};
 		_cleanup_(config_freep) struct config *cut = NULL;
 
 		n_refused += parse(example, i, &cut) < 0;
@@ -1287,7 +1380,7 @@ static void damaged_files_do_no_harm(void **state)
 			text[i] = damage[d];
 			r = parse(text, len, &damaged);
 			assert_int_equal(r < 0, !damaged);
-			assert_int_equal(r < 0, n_messages > 0);
+			assert_int_equal(r<0, n_messages> 0);
 			n_refused += r < 0;
 		}
 	}
@@ -1338,7 +1431,8 @@ static void files_are_read(void **state)
 
 	forget_messages(NULL);
 	assert_int_equal(config_load(path, &none), -ENOENT);
-	snprintf(expected, sizeof(expected), "%s: cannot be opened: No such file or directory\n", path);
+	snprintf(expected, sizeof(expected), "%s: cannot be opened: No such file or directory\n",
+		 path);
 	assert_string_equal(messages, expected);
 
 	forget_messages(NULL);
@@ -1369,8 +1463,9 @@ static void files_are_read(void **state)
 
 static void a_list_has_comments_and_blank_lines(void **state)
 {
-	static const char list[] = "# resolvers\n\n9.9.9.9\r\n  2620:fe::/48 # Quad9\n\t\n8.8.8.0/24\n"
-				   "9.9.9.9/32\n149.112.112.112";
+	static const char list[] =
+		"# resolvers\n\n9.9.9.9\r\n  2620:fe::/48 # Quad9\n\t\n8.8.8.0/24\n"
+		"9.9.9.9/32\n149.112.112.112";
 	_cleanup_(freep) struct edge53_prefix *prefixes = NULL;
 	size_t n = 0;
 
@@ -1389,7 +1484,8 @@ static void a_list_has_comments_and_blank_lines(void **state)
 
 static void what_is_no_prefix_is_told_with_its_line(void **state)
 {
-	static const char list[] = "9.9.9.9\ndns.google\n# x\n10.0.0.1/8\n::/0\na b\n\0\n9.9.9.9 8.8.8.8\n";
+	static const char list[] =
+		"9.9.9.9\ndns.google\n# x\n10.0.0.1/8\n::/0\na b\n\0\n9.9.9.9 8.8.8.8\n";
 	static const char *const expected[] = {
 		"doh.txt:2: \"dns.google\" is a host name",
 		"doh.txt:4: \"10.0.0.1/8\" is not a prefix",
@@ -1432,7 +1528,8 @@ static void of_a_file_that_is_no_list_twenty_lines_are_told(void **state)
 static void load_with_list(const char *dir, const char *list, size_t len, struct config **ret,
 			   int *result)
 {
-	static const char config[] = ENFORCE_HEAD "  doh:\n    file: doh.txt\n    addresses: 8.8.8.8\n";
+	static const char config[] =
+		ENFORCE_HEAD "  doh:\n    file: doh.txt\n    addresses: 8.8.8.8\n";
 	char path[64];
 
 	snprintf(path, sizeof(path), "%s/doh.txt", dir);
@@ -1462,9 +1559,11 @@ static void a_list_is_read_from_beside_the_configuration(void **state)
 
 	load_with_list(dir, NULL, 0, &none, &r);
 	assert_int_equal(r, -ENOENT);
-	snprintf(expected, sizeof(expected),
-		 "%s/edge53.yaml:6: enforce[0].doh.file: %s/doh.txt: cannot be opened: No such file or "
-		 "directory\n", dir, dir);
+	snprintf(
+		expected, sizeof(expected),
+		"%s/edge53.yaml:6: enforce[0].doh.file: %s/doh.txt: cannot be opened: No such file or "
+		"directory\n",
+		dir, dir);
 	assert_string_equal(messages, expected);
 
 	load_with_list(dir, "9.9.9.9\nwurst\n", 14, &none, &r);
@@ -1478,7 +1577,8 @@ static void a_list_is_read_from_beside_the_configuration(void **state)
 	assert_int_equal(r, -EINVAL); /* with the one in addresses */
 	snprintf(expected, sizeof(expected),
 		 "%s/edge53.yaml: 262145 addresses and prefixes of DoH servers in all; 262144 are "
-		 "possible\n", dir);
+		 "possible\n",
+		 dir);
 	assert_string_equal(messages, expected);
 
 	snprintf(path, sizeof(path), "%s/doh.txt", dir);
@@ -1502,8 +1602,8 @@ static void metrics_listen_at(void **state)
 		const char *text, *address;
 		unsigned int port;
 	} rows[] = {
-		{ "127.0.0.1:9453", "127.0.0.1", 9453 }, { "'0.0.0.0:1'", "0.0.0.0", 1 },
-		{ "\"[::1]:9453\"", "::1", 9453 },	 { "'[::]:65535'", "::", 65535 },
+		{ "127.0.0.1:9453", "127.0.0.1", 9453 },     { "'0.0.0.0:1'", "0.0.0.0", 1 },
+		{ "\"[::1]:9453\"", "::1", 9453 },	     { "'[::]:65535'", "::", 65535 },
 		{ "'[2001:db8::5]:80'", "2001:db8::5", 80 },
 	};
 
@@ -1512,7 +1612,8 @@ static void metrics_listen_at(void **state)
 		_cleanup_(freep) char *text = NULL;
 		_cleanup_(config_freep) struct config *config = NULL;
 
-		assert_true(asprintf(&text, EDGE "export:\n  metrics: %s\n  top_clients: off\n", rows[i].text) > 0);
+		assert_true(asprintf(&text, EDGE "export:\n  metrics: %s\n  top_clients: off\n",
+				     rows[i].text) > 0);
 		config = parse_good(text);
 		assert_address(&config->export.metrics.address, rows[i].address);
 		assert_int_equal(config->export.metrics.port, rows[i].port);
@@ -1535,6 +1636,7 @@ int main(void)
 		cmocka_unit_test(all_of_ipv6),
 		cmocka_unit_test(a_prefix_counts_once),
 		cmocka_unit_test(rates),
+		cmocka_unit_test(tcp_limits),
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),

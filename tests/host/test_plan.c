@@ -341,7 +341,8 @@ static void put_service(const struct plan_service *s, const struct lab *lab)
 		    s->tunnel_is_ethernet ? " ethernet" : "", s->tunnel_mac[5]);
 	for (size_t i = 0; i < s->n_backends; i++)
 		put_backend(&s->backends[i], lab);
-	put_prefixes("exempt", &s->exempt);
+	put_prefixes("exempt", &s->exempt[EDGE53_EXEMPT_ALL]);
+	put_prefixes("tcp-exempt", &s->exempt[EDGE53_EXEMPT_TCP]);
 	put_prefixes("doh", &s->doh);
 	put_prefixes("keep", &s->keep_source);
 }

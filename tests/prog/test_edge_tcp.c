@@ -486,6 +486,77 @@ static int flood(const struct path *path)
 	return !good;
 }
 
+static int send_segment(const struct path *path, unsigned port, const char *flags)
+{
+	struct frame in, out;
+
+	frame_of_query(path, IN_FROM(CLIENT, port, flags), &in);
+	return world_run(path->query, client_device(path), &in, &out);
+}
+
+/* The backend's, on the connection of the client's port. */
+static int answer_segment(const struct path *path, unsigned port, const char *flags)
+{
+	unsigned snat_port = world_conns()[conn_of(port)].snat_port;
+	struct frame in, out;
+
+	frame_of_reply(path, ip4(BACKEND, EDGE, tcp(BACKEND_TCP, snat_port, flags, payload_of(flags))),
+		       &in);
+	return world_run(path->reply, backend_device(path), &in, &out);
+}
+
+/*
+ * Connections that were really opened, of which each second entry of the pool is, and then what a forger can send: many
+ * more SYNs than there are entries, which the backend answers, and to which he sends an ACK without knowing what it is
+ * about, and a RST. The others keep their entries, their ports and all of their times.
+ */
+static int established_ones_outlast_half_open_ones(const struct path *path)
+{
+	const int sent = verdict_of(path->query, EDGE53_TCP_QUERY_SENT);
+	struct edge53_conn before[CONNS];
+	bool good = true;
+
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	for (unsigned i = 0; i < CONNS; i++) {
+		send_syn(path, 1000 + i);
+		if (i % 2)
+			continue;
+		answer_segment(path, 1000 + i, "SA");
+		send_segment(path, 1000 + i, "A");
+		good &= expect(path, "state after a handshake", world_conns()[i].state,
+			       EDGE53_CONN_ESTABLISHED);
+		frames_reset();
+	}
+	memcpy(before, world_conns(), sizeof(before));
+	for (unsigned i = 0; good && i < 20 * CONNS; i++) {
+		struct frame in, out;
+
+		good &= expect(path, "verdict of a SYN", send_syn(path, 5000 + i),
+			       verdict_of(path->query, EDGE53_TCP_OPENED));
+		answer_segment(path, 5000 + i, "SA");
+		frame_of_query(path,
+			       ip4(CLIENT, FRONTEND,
+				   acknowledging_too_much(1, tcp(5000 + i, 53, "A", nothing()))),
+			       &in);
+		world_run(path->query, client_device(path), &in, &out);
+		if (i % 3 == 0)
+			send_segment(path, 5000 + i, "R");
+		frames_reset();
+	}
+	for (unsigned i = 0; good && i < CONNS; i += 2) {
+		good &= expect(path, "entry of an established one", conn_of(1000 + i), i);
+		good &= expect(path, "it is as it was",
+			       memcmp(&before[i], &world_conns()[i], sizeof(before[i])), 0);
+		good &= expect(path, "what its client sends goes on", send_segment(path, 1000 + i, "PA"),
+			       sent);
+		good &= expect(path, "and what its backend sends", answer_segment(path, 1000 + i, "PA"),
+			       verdict_of(path->reply, EDGE53_TCP_REPLY_SENT));
+		frames_reset();
+	}
+	good &= expect(path, "tuples are right", world_tuples_are_right(), 1);
+	return !good;
+}
+
 /* Each connection has a port of its own, inside the range. */
 static int ports(const struct path *path)
 {
@@ -513,6 +584,8 @@ const struct table edge_tcp_tables[] = {
 	{ "TCP pool, idle ones go", pool_of_idle, XDP | TC_L2 },
 	{ "TCP pool, closed ones go first", pool_of_closed, XDP | TC_L2 },
 	{ "TCP pool, a flood of SYNs", flood, XDP | TC_L2 },
+	{ "TCP pool, established ones outlast half-open ones", established_ones_outlast_half_open_ones,
+	  XDP | TC_L2 | TC_L2_L3 },
 	{ "TCP pool, every connection has its port", ports, XDP | TC_L2 },
 	{},
 };

@@ -419,6 +419,39 @@ void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned
 	world_set_flags(SERVICE_EDGE, flags);
 }
 
+void world_change_tcp_limit(__u64 interval_ns, unsigned burst, unsigned open)
+{
+	struct edge53_tcp_limit limit = {
+		.fresh = { .interval_ns = interval_ns, .burst_ns = interval_ns * burst },
+		.open = open,
+		.has_exempt = 1,
+	};
+	__u32 service = SERVICE_EDGE;
+
+	memset(limit.fresh.masks[0].bytes, 0xff, 12 + 3);
+	memset(limit.fresh.masks[1].bytes, 0xff, 7);
+	put(world.skel->maps.tcp_limits, &service, &limit);
+}
+
+void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open)
+{
+	put_zeros(world.skel->maps.rates, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	put_zeros(world.skel->maps.tcp_seats, 1 << EDGE53_SEAT_BUCKET_BITS);
+	world_change_tcp_limit(interval_ns, burst, open);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_TCP_LIMIT);
+}
+
+void world_exempt_from_tcp_limit(const char *address)
+{
+	struct edge53_prefix_key key = { .prefix_len = 32 + 128, .service = SERVICE_EDGE,
+					 .use = EDGE53_EXEMPT_TCP };
+	struct edge53_addr addr = test_addr(address);
+	__u32 one = 1;
+
+	memcpy(key.address, addr.bytes, sizeof(key.address));
+	put(world.skel->maps.exempt, &key, &one);
+}
+
 void world_exempt_from_rate(const char *address)
 {
 	put_prefix(world.skel->maps.exempt, SERVICE_EDGE, address, 128);

@@ -114,6 +114,10 @@ void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned
 void world_change_rate(__u64 interval_ns, unsigned burst, unsigned slip); /* who asked is still known */
 void world_exempt_from_rate(const char *address);
 void world_age_proofs(unsigned seconds);
+/* Of the edge service: prefixes of 24 and 56 bits; interval_ns 0, open 0: any number. Nobody has asked. */
+void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open);
+void world_change_tcp_limit(__u64 interval_ns, unsigned burst, unsigned open);
+void world_exempt_from_tcp_limit(const char *address);
 unsigned world_count_return_peers(void);
 void world_guard(unsigned ifindex, enum edge53_guard_policy policy);
 void world_set_mtu(enum test_device device, unsigned mtu);

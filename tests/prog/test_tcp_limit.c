@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* tcp_limit: how many connections a prefix may open and have open, and that every end of one gives its seat back. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cases.h"
+
+#define NEIGHBOUR "8.0.2.255" /* of CLIENT, in its /24 */
+#define OTHER_PREFIX "8.0.3.0"
+#define NEIGHBOUR6 "2001:db8:86dd:ff::1" /* of CLIENT6, in its /56 */
+
+#define FIRST_PORT 1000 /* clients' ports are counted from there */
+
+static bool expect(const struct path *path, const char *what, long got, long expected)
+{
+	if (got == expected)
+		return true;
+	printf("    %s: %s: %ld, expected %ld\n", path->name, what, got, expected);
+	return false;
+}
+
+/* The reason that is counted for a client's segment. */
+static enum edge53_reason send_segment(const struct path *path, const char *client, unsigned port,
+				       const char *flags)
+{
+	bool is_ipv6 = strchr(client, ':');
+	struct counters before, after;
+	struct frame in, out;
+	int verdict, why = EDGE53_GO_ON;
+
+	frames_reset();
+	frame_of_query(path,
+		       is_ipv6 ? ip6(client, FRONTEND6, tcp(FIRST_PORT + port, 53, flags, nothing()))
+			       : ip4(client, FRONTEND, tcp(FIRST_PORT + port, 53, flags, nothing())),
+		       &in);
+	world_read_counters(&before);
+	verdict = world_run(path->query, client_device(path), &in, &out);
+	world_read_counters(&after);
+	for (int i = 1; i < EDGE53_REASON_COUNT; i++)
+		if (after.reasons[SERVICE_EDGE][i] != before.reasons[SERVICE_EDGE][i])
+			why = i;
+	expect(path, "verdict", verdict, verdict_of(path->query, why));
+	return why;
+}
+
+static int conn_of(const char *client, unsigned port)
+{
+	return world_find_conn(client, strchr(client, ':') ? FRONTEND6 : FRONTEND,
+			       FIRST_PORT + port, SERVICE_EDGE);
+}
+
+static void answer_segment(const struct path *path, const char *client, unsigned port,
+			   const char *flags)
+{
+	int conn = conn_of(client, port);
+	struct frame in, out;
+
+	if (!expect(path, "there is a connection", conn >= 0, 1))
+		return;
+	frames_reset();
+	frame_of_reply(path,
+		       ip4(BACKEND, EDGE, tcp(BACKEND_TCP, world_conns()[conn].snat_port, flags, nothing())),
+		       &in);
+	world_run(path->reply, backend_device(path), &in, &out);
+}
+
+static bool opens(const struct path *path, const char *client, unsigned port)
+{
+	return expect(path, "a SYN that may open a connection", send_segment(path, client, port, "S"),
+		      EDGE53_TCP_OPENED);
+}
+
+static bool is_refused(const struct path *path, const char *client, unsigned port,
+		       enum edge53_reason why)
+{
+	return expect(path, "a SYN over the limit", send_segment(path, client, port, "S"), why) &
+	       expect(path, "it has no entry", conn_of(client, port) < 0, 1);
+}
+
+static bool is_full(const struct path *path, const char *client)
+{
+	return is_refused(path, client, 60000, EDGE53_TCP_OPEN_DROPPED);
+}
+
+/* A whole handshake. */
+static bool connects(const struct path *path, const char *client, unsigned port)
+{
+	bool good = opens(path, client, port);
+
+	answer_segment(path, client, port, "SA");
+	return expect(path, "the ACK", send_segment(path, client, port, "A"), EDGE53_TCP_QUERY_SENT) & good;
+}
+
+static void closes(const struct path *path, const char *client, unsigned port)
+{
+	send_segment(path, client, port, "FA");
+	answer_segment(path, client, port, "FA");
+	send_segment(path, client, port, "A");
+}
+
+static void begin(const struct path *path, __u64 interval_ns, unsigned burst, unsigned open)
+{
+	world_reset(path->client_is_l3, path->backend_is_l3);
+	world_limit_tcp(interval_ns, burst, open);
+}
+
+static void let_pass(unsigned seconds)
+{
+	for (unsigned i = 0; i < CONNS; i++)
+		world_conns()[i].seen_ns -= seconds * SECONDS;
+}
+
+/* --- new ones --------------------------------------------------------------------------------- */
+
+static int new_ones(const struct path *path)
+{
+	bool good = true;
+
+	begin(path, DAY_NS / 3, 3, 0);
+	good &= opens(path, CLIENT, 1) & opens(path, CLIENT_2, 2) & opens(path, NEIGHBOUR, 3);
+	good &= is_refused(path, CLIENT, 4, EDGE53_TCP_NEW_DROPPED);
+	good &= is_refused(path, NEIGHBOUR, 4, EDGE53_TCP_NEW_DROPPED);
+	good &= expect(path, "a SYN sent again", send_segment(path, CLIENT, 1, "S"),
+		       EDGE53_TCP_QUERY_SENT);
+	answer_segment(path, CLIENT, 1, "SA");
+	good &= expect(path, "who is in goes on", send_segment(path, CLIENT, 1, "A"), EDGE53_TCP_QUERY_SENT);
+	good &= opens(path, OTHER_PREFIX, 1) & opens(path, CLIENT6, 1) & opens(path, NEIGHBOUR6, 2);
+	good &= opens(path, CLIENT6, 3) & is_refused(path, NEIGHBOUR6, 4, EDGE53_TCP_NEW_DROPPED);
+	world_exempt_from_tcp_limit(CLIENT);
+	good &= opens(path, CLIENT, 4) & opens(path, CLIENT, 5);
+	good &= is_refused(path, NEIGHBOUR, 4, EDGE53_TCP_NEW_DROPPED);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP);
+	good &= opens(path, NEIGHBOUR, 4);
+	return !good;
+}
+
+/* --- open ones -------------------------------------------------------------------------------- */
+
+static int open_ones(const struct path *path)
+{
+	bool good = true;
+
+	begin(path, 0, 0, 3);
+	good &= connects(path, CLIENT, 1) & connects(path, NEIGHBOUR, 2) & opens(path, CLIENT_2, 3);
+	good &= is_full(path, CLIENT) & is_full(path, "8.0.2.1");
+	good &= connects(path, OTHER_PREFIX, 1) & opens(path, CLIENT6, 1);
+	good &= expect(path, "a SYN sent again", send_segment(path, CLIENT_2, 3, "S"),
+		       EDGE53_TCP_QUERY_SENT);
+	answer_segment(path, CLIENT_2, 3, "SA");
+	good &= expect(path, "who is in goes on", send_segment(path, CLIENT_2, 3, "A"),
+		       EDGE53_TCP_QUERY_SENT);
+	world_exempt_from_tcp_limit(CLIENT);
+	good &= connects(path, CLIENT, 4) & connects(path, CLIENT, 5) & is_full(path, NEIGHBOUR);
+	return !good;
+}
+
+/* However a connection ends, one more can be opened, and not two. */
+static int ends(const struct path *path)
+{
+	bool good = true;
+
+	begin(path, 0, 0, 2);
+	good &= connects(path, CLIENT, 1) & connects(path, CLIENT, 2) & is_full(path, CLIENT);
+	closes(path, CLIENT, 1); /* by FINs */
+	good &= connects(path, CLIENT, 3) & is_full(path, CLIENT);
+	answer_segment(path, CLIENT, 3, "RA"); /* by the backend's RST */
+	good &= connects(path, CLIENT, 4) & is_full(path, CLIENT);
+	send_segment(path, CLIENT, 4, "R"); /* by the client's, which may be forged ... */
+	good &= is_full(path, CLIENT);
+	let_pass(TCP_CLOSING_S + 1); /* ... until its time is over; the others' is not */
+	good &= connects(path, CLIENT, 5) & is_full(path, CLIENT);
+	let_pass(TCP_IDLE_S + 1);
+	good &= opens(path, CLIENT, 6) & opens(path, CLIENT, 7) & is_full(path, CLIENT);
+	let_pass(TCP_HALF_OPEN_S + 1);
+	good &= opens(path, CLIENT, 8) & opens(path, CLIENT, 9) & is_full(path, CLIENT);
+	for (unsigned i = 0; i < CONNS; i++) /* by eviction */
+		send_segment(path, OTHER_PREFIX, 100 + i, "S");
+	world_change_tcp_limit(0, 0, CONNS);
+	for (unsigned i = 0; i < CONNS; i++)
+		good &= opens(path, "8.0.4.1", 200 + i);
+	world_change_tcp_limit(0, 0, 2);
+	good &= opens(path, CLIENT, 10) & opens(path, CLIENT, 11) & is_full(path, CLIENT);
+	return !good;
+}
+
+/* Who resets a connection, and lets it go on, has it still; one that begins anew has one seat, not two. */
+static int come_back(const struct path *path)
+{
+	bool good = true;
+
+	begin(path, 0, 0, 2);
+	good &= connects(path, CLIENT, 1) & connects(path, CLIENT, 2);
+	send_segment(path, CLIENT, 1, "R");
+	good &= is_full(path, CLIENT);
+	send_segment(path, CLIENT, 1, "A");
+	good &= expect(path, "it lives", world_conns()[conn_of(CLIENT, 1)].state, EDGE53_CONN_ESTABLISHED);
+	good &= is_full(path, CLIENT);
+	for (unsigned i = 0; i < 10; i++) {
+		closes(path, CLIENT, 1);
+		good &= connects(path, CLIENT, 1) & is_full(path, CLIENT);
+	}
+	closes(path, CLIENT, 1);
+	good &= connects(path, CLIENT, 3);
+	good &= expect(path, "its seat is another's", send_segment(path, CLIENT, 1, "S"),
+		       EDGE53_TCP_OPEN_DROPPED);
+	return !good;
+}
+
+/* Connections that come and go at random, in many prefixes: what a prefix has open never is more than it may, and a SYN
+ * is refused only when it has as many. */
+static int exact(const struct path *path)
+{
+	unsigned open[4] = {}, refused = 0, seed = 1, port = 1;
+	unsigned ports[4][5] = {};
+	const char *const clients[4] = { CLIENT, OTHER_PREFIX, "8.0.4.4", "8.0.5.5" };
+	bool good = true;
+
+	begin(path, 0, 0, 5);
+	for (unsigned i = 0; good && i < often(500); i++) {
+		unsigned who, which;
+
+		seed = seed * 1664525 + 1013904223;
+		who = seed >> 30;
+		which = (seed >> 20) % 5;
+		if (seed >> 29 & 1 && ports[who][which]) {
+			closes(path, clients[who], ports[who][which]);
+			ports[who][which] = 0;
+			open[who]--;
+		} else if (open[who] == 5) {
+			good &= is_full(path, clients[who]);
+			refused++;
+		} else {
+			for (which = 0; ports[who][which]; which++)
+				;
+			ports[who][which] = port;
+			good &= connects(path, clients[who], port);
+			port = port % 50000 + 1;
+			open[who]++;
+		}
+	}
+	return !(good & expect(path, "some were refused", refused > 10, 1));
+}
+
+/* With more seats than are looked at, nobody who has but half of them is refused. */
+static int many_seats(const struct path *path)
+{
+	bool good = true;
+
+	begin(path, 0, 0, 2 * CONNS);
+	for (unsigned i = 0; i < CONNS; i++)
+		good &= opens(path, CLIENT, 1000 + i);
+	return !good;
+}
+
+const struct table tcp_limit_tables[] = {
+	{ "TCP limit: new connections", new_ones, XDP | TC_L2 | TC_L2_L3 },
+	{ "TCP limit: open connections", open_ones, XDP | TC_L2 | TC_L2_L3 },
+	{ "TCP limit: however they end", ends, XDP | TC_L2 | TC_L2_L3 },
+	{ "TCP limit: those that come back", come_back, XDP | TC_L2 | TC_L2_L3 },
+	{ "TCP limit: exact", exact, XDP | TC_L2 },
+	{ "TCP limit: many seats", many_seats, XDP },
+	{},
+};
