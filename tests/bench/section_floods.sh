@@ -20,7 +20,7 @@
 # shellcheck source-path=SCRIPTDIR source=section_sockets.sh
 declare -F sockets_server_e >/dev/null || . "$(dirname "${BASH_SOURCE[0]}")/section_sockets.sh"
 
-FLOODS_QUEUE=1024       # of a network card, before the edge
+FLOODS_QUEUE=4096       # of a network card, before the edge
 FLOODS_RATE=110000      # packets a second
 FLOODS_WELL_EVERY=11    # of so many packets one is a good client's
 FLOODS_QUICK=24000      # packets, where it is only to work: fewer a second, and none is lost because a CPU is busy
@@ -44,7 +44,7 @@ floods_measure() {
 
 # floods_lab KIND CANDIDATE: ready for this flood. FLOODS_UDP is the port that queries go to at the backend.
 floods_lab() {
-	local host
+	local host limit=()
 	need unbound dig
 	lab_bench
 	[ "$(nproc)" = 1 ] || own_queues # connections and servers are on any CPU
@@ -61,11 +61,8 @@ floods_lab() {
 		;;
 	*/dnsdist)
 		FLOODS_UDP=$BACKEND_PORT
-		if [ "$1" = hot ]; then
-			dnsdist_up "$BACKEND_PORT" false "addAction(MaxQPSIPRule($FLOODS_LIMIT, 24), DropAction())"
-		else
-			dnsdist_up "$BACKEND_PORT" false
-		fi
+		[ "$1" != hot ] || limit=("addAction(MaxQPSIPRule($FLOODS_LIMIT, 24), DropAction())")
+		dnsdist_up "$BACKEND_PORT" false "$(floods_dnsdist_counters)" "${limit[@]}"
 		;;
 	hot/*)
 		# shellcheck disable=SC2034 # of lab_bench.sh
@@ -81,6 +78,7 @@ floods_lab() {
 floods_limit_nft() {
 	on edge nft -f - <<-NFT
 		table ip bench_limit {
+			counter over_limit {}
 			set rates {
 				type ipv4_addr
 				size 65535
@@ -89,10 +87,24 @@ floods_limit_nft() {
 			}
 			chain pre {
 				type filter hook prerouting priority raw
-				iifname uplink0 udp dport 53 update @rates { ip saddr & 255.255.255.0 limit rate over $FLOODS_LIMIT/second burst $FLOODS_LIMIT packets } drop
+				iifname uplink0 udp dport 53 update @rates { ip saddr & 255.255.255.0 limit rate over $FLOODS_LIMIT/second burst $FLOODS_LIMIT packets } counter name over_limit drop
 			}
 		}
 	NFT
+}
+
+# dnsdist calls this once a second.
+floods_dnsdist_counters() {
+	cat <<-LUA
+		function maintenance()
+		  local file = io.open("$LAB_TMP/dnsdist.new", "w")
+		  for name, value in pairs(getStatisticsCounters()) do
+		    file:write(name, " ", value, "\n")
+		  end
+		  file:close()
+		  os.rename("$LAB_TMP/dnsdist.new", "$LAB_TMP/dnsdist.counters")
+		end
+	LUA
 }
 
 # ---------------------------------------------------------------- one flood
@@ -131,15 +143,24 @@ floods_traffic() {
 
 # ---------------------------------------------------------------- what the edge counts
 
-# floods_counters CANDIDATE: a JSON object of what ends packets at the edge: edge53's reasons that drop, and what its
-# host's own stack has to do with them.
+# floods_counters CANDIDATE: a JSON object of what ends packets at the edge: edge53's reasons that drop, what else the
+# candidate counts, and what the host's own stack has to do with them.
 floods_counters() {
-	local status='{}' conntrack=''
+	local status='{}' conntrack='' others=''
 	case $1 in
 	edge53-*) status=$(e53 edge status --json) ;;
-	nft) conntrack=$(on edge cat /proc/net/stat/nf_conntrack) ;;
+	nft)
+		conntrack=$(on edge cat /proc/net/stat/nf_conntrack)
+		others=$(on edge nft list counters | awk '$1 == "counter" { name = $2 } $1 == "packets" { print name, $2 }')
+		;;
+	dnsdist)
+		rm -f "$LAB_TMP/dnsdist.counters" # what is written from now on is new
+		wait_until 20 test -e "$LAB_TMP/dnsdist.counters" || fail 'dnsdist does not say what it has counted'
+		others=$(grep -E '^(rule-drop|noncompliant-queries|empty-queries|acl-drops|no-policy|downstream-send-errors) ' \
+			"$LAB_TMP/dnsdist.counters")
+		;;
 	esac
-	on edge "$LAB_PYTHON" - "$status" "$conntrack" <<-'PYTHON'
+	on edge "$LAB_PYTHON" - "$status" "$conntrack" "$others" <<-'PYTHON'
 		import json, sys
 
 		status, conntrack = json.loads(sys.argv[1]), sys.argv[2].splitlines()
@@ -152,6 +173,8 @@ floods_counters() {
 		    for name, value in zip(conntrack[0].split(), line.split()):
 		        if name in ("insert_failed", "drop", "early_drop", "invalid"):
 		            counters["conntrack " + name] = counters.get("conntrack " + name, 0) + int(value, 16)
+		for line in sys.argv[3].splitlines():
+		    counters[line.split()[0]] = int(line.split()[1])
 		wanted = {"Ip": ("InDiscards", "ReasmReqds"), "Udp": ("NoPorts", "InErrors"),
 		          "TcpExt": ("SyncookiesSent", "ListenDrops")}
 		for path in "/proc/net/snmp", "/proc/net/netstat":

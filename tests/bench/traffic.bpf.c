@@ -9,8 +9,8 @@
  * The answer is redirected to the device it came by: with XDP_TX a veth does not wake the other end unless
  * that has an XDP program, and those who work without XDP would get none.
  *
- * A live frame's page comes back with whatever was last written into it, so `generate` writes all of it. None
- * of these asks for the device it runs on: a veth may go on polling for a moment when its XDP is taken away.
+ * A live frame's page comes back with whatever was last written into it, so `generate` writes all of it. Neither
+ * of the ends asks for the device it runs on: a veth may go on polling for a moment when its XDP is taken away.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -48,6 +48,8 @@ const volatile __be16 backend_port;
 const volatile __u32 backend_ifindex;
 const volatile __u32 proxy_len; /* of the header that each query must carry, or 0 */
 const volatile bool verify;	/* look at each checksum, too */
+const volatile bool
+	is_held; /* by the loopback device: `generate` is attached there, and has nothing to do */
 /* Of `template`, and of the pseudo header: what does not change from packet to packet. */
 const volatile __u32 ip_sum;
 const volatile __u32 udp_sum;
@@ -357,6 +359,8 @@ int generate(struct xdp_md *ctx)
 	__u64 letters;
 	__u32 number;
 
+	if (is_held && ctx->ingress_ifindex == TRAFFIC_LOOPBACK)
+		return XDP_PASS;
 	if (data + TRAFFIC_FRAME_LEN > (void *)(long)ctx->data_end)
 		return XDP_ABORTED;
 	number = cpu->next;

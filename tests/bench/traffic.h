@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #define TRAFFIC_MAX_CPUS 256
+#define TRAFFIC_LOOPBACK 1 /* index of lo, in every namespace */
 
 /*
  * Well-behaved clients are in 100.64.0.0/10, the sources of a flood in 32.0.0.0/3, and those of one that comes from

@@ -50,13 +50,15 @@ static void mac_of(const char *device, struct ether_addr *mac)
 	close(fd);
 }
 
-static int attach(const struct bpf_program *program, const char *device, unsigned int ifindex)
+static int attach(const struct bpf_program *program, const char *device, unsigned int ifindex,
+		  unsigned int mode)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = XDP_FLAGS_DRV_MODE);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .flags = mode);
 	int fd = bpf_link_create(bpf_program__fd(program), ifindex, BPF_XDP, &opts);
 
 	if (fd < 0)
-		err(1, "attach %s to %s, native XDP", bpf_program__name(program), device);
+		err(1, "attach %s to %s, %s XDP", bpf_program__name(program), device,
+		    mode == XDP_FLAGS_DRV_MODE ? "native" : "generic");
 	return fd;
 }
 
@@ -170,6 +172,7 @@ static void set_knobs(const struct options *options, struct traffic_bpf *skel)
 	skel->rodata->backend_port = options->backend.port;
 	skel->rodata->proxy_len = options->proxy ? TRAFFIC_PROXY_LEN : 0;
 	skel->rodata->verify = options->verify;
+	skel->rodata->is_held = options->rate > 0;
 }
 
 static void number_packets(const struct options *options, struct traffic_bpf *skel)
@@ -203,16 +206,25 @@ void attach_ends(const struct options *options, struct ends *ends)
 	ends->skel->rodata->backend_ifindex = backend_ifindex;
 	if (traffic_bpf__load(ends->skel))
 		err(1, "load the programs");
-	ends->backend_link =
-		attach(ends->skel->progs.backend_end, options->backend_dev, backend_ifindex);
+	ends->backend_link = attach(ends->skel->progs.backend_end, options->backend_dev,
+				    backend_ifindex, XDP_FLAGS_DRV_MODE);
 	enter(options->client_ns);
 	ends->client_ifindex = ifindex_of(options->client_ns, options->client_dev);
-	ends->client_link =
-		attach(ends->skel->progs.client_end, options->client_dev, ends->client_ifindex);
+	ends->client_link = attach(ends->skel->progs.client_end, options->client_dev,
+				   ends->client_ifindex, XDP_FLAGS_DRV_MODE);
+	/*
+	 * The kernel patches its dispatcher of XDP programs when a run of one that is nowhere attached begins and when it
+	 * ends, and waits for all CPUs each time: too long to send in small lots.
+	 */
+	ends->held_link = !options->rate ? -1
+					 : attach(ends->skel->progs.generate, "lo",
+						  TRAFFIC_LOOPBACK, XDP_FLAGS_SKB_MODE);
 }
 
 void detach_ends(struct ends *ends)
 {
+	if (ends->held_link >= 0)
+		close(ends->held_link);
 	close(ends->client_link);
 	close(ends->backend_link);
 	traffic_bpf__destroy(ends->skel);

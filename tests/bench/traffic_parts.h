@@ -55,7 +55,7 @@ struct result {
 struct ends {
 	struct traffic_bpf *skel;
 	unsigned int client_ifindex; /* this process is in its namespace */
-	int client_link, backend_link;
+	int client_link, backend_link, held_link;
 };
 
 /* Loads the programs, made for these options, and attaches both ends. */

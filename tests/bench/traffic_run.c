@@ -140,6 +140,24 @@ static int send_frames(const struct generator *generator, unsigned int packets)
 				      &opts);
 }
 
+/* Readings of all the clocks of a CPU, to be subtracted from later ones. */
+struct clocks {
+	double wall, own, waited, ksoftirqd;
+};
+
+static struct clocks read_clocks(const char *ksoftirqd)
+{
+	struct clocks clocks = { 0 };
+	double unused;
+
+	read_schedstat("thread-self", &unused, &clocks.waited);
+	if (*ksoftirqd)
+		read_schedstat(ksoftirqd, &clocks.ksoftirqd, &unused);
+	clocks.own = seconds_by(CLOCK_THREAD_CPUTIME_ID);
+	clocks.wall = now();
+	return clocks;
+}
+
 /* What finds no room in the queue is sent, and lost. The numbers are the next ones of this CPU, which is not sending. */
 static void drop_from_queue(const struct generator *generator, unsigned long packets)
 {
@@ -158,34 +176,47 @@ static void drop_from_queue(const struct generator *generator, unsigned long pac
 }
 
 /*
+ * What time it is for a card that fills its queue while this CPU is at work for it: not while the CPU is others'. What
+ * ksoftirqd does is work for it.
+ */
+static double card_time(const char *ksoftirqd)
+{
+	struct clocks clocks = read_clocks(ksoftirqd);
+
+	return clocks.wall - clocks.waited + clocks.ksoftirqd;
+}
+
+/*
  * So many a second. While the kernel is at work with one lot of packets, others become due: there is a queue for
  * them, and beyond it they are lost; without a queue all of it becomes later.
  */
-static int generate_at_rate(const struct generator *generator)
+static int generate_at_rate(const struct generator *generator, const char *ksoftirqd)
 {
 	const struct options *options = generator->options;
-	double start = now(), end = start + options->seconds;
+	double start = card_time(ksoftirqd);
 	unsigned long done = 0;
 
-	while (done < generator->packets && (generator->packets < UINT_MAX || now() < end)) {
-		double late = (now() - start) - done / options->rate;
-		unsigned long due = late > 0 ? late * options->rate : 0;
+	while (done < generator->packets) {
+		double late = card_time(ksoftirqd) - start - done / options->rate;
+		unsigned long due;
 
+		if (!options->queue_len && late > LATE_SECONDS) {
+			start += late - LATE_SECONDS;
+			late = LATE_SECONDS;
+		}
+		due = late > 0 ? late * options->rate : 0;
+		if (due > generator->packets - done)
+			due = generator->packets - done;
 		if (options->queue_len && due > options->queue_len) {
 			drop_from_queue(generator, due - options->queue_len);
 			done += due - options->queue_len;
 			due = options->queue_len;
-		} else if (!options->queue_len && late > LATE_SECONDS) {
-			start += late - LATE_SECONDS;
-			due = LATE_SECONDS * options->rate;
 		}
-		if (due > generator->packets - done)
-			due = generator->packets - done;
 		if (due) {
 			int r = send_frames(generator, due);
 
 			if (r)
-				return r == -EINTR && generator->packets == UINT_MAX ? 0 : r;
+				return r;
 			done += due;
 		}
 		nap(TICK_NS);
@@ -193,32 +224,14 @@ static int generate_at_rate(const struct generator *generator)
 	return 0;
 }
 
-static int generate(const struct generator *generator)
+static int generate(const struct generator *generator, const char *ksoftirqd)
 {
 	int r;
 
 	if (generator->options->rate)
-		return generate_at_rate(generator);
+		return generate_at_rate(generator, ksoftirqd);
 	r = send_frames(generator, generator->packets);
 	return r == -EINTR && generator->packets == UINT_MAX ? 0 : r;
-}
-
-/* Readings of all the clocks of a CPU, to be subtracted from later ones. */
-struct clocks {
-	double wall, own, waited, ksoftirqd;
-};
-
-static struct clocks read_clocks(const char *ksoftirqd)
-{
-	struct clocks clocks = { 0 };
-	double unused;
-
-	read_schedstat("thread-self", &unused, &clocks.waited);
-	if (*ksoftirqd)
-		read_schedstat(ksoftirqd, &clocks.ksoftirqd, &unused);
-	clocks.own = seconds_by(CLOCK_THREAD_CPUTIME_ID);
-	clocks.wall = now();
-	return clocks;
 }
 
 /*
@@ -250,7 +263,7 @@ static void *run_generator(void *argument)
 	pthread_barrier_wait(generator->start);
 	if (!generator->error) {
 		before = read_clocks(ksoftirqd);
-		generator->error = generate(generator);
+		generator->error = generate(generator, ksoftirqd);
 		after = read_clocks(ksoftirqd);
 		take_times(generator, &before, &after);
 	}
@@ -366,6 +379,9 @@ static void run_generators(const struct options *options, struct ends *ends, uns
 	struct generator generators[TRAFFIC_MAX_CPUS] = { 0 };
 	unsigned int n = options->n_cpus;
 	pthread_barrier_t start;
+
+	if (!packets && options->rate)
+		packets = options->rate * options->seconds;
 
 	pthread_barrier_init(&start, NULL, n);
 	for (unsigned int i = 0; i < n; i++) {
