@@ -3,15 +3,17 @@
 # section_floods.sh: what is left of 1,000 good clients while somebody floods port 53. Sourced by run.
 #
 #   none       nothing else: what the lab itself loses     syns       TCP SYNs from anywhere, never acknowledged
-#   sources    good queries from anywhere                  fragments  parts of datagrams that are never whole
-#   payloads   random bytes from anywhere                  hot        good queries from one /24
+#   sources    good queries from anywhere                  hot-syns   the same from one /24
+#   hot        the same from one /24                       fragments  parts of datagrams that are never whole
+#   payloads   random bytes from anywhere
 #
 # Good clients ask at a steady rate over UDP, each in a /24 of its own and each time from another port; and over TCP:
 # connections that are opened, ask, and are closed, and some that stay. `traffic` sends queries and flood by one
 # clock, in one order, so all candidates get the same packets at the same rate. What does not go into the queue before
 # the edge, as long as a card's, while the CPU is at work is lost there: an edge that is too slow loses good queries, too.
 #
-# Against `hot` each candidate has what it has for it: no more than 1,000 queries a second from one /24.
+# Against what comes from one /24 each candidate has what it has for it: no more than 1,000 queries a second, and 1,000
+# new connections. dnsdist has nothing against SYNs: its host's stack answers them.
 #
 # way udp: percent of the good clients' queries that had no answer; and where the flood's packets went, of which each is
 # counted: flood_sent = flood_queued_out + flood_arrived (at the backend) + flood_ended (at the edge: what `edge` says of
@@ -25,11 +27,12 @@ FLOODS_RATE=110000      # packets a second
 FLOODS_WELL_EVERY=11    # of so many packets one is a good client's
 FLOODS_QUICK=24000      # packets, where it is only to work: fewer a second, and none is lost because a CPU is busy
 FLOODS_CLIENTS=1000
-FLOODS_LIMIT=1000       # queries a second of a /24, in `hot`
+FLOODS_LIMIT=1000       # queries, or connections, a second of a /24
+FLOODS_OVER=drop        # what edge53 does with queries over it
 FLOODS_KEPT=20          # TCP connections that stay
 FLOODS_OPENED=100       # TCP connections a second that do not
 
-floods_workloads() { printf '%s\n' none sources payloads syns fragments hot; }
+floods_workloads() { printf '%s\n' none sources hot payloads syns hot-syns fragments; }
 floods_candidates() { printf '%s\n' edge53-xdp edge53-tc nft dnsdist; }
 
 floods_measure() {
@@ -55,18 +58,20 @@ floods_lab() {
 	sockets_server_e ''
 	FLOODS_UDP=31053
 	case $1/$2 in
-	hot/nft)
+	hot*/nft)
 		candidate_up nft
 		floods_limit_nft
 		;;
 	*/dnsdist)
 		FLOODS_UDP=$BACKEND_PORT
-		[ "$1" != hot ] || limit=("addAction(MaxQPSIPRule($FLOODS_LIMIT, 24), DropAction())")
+		[[ $1 != hot* ]] || limit=("addAction(MaxQPSIPRule($FLOODS_LIMIT, 24), DropAction())")
 		dnsdist_up "$BACKEND_PORT" false "$(floods_dnsdist_counters)" "${limit[@]}"
 		;;
-	hot/*)
+	hot*/*)
 		# shellcheck disable=SC2034 # of lab_bench.sh
-		BENCH_SERVICE="rate_limit: { qps: $FLOODS_LIMIT, burst: $FLOODS_LIMIT, over: drop, prefix: { ipv4: 24 } }"
+		BENCH_SERVICE="rate_limit: { qps: $FLOODS_LIMIT, burst: $FLOODS_LIMIT, over: $FLOODS_OVER, prefix: { ipv4: 24 } }
+		    tcp_limit: { new_per_second: $FLOODS_LIMIT, burst: $FLOODS_LIMIT, prefix: { ipv4: 24 } }"
+		BENCH_SERVICE=${BENCH_SERVICE//$'\t'/}
 		candidate_up "$2"
 		;;
 	*) candidate_up "$2" ;;
@@ -76,18 +81,17 @@ floods_lab() {
 
 # Before a connection is made of it.
 floods_limit_nft() {
+	local over="{ ip saddr & 255.255.255.0 limit rate over $FLOODS_LIMIT/second burst $FLOODS_LIMIT packets }"
+	local set='type ipv4_addr; size 65535; flags dynamic, timeout; timeout 10s'
 	on edge nft -f - <<-NFT
 		table ip bench_limit {
 			counter over_limit {}
-			set rates {
-				type ipv4_addr
-				size 65535
-				flags dynamic, timeout
-				timeout 10s
-			}
+			set udp_rates { $set; }
+			set tcp_rates { $set; }
 			chain pre {
 				type filter hook prerouting priority raw
-				iifname uplink0 udp dport 53 update @rates { ip saddr & 255.255.255.0 limit rate over $FLOODS_LIMIT/second burst $FLOODS_LIMIT packets } counter name over_limit drop
+				iifname uplink0 udp dport 53 update @udp_rates $over counter name over_limit drop
+				iifname uplink0 tcp dport 53 tcp flags & (syn | ack) == syn update @tcp_rates $over counter name over_limit drop
 			}
 		}
 	NFT

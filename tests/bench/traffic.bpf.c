@@ -132,6 +132,16 @@ static __always_inline __u64 mix(__u64 x)
 	return x ^ x >> 33;
 }
 
+static __always_inline bool flood_is_hot(void)
+{
+	return flood == TRAFFIC_HOT || flood == TRAFFIC_HOT_SYNS;
+}
+
+static __always_inline bool flood_is_of_syns(void)
+{
+	return flood == TRAFFIC_SYNS || flood == TRAFFIC_HOT_SYNS;
+}
+
 /* Who sends the packet of this number. */
 static __always_inline void find_client(__u32 number, struct client *client)
 {
@@ -143,7 +153,7 @@ static __always_inline void find_client(__u32 number, struct client *client)
 			__u64 random = mix(number);
 
 			client->address = bpf_htonl(
-				flood == TRAFFIC_HOT
+				flood_is_hot()
 					? TRAFFIC_HOT_BASE | (random & TRAFFIC_HOT_MASK)
 					: TRAFFIC_FLOOD_BASE | (random & TRAFFIC_FLOOD_MASK));
 			client->port = bpf_htons(1024 + (random >> 32 & 0x7fff));
@@ -302,7 +312,7 @@ static __always_inline int make_flood(struct xdp_md *ctx, void *data, const stru
 {
 	__u64 random = mix(~(__u64)number);
 	int too_long = flood == TRAFFIC_PAYLOADS ? make_payload(data, random)
-		       : flood == TRAFFIC_SYNS	 ? make_syn(data, client, random)
+		       : flood_is_of_syns()	 ? make_syn(data, client, random)
 						 : make_fragment(data, random);
 
 	return too_long ? bpf_xdp_adjust_tail(ctx, -too_long) : 0;
@@ -319,7 +329,6 @@ static __always_inline struct iphdr *find_ip(struct xdp_md *ctx)
 	return eth->h_proto == bpf_htons(ETH_P_IP) && ip->version == 4 && ip->ihl == 5 ? ip : NULL;
 }
 
-/* Has a packet of a flood that does not ask reached the backend, and was it none of UDP? */
 static __always_inline bool is_fragment(struct xdp_md *ctx)
 {
 	struct iphdr *ip = find_ip(ctx);
@@ -469,7 +478,7 @@ int backend_end(struct xdp_md *ctx)
 		cpu->flood_arrived++;
 		return XDP_DROP;
 	}
-	if (workload == TRAFFIC_FLOOD && flood == TRAFFIC_SYNS && is_flood_syn(ctx)) {
+	if (workload == TRAFFIC_FLOOD && flood_is_of_syns() && is_flood_syn(ctx)) {
 		cpu->flood_arrived++;
 		return XDP_PASS; /* a server may answer */
 	}

@@ -35,7 +35,7 @@ static const char usage_text[] =
 	"                       zipf: --clients (1048576), the busiest 1/rank as often as the first\n"
 	"                       flood: random sources, and every 16th packet from one of --clients (1000)\n"
 	"  --flood KIND         what a flood consists of: sources (queries from anywhere), hot (queries from 32.53.53.0/24),\n"
-	"                       payloads (random bytes), syns, fragments (default: sources)\n"
+	"                       payloads (random bytes), syns, hot-syns, fragments (default: sources)\n"
 	"  --well-every N       of so many packets of a flood one is well-behaved (default: 16; 1: no flood)\n"
 	"  --clients N          addresses, from 100.64.0.0 (a flood's are in 32.0.0.0/3)\n"
 	"  --stride N           from one of these addresses to the next (default: 1; 256: each in another /24)\n"
@@ -126,15 +126,15 @@ static enum traffic_way way_of(const char *text)
 static enum traffic_flood flood_of(const char *text)
 {
 	static const char *const names[] = {
-		[TRAFFIC_SOURCES] = "sources",	   [TRAFFIC_HOT] = "hot",
-		[TRAFFIC_PAYLOADS] = "payloads",   [TRAFFIC_SYNS] = "syns",
-		[TRAFFIC_FRAGMENTS] = "fragments",
+		[TRAFFIC_SOURCES] = "sources",	 [TRAFFIC_HOT] = "hot",
+		[TRAFFIC_PAYLOADS] = "payloads", [TRAFFIC_SYNS] = "syns",
+		[TRAFFIC_HOT_SYNS] = "hot-syns", [TRAFFIC_FRAGMENTS] = "fragments",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (!strcmp(text, names[i]))
 			return i;
-	errx(2, "--flood '%s': sources, hot, payloads, syns or fragments", text);
+	errx(2, "--flood '%s': sources, hot, payloads, syns, hot-syns or fragments", text);
 }
 
 static const struct {

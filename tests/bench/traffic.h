@@ -52,6 +52,7 @@ enum traffic_flood {
 	TRAFFIC_HOT,	   /* queries from one /24 */
 	TRAFFIC_PAYLOADS,  /* random bytes, every other time behind the header of a query */
 	TRAFFIC_SYNS,	   /* TCP SYNs from random addresses and ports */
+	TRAFFIC_HOT_SYNS,  /* ... and from one /24 */
 	TRAFFIC_FRAGMENTS, /* parts of datagrams that are never whole */
 };
 

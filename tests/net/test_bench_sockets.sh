@@ -42,6 +42,7 @@ asker_counts() {
 }
 
 connections_counts() {
+	local kept
 	lab_up
 	add_namespace host
 	start_knot host knot 192.0.2.80 127.0.0.1@53
@@ -50,6 +51,18 @@ connections_counts() {
 	on host "$BENCH_BIN/connections" -s 127.0.0.1 -p 54 -c 8 -t 0.2 >"$LAB_TMP/counts"
 	expect 'a connection that is refused is not answered' equal "$(counts '(d["answered"], d["refused"] == d["sent"] > 0)')" \
 		'(0, True)'
+	# So many a second and no more, beside some that stay, and ask again.
+	on host "$BENCH_BIN/connections" -s 127.0.0.1 -c 100 -t 1 -q 50 -k 3 -T 20 >"$LAB_TMP/counts" 2>"$LAB_TMP/kept"
+	expect 'connections are opened at a rate' equal \
+		"$(counts '0 < d["sent"] == d["answered"] <= 50 * d["seconds"] + 1')" True
+	expect 'those that stay ask again' equal \
+		"$(counts '(d["kept"], d["kept_lost"], d["kept_asked"] == d["kept_answered"] >= 6)')" '(3, 0, True)'
+	spawn host kept.log "$BENCH_BIN/connections" -s 127.0.0.1 -c 1 -t 60 -q 1 -k 3
+	kept=$SPAWNED
+	wait_until 20 grep -q '^kept open' "$LAB_TMP/kept.log" || fail 'none is kept open'
+	end_process "$KNOT_PID"
+	end_process "$kept"
+	expect 'those that stay and are closed are lost' equal "$(grep '^{' "$LAB_TMP/kept.log" | json_get 'd["kept_lost"]')" 3
 	lab_take_down
 }
 

@@ -67,6 +67,30 @@ for workload in known ports zipf flood; do
 done
 expect_numbers 'one way' "$PACKETS $PACKETS 0 0 0" "$counts" --way query
 
+# Of a flood each packet is counted, too, and what comes back to its sources: answers, or a RST to a SYN. Parts of
+# datagrams come without a connection table, as parts.
+QUARTER=$((PACKETS / 4)) FLOOD=$((PACKETS - PACKETS / 4))
+floods='well_sent well_arrived well_answered flood_sent flood_arrived flood_answered strange'
+flood() { expect_numbers "a flood of $1" "$QUARTER $QUARTER $QUARTER $FLOOD $FLOOD $2 0" "$floods" --workload flood --flood "$1" --well-every 4 --stride 257 --verify; }
+flood sources $FLOOD
+flood hot $FLOOD
+flood syns $FLOOD
+flood hot-syns $FLOOD
+flood payloads 0
+flood fragments 0
+
+# What finds no room in the queue is lost, and told; without a queue nothing is.
+result=$(send --workload flood --well-every 4 --rate 1000000000 --queue 64) || fail 'a queue: traffic failed'
+expect "a queue: $result" equal "$(json_get 'd["sent"], d["well_sent"], d["well_queued_out"] > 0 < d["flood_queued_out"],
+	d["well_sent"] - d["well_queued_out"] - d["well_answered"], d["flood_sent"] - d["flood_queued_out"] - d["flood_arrived"]' <<<"$result")" \
+	"$PACKETS $QUARTER True 0 0"
+expect_numbers 'a rate' "$QUARTER $QUARTER 0 $FLOOD $FLOOD 0" 'well_sent well_answered well_queued_out flood_sent flood_arrived flood_queued_out' \
+	--workload flood --well-every 4 --rate $((PACKETS * 2))
+
+mistreat 'ip saddr 32.0.0.0/3 numgen inc mod 10 0 drop'
+expect_numbers 'one of 10 of a flood is lost' "$QUARTER $FLOOD $((FLOOD * 9 / 10))" 'well_answered flood_sent flood_arrived' \
+	--workload flood --flood payloads --well-every 4
+
 mistreat "ip daddr $BACKEND numgen inc mod 100 0 drop"
 expect_numbers 'one query of 100 is lost' "$PACKETS $RIGHT $RIGHT $WRONG 0" "$counts"
 expect_numbers 'one way, one query of 100 is lost' "$PACKETS $RIGHT 0 $WRONG 0" "$counts" --way query

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # 1,000 good clients at a steady rate beside floods of random sources, random payloads, SYNs, fragments and one hot /24:
 # the good clients lose less than 0.1 % of their UDP queries and no TCP connection, each of the flood's packets is
-# counted, and what becomes of it is what edge53 says. By XDP, and by tc. It is the benchmark's `floods` in short; what nftables
+# counted, and what becomes of it is what edge53 says. By XDP, and by tc, which answers TC=1 what is over the limit. It is the benchmark's `floods` in short; what nftables
 # and dnsdist do with the same packets is printed beside it.
 set -eu -o pipefail
 # shellcheck source-path=SCRIPTDIR source=lab.sh
@@ -17,10 +17,10 @@ FLOODS_PATIENCE=60 # for a machine that is busy: only what never comes is lost
 
 # look KIND CANDIDATE: a row of the table; and when CANDIDATE is edge53, what is wrong with it.
 look() {
-	"$LAB_PYTHON" - "$LAB_TMP" "$FLOODS_QUICK" "$@" <<-'PYTHON'
+	"$LAB_PYTHON" - "$LAB_TMP" "$FLOODS_QUICK" "$FLOODS_OVER" "$@" <<-'PYTHON'
 		import json, sys
 
-		path, packets, kind, candidate = sys.argv[1:]
+		path, packets, over, kind, candidate = sys.argv[1:]
 		packets, wrong = int(packets), []
 		with open(f"{path}/udp.json", encoding="ascii") as file:
 		    udp = json.load(file)
@@ -57,7 +57,11 @@ look() {
 		elif kind == "fragments":
 		    expect("edge53 says which fragments were queries", ended == counts("fragmented_query", "IpReasmReqds") == whole)
 		elif kind == "hot":
-		    expect("edge53 says what was over the limit", ended == counts("rate_dropped") > packets // 4)
+		    expect("edge53 says what was over the limit", ended == counts("rate_dropped", "rate_truncated") > packets // 4)
+		    expect("and how it was answered", udp["flood_truncated"] == counts("rate_truncated"))
+		    expect("the way that it was told to", bool(udp["flood_truncated"]) == (over == "truncate"))
+		elif kind == "hot-syns":
+		    expect("edge53 says which SYNs were over the limit", ended == counts("tcp_new_dropped") > packets // 4)
 		else:
 		    expect("this flood is known", False)
 		for what in wrong:
@@ -74,7 +78,8 @@ mapfile -t kinds < <(floods_workloads | grep -v '^none$')
 printf '%-10s %-10s %17s %12s %7s %7s %8s %s\n' FLOOD EDGE 'UDP LOST' 'TCP LOST' SENT ARRIVED ANSWERED 'COUNTED AT THE EDGE'
 for candidate in edge53-xdp edge53-tc; do
 	lab_up
-	floods_lab hot $candidate # its limit is no hindrance to the other floods
+	[ $candidate != edge53-tc ] || FLOODS_OVER=truncate
+	floods_lab hot $candidate # its limits are no hindrance to the other floods
 	for kind in "${kinds[@]}"; do
 		floods_flood "$kind" $candidate
 		expect "good clients keep their answers: $kind, $candidate" look "$kind" $candidate
