@@ -14,6 +14,7 @@ need setpriv
 
 # CAP_NET_ADMIN 12, CAP_PERFMON 38, CAP_BPF 39
 THREE=$(printf %016x $((1 << 12 | 1 << 38 | 1 << 39)))
+TWO=$(printf %016x $((1 << 12 | 1 << 21))) # with CAP_SYS_ADMIN
 NONE=$(printf %016x 0)
 
 # privileges PID: the sets of its threads, a line for each that differs.
@@ -79,6 +80,22 @@ everything_works() {
 	expect "$1: down" e53 edge down
 	wait_until 20 gone "$EDGE53_PID" || end_process "$EDGE53_PID"
 }
+
+# started_by WHAT SETS COMMAND...: COMMAND starts the loader, which then has these sets, and serves.
+started_by() {
+	local what=$1 sets=$2
+	shift 2
+	printf '#!/bin/sh\nexec %s "%s" "$@"\n' "$*" "$REAL" >"$LAB_TMP/edge53"
+	edge_config eth1
+	start_edge53 edge
+	expect "$what: no more than this" equal "$(privileges "$EDGE53_PID")" "$sets"
+	expect "$what: no new ones" equal "$(sed -n 's/^NoNewPrivs:\s*//p' /proc/"$EDGE53_PID"/task/*/status | sort -u)" 1
+	answers_both "$what"
+	on edge ip link del eth0
+	add_uplink
+	answers_both "$what, after the uplink came again"
+	kill_edge53
+}
 has_messages() { [ "$(tapped written)" -ge 4 ]; }
 health_knows() { [ "$(e53 edge status --json | json_get "[b['health']['udp']['state'] for b in d['services'][0]['backends']]")" = "['up', 'dead']" ]; }
 
@@ -107,4 +124,11 @@ if grep -q ' stage2=' /proc/cmdline; then
 	done
 else
 	everything_works "here"
+
+	# What is older than CAP_BPF and stands for it, as in a container: that is kept, and said.
+	started_by "with CAP_SYS_ADMIN" "Inh=$NONE Prm=$TWO Eff=$TWO Bnd=$TWO Amb=$NONE" \
+		setpriv --bounding-set=-all,+sys_admin,+net_admin
+	expect "that it is kept is said" grep -q 'keeping CAP_SYS_ADMIN' "$LAB_TMP/edge53.log"
+	EDGE53=$REAL
+	expect "down" e53 edge down
 fi
