@@ -14,6 +14,7 @@
 
 #include "icmp.h"
 #include "parse.h"
+#include "peek.h"
 
 enum {
 	IS_L3 = 1 << 0,
@@ -184,6 +185,33 @@ static void check_quote(const struct view *view, struct packet *pkt)
 		assert(pkt->dns.id == be16_at(view, quote.l4_off + 8));
 }
 
+/* --- a look at the ports ---------------------------------------------------------------------- */
+
+/* Whatever else is wrong with the packet, it shows bytes of its own, or nothing. */
+static bool peek_at(const struct view *view, struct peek *peek)
+{
+	struct host_skb host;
+
+	host_skb_fill(&host, view->bytes, view->len, view->linear_len);
+	host.skb.protocol = view->protocol;
+	memset(peek, 0, sizeof(*peek));
+	return peek_skb(&host.skb, view->l3_off, peek);
+}
+
+static void check_peek(const struct view *view, const struct packet *pkt)
+{
+	struct peek peek;
+	bool has_ports = peek_at(view, &peek);
+
+	if (!pkt)
+		return;
+	assert(peek.is_later_fragment == pkt->is_later_fragment);
+	if (pkt->is_later_fragment || pkt->is_icmp_error)
+		return;
+	assert(has_ports && peek.l4proto == pkt->l4proto);
+	assert(peek.sport == pkt->sport && peek.dport == pkt->dport);
+}
+
 /* --- the target ------------------------------------------------------------------------------- */
 
 static struct view take_view(struct input *in)
@@ -211,8 +239,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t len)
 	struct input in = { bytes, len };
 	struct view view = take_view(&in);
 	struct packet pkt;
+	bool is_parsed = parse(&view, &pkt) == EDGE53_GO_ON;
 
-	if (parse(&view, &pkt) != EDGE53_GO_ON)
+	if (!view.is_xdp)
+		check_peek(&view, is_parsed ? &pkt : NULL);
+	if (!is_parsed)
 		return 0;
 	check_packet(&view, &pkt);
 	check_padding(&view, &pkt);

@@ -186,7 +186,7 @@ static int voted_in(const struct path *path)
 	fill_table(path);
 	good &= expect(path, "the first client's entry", is_at(&clients[0], client_name(0, name)),
 		       1);
-	clients[0].last_seen_ns = 1;
+	clients[0].first_seen_ns = clients[0].last_seen_ns = 1;
 	stranger = stranger_in(bucket_of(client_name(0, name)), CLIENTS);
 	client_name(stranger, name);
 	for (unsigned i = 1; i < 8; i++)
@@ -270,6 +270,9 @@ static int flood_evicts_nobody(const struct path *path)
 	fill_table(path);
 	flood_by_votes(path, &seconds);
 	good &= expect(path, "who came just once makes room", count_settled(), 0);
+	/* A machine that was started just now has no such past. */
+	if (now_ns() < 400 * SECONDS)
+		return !good;
 	fill_table(path);
 	settle_clients(20, 301);
 	evicted = flood_by_votes(path, &seconds);
@@ -437,7 +440,7 @@ static int reply_to_the_evicted(const struct path *path)
 	fill_table(path);
 	client_name(0, name);
 	ask(path, name, 1); /* query CLIENTS */
-	clients[0].last_seen_ns = 1;
+	clients[0].first_seen_ns = clients[0].last_seen_ns = 1;
 	stranger = stranger_in(bucket_of(name), CLIENTS);
 	client_name(stranger, name);
 	for (unsigned i = 0; i < 8; i++)
