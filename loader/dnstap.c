@@ -375,6 +375,21 @@ static int set_up(struct dnstap *d, const struct config_dnstap *config,
 	return r ?: start_thread(d);
 }
 
+/* Above this, kernels like Debian's open perf events for CAP_SYS_ADMIN only, whatever CAP_PERFMON should be enough for. */
+#define MAX_PARANOID 2
+
+static const char *why_not_started(int error)
+{
+	_cleanup_(closep) int fd = open("/proc/sys/kernel/perf_event_paranoid", O_RDONLY | O_CLOEXEC);
+	char text[16] = "";
+
+	if ((error != -EACCES && error != -EPERM) || fd < 0 ||
+	    read(fd, text, sizeof(text) - 1) <= 0 || atoi(text) <= MAX_PARANOID)
+		return "";
+	return "; this kernel opens perf events for CAP_SYS_ADMIN only, which the loader does not keep: `sysctl -w "
+	       "kernel.perf_event_paranoid=2`, and reload";
+}
+
 static struct dnstap *start(const struct config_dnstap *config,
 			    const struct dataplane_samples *samples)
 {
@@ -387,7 +402,7 @@ static struct dnstap *start(const struct config_dnstap *config,
 	atomic_init(&d->owners, 2);
 	r = set_up(d, config, samples);
 	if (r < 0) {
-		log_error("export.dnstap: cannot be started: %s", strerror(-r));
+		log_error("export.dnstap: cannot be started: %s%s", strerror(-r), why_not_started(r));
 		switch_off(samples);
 		sample_reader_close(d->reader);
 		dnstap_free(d);
