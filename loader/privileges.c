@@ -11,7 +11,7 @@
 #include "util.h"
 
 /*
- * What each is for, and when it was found missing:
+ * What each is for:
  * CAP_BPF: programs and maps, where kernel.unprivileged_bpf_disabled is not 0; also every look at a pinned map.
  * CAP_NET_ADMIN: hooks of devices, neighbours that are asked for, and the size of netlink's buffers.
  * CAP_PERFMON: the verifier compares packet pointers for nobody else, and a reload may begin with export.dnstap, whose

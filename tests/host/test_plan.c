@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "../../loader/plan.h"
+#include "built_in.h"
 #include "host_of_test.h"
 
 #define XDP_BASIC (1ull << 0)
@@ -1239,6 +1240,51 @@ static void more_devices_than_frontends_are_refused(void **state)
 			    "not attached");
 }
 
+static bool has_finding(const struct plan *plan, enum finding_code code)
+{
+	for (size_t i = 0; i < plan->findings.n; i++)
+		if (plan->findings.list[i].code == code)
+			return true;
+	return false;
+}
+
+/* Without the key nobody listens. */
+static void metrics_open_to_others(void **state)
+{
+	static const struct {
+		const char *export;
+		bool is_open;
+	} some[] = {
+		{ "", false },
+		{ "\nexport: { metrics: '127.0.0.1:9453' }", false },
+		{ "\nexport: { metrics: '127.9.9.9:9453' }", false },
+		{ "\nexport: { metrics: '[::1]:9453' }", false },
+		{ "\nexport: { metrics: '0.0.0.0:9453' }", true },
+		{ "\nexport: { metrics: '[::]:9453' }", true },
+		{ "\nexport: { metrics: '192.0.2.77:9453' }", true },
+		{ "\nexport: { metrics: '[2001:db8::1]:9453' }", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(some); i++) {
+		_cleanup_(config_freep) struct config *config = NULL;
+		_cleanup_(plan_freep) struct plan *plan = NULL;
+		struct lab lab;
+		char yaml[512];
+
+		if (!EDGE53_WITH_METRICS && some[i].export[0])
+			continue;
+		snprintf(yaml, sizeof(yaml), EDGE(WG) "%s", some[i].export);
+		config = parse(yaml);
+		assert_int_equal(!config->export.metrics.port, !some[i].export[0]);
+		usual_host(&lab);
+		ask_lab(&lab, config);
+		assert_int_equal(plan_make(config, &lab.host, &plan), 0);
+		if (has_finding(plan, FOUND_METRICS_OPEN) != some[i].is_open)
+			fail_msg("%s", some[i].export);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1254,6 +1300,7 @@ int main(void)
 		cmocka_unit_test(questions_come_in_the_order_of_the_plan),
 		cmocka_unit_test(answers_to_other_questions_are_refused),
 		cmocka_unit_test(more_devices_than_frontends_are_refused),
+		cmocka_unit_test(metrics_open_to_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,11 @@ static void wait_a_moment(void)
 	usleep(20000);
 }
 
+static void backend_is_beside_the_client(void)
+{
+	world_move_backend(ID_BACKEND, DEV_UPLINK);
+}
+
 static void proof_is_old(void)
 {
 	world_age_proofs(601);
@@ -137,6 +142,12 @@ static int proofs(const struct path *path)
 				  acknowledging_too_much(1, tcp(conn_port(0), BACKEND_TCP, "A",
 							       nothing())))),
 		      .why = EDGE53_TCP_QUERY_SENT, .state = EDGE53_CONN_HALF_OPEN },
+		    OVER(CLIENT) }, .world = drops },
+		/* He may have made up the SYN-ACK, too. */
+		{ "a handshake through one device proves nothing",
+		  { ASK(0, CLIENT), ASK(1, CLIENT), SYN, SYN_ACK,
+		    { .query = SEGMENT_IN("A"), .becomes = SEGMENT_OUT("A"), .why = EDGE53_TCP_QUERY_SENT,
+		      .state = EDGE53_CONN_ESTABLISHED, .before = backend_is_beside_the_client },
 		    OVER(CLIENT) }, .world = drops },
 	};
 

@@ -618,14 +618,24 @@ void world_set_revision(unsigned revision)
 	put(world.skel->maps.revision, &zero, &value);
 }
 
-void world_detach_backend(unsigned id)
+static void set_backend_ifindex(unsigned id, unsigned ifindex)
 {
 	struct edge53_backend backend;
 	__u32 key = id;
 
 	world_get(world.skel->maps.backends, &key, &backend);
-	backend.ifindex = 0;
+	backend.ifindex = ifindex;
 	put(world.skel->maps.backends, &key, &backend);
+}
+
+void world_detach_backend(unsigned id)
+{
+	set_backend_ifindex(id, 0);
+}
+
+void world_move_backend(unsigned id, enum test_device device)
+{
+	set_backend_ifindex(id, world_ifindex(device));
 }
 
 void world_set_next_slot(unsigned cpu, __u64 next_slot)

@@ -130,6 +130,7 @@ void world_remove_device(enum test_device device);
 void world_forget_frontends(void);
 void world_set_revision(unsigned revision); /* of the frontends; 0: programs note none that they find */
 void world_detach_backend(unsigned id); /* its device is gone */
+void world_move_backend(unsigned id, enum test_device device);
 
 unsigned world_ifindex(enum test_device device);
 const struct edge53_knobs *world_knobs(void);
