@@ -329,19 +329,38 @@ static bool is_there(unsigned int ifindex)
 	return if_indextoname(ifindex, name);
 }
 
-static int program_of_mode(enum attach_xdp_mode mode, const int programs[])
+static int get_program(const struct attach_programs *programs, enum attach_program program)
 {
-	return programs[mode == XDP_MODE_GENERIC ? PROGRAM_EDGE_XDP_GENERIC : PROGRAM_EDGE_XDP];
+	return programs->get(programs->arg, program);
 }
 
-static int attach_xdp(struct attachment *entry, const int programs[])
+static int program_of_mode(enum attach_xdp_mode mode, const struct attach_programs *programs)
+{
+	return get_program(programs, mode == XDP_MODE_GENERIC ? PROGRAM_EDGE_XDP_GENERIC :
+								PROGRAM_EDGE_XDP);
+}
+
+/* Makes the link with the program of that mode. */
+static int make_xdp_link(const char *path, unsigned int ifindex, enum attach_xdp_mode mode,
+			 const struct attach_programs *programs)
+{
+	int program_fd = program_of_mode(mode, programs);
+
+	return program_fd < 0 ? program_fd :
+				make_link(path, ifindex, program_fd, BPF_XDP,
+					  mode == XDP_MODE_GENERIC ? XDP_FLAGS_SKB_MODE :
+								     XDP_FLAGS_DRV_MODE);
+}
+
+static int attach_xdp(struct attachment *entry, const struct attach_programs *programs)
 {
 	enum attach_xdp_mode mode = current_xdp_mode(entry->ifindex);
 	char path[PINS_PATH_LEN];
-	int native, generic;
+	int program_fd, native, generic;
 
 	pins_link_path(places[PLACE_XDP].link_pin, entry->name, path);
-	if (!adopt_link(path, entry->ifindex, program_of_mode(mode, programs))) {
+	program_fd = program_of_mode(mode, programs);
+	if (program_fd >= 0 && !adopt_link(path, entry->ifindex, program_fd)) {
 		entry->mode = mode;
 		log_info("%s: adopted, XDP in %s mode", entry->name,
 			 entry->mode == XDP_MODE_GENERIC ? "generic" : "native");
@@ -354,15 +373,13 @@ static int attach_xdp(struct attachment *entry, const int programs[])
 				    entry->name);
 		return -EBUSY;
 	}
-	native = make_link(path, entry->ifindex, program_of_mode(XDP_MODE_NATIVE, programs), BPF_XDP,
-			   XDP_FLAGS_DRV_MODE);
+	native = make_xdp_link(path, entry->ifindex, XDP_MODE_NATIVE, programs);
 	if (!native) {
 		entry->mode = XDP_MODE_NATIVE;
 		log_info("%s: XDP in native mode", entry->name);
 		return 0;
 	}
-	generic = make_link(path, entry->ifindex, program_of_mode(XDP_MODE_GENERIC, programs), BPF_XDP,
-			    XDP_FLAGS_SKB_MODE);
+	generic = make_xdp_link(path, entry->ifindex, XDP_MODE_GENERIC, programs);
 	if (!generic) {
 		entry->mode = XDP_MODE_GENERIC;
 		log_info("%s: XDP in generic mode (native: %s)", entry->name, xdp_error(native));
@@ -756,7 +773,7 @@ unsigned int attach_records(const char *ifname, unsigned int ifindex)
 /* --- plan → devices --------------------------------------------------------------------------- */
 
 static int attach_at(struct attachments *at, const struct plan_device *device, enum place place,
-		     enum attach_program program, const int programs[])
+		     enum attach_program program, const struct attach_programs *programs)
 {
 	struct attachment *entry = find(at, device->ifindex, place);
 	int r;
@@ -771,8 +788,9 @@ static int attach_at(struct attachments *at, const struct plan_device *device, e
 		return 0;
 	if (entry->was_refused && !at->retry)
 		return 1;
-	r = place == PLACE_XDP ? attach_xdp(entry, programs) :
-				 attach_tc(at, entry, programs[program]);
+	r = place == PLACE_XDP ? attach_xdp(entry, programs) : get_program(programs, program);
+	if (r >= 0 && place != PLACE_XDP)
+		r = attach_tc(at, entry, r);
 	if (!r) {
 		entry->program = program;
 		entry->was_refused = false;
@@ -878,13 +896,38 @@ static void check_some_tc(struct attachments *at, const struct plan *plan)
 	}
 }
 
+/* Hooks of which each is one program at one place. */
+static const struct hook_program {
+	enum plan_hook hook;
+	enum place place;
+	enum attach_program l2, l3;
+} hook_programs[] = {
+	{ HOOK_ENFORCE_IN, PLACE_INGRESS, PROGRAM_ENFORCE_IN_L2, PROGRAM_ENFORCE_IN_L3 },
+	{ HOOK_ENFORCE_OUT, PLACE_EGRESS, PROGRAM_ENFORCE_OUT_L2, PROGRAM_ENFORCE_OUT_L3 },
+	{ HOOK_RETURN_IN, PLACE_RETURN_IN, PROGRAM_RETURN_IN_L2, PROGRAM_RETURN_IN_L3 },
+	{ HOOK_RETURN_OUT, PLACE_RETURN_OUT, PROGRAM_RETURN_OUT_L2, PROGRAM_RETURN_OUT_L3 },
+	{ HOOK_GUARD_OUT, PLACE_EGRESS, PROGRAM_GUARD_OUT_L2, PROGRAM_GUARD_OUT_L3 },
+};
+
+static enum attach_program program_of(const struct hook_program *hook,
+				      const struct plan_device *device)
+{
+	return device->is_ethernet ? hook->l2 : hook->l3;
+}
+
+static int attach_hook(struct attachments *at, const struct plan_device *device,
+		       const struct hook_program *hook, const struct attach_programs *programs)
+{
+	return attach_at(at, device, hook->place, program_of(hook, device), programs);
+}
+
 /*
  * tc comes first and does everything, then XDP, then tc leaves to XDP what XDP has done: at no
  * moment does a query reach the host's stack. Where XDP is there already, nothing is ever counted
  * twice.
  */
 static int attach_device(struct attachments *at, const struct plan_device *device,
-			 const int programs[])
+			 const struct attach_programs *programs)
 {
 	int refused = 0;
 
@@ -901,37 +944,46 @@ static int attach_device(struct attachments *at, const struct plan_device *devic
 			refused += attach_at(at, device, PLACE_INGRESS,
 					     PROGRAM_EDGE_TC_L2_CHECKED, programs);
 	}
-	if (device->hooks & HOOK_ENFORCE_IN)
-		refused += attach_at(at, device, PLACE_INGRESS,
-				     device->is_ethernet ? PROGRAM_ENFORCE_IN_L2 :
-							   PROGRAM_ENFORCE_IN_L3,
-				     programs);
-	if (device->hooks & HOOK_ENFORCE_OUT)
-		refused += attach_at(at, device, PLACE_EGRESS,
-				     device->is_ethernet ? PROGRAM_ENFORCE_OUT_L2 :
-							   PROGRAM_ENFORCE_OUT_L3,
-				     programs);
-	if (device->hooks & HOOK_RETURN_IN)
-		refused += attach_at(at, device, PLACE_RETURN_IN,
-				     device->is_ethernet ? PROGRAM_RETURN_IN_L2 :
-							   PROGRAM_RETURN_IN_L3,
-				     programs);
-	if (device->hooks & HOOK_RETURN_OUT)
-		refused += attach_at(at, device, PLACE_RETURN_OUT,
-				     device->is_ethernet ? PROGRAM_RETURN_OUT_L2 :
-							   PROGRAM_RETURN_OUT_L3,
-				     programs);
+	for (size_t i = 0; i < ARRAY_SIZE(hook_programs); i++)
+		if (device->hooks & ~HOOK_GUARD_OUT & hook_programs[i].hook)
+			refused += attach_hook(at, device, &hook_programs[i], programs);
 	return refused;
 }
 
 static int attach_guard(struct attachments *at, const struct plan_device *device,
-			const int programs[])
+			const struct attach_programs *programs)
 {
-	if (!(device->hooks & HOOK_GUARD_OUT))
-		return 0;
-	return attach_at(at, device, PLACE_EGRESS,
-			 device->is_ethernet ? PROGRAM_GUARD_OUT_L2 : PROGRAM_GUARD_OUT_L3,
-			 programs);
+	for (size_t i = 0; i < ARRAY_SIZE(hook_programs); i++)
+		if (device->hooks & HOOK_GUARD_OUT & hook_programs[i].hook)
+			return attach_hook(at, device, &hook_programs[i], programs);
+	return 0;
+}
+
+/* Until it is known whether the device takes XDP, tc does all. */
+static unsigned int wanted_of_uplink(const struct plan_device *device)
+{
+	unsigned int wanted = 0;
+
+	if (device->hooks & HOOK_UPLINK_XDP)
+		wanted |= 1u << PROGRAM_EDGE_XDP | 1u << PROGRAM_EDGE_TC_L2_CHECKED;
+	if (device->hooks & HOOK_UPLINK_TC)
+		wanted |= 1u << (device->is_ethernet ? PROGRAM_EDGE_TC_L2 : PROGRAM_EDGE_TC_L3);
+	return wanted;
+}
+
+unsigned int attach_wanted(const struct plan *plan)
+{
+	unsigned int wanted = 0;
+
+	for (size_t d = 0; d < plan->n_devices; d++) {
+		const struct plan_device *device = &plan->devices[d];
+
+		wanted |= wanted_of_uplink(device);
+		for (size_t i = 0; i < ARRAY_SIZE(hook_programs); i++)
+			if (device->hooks & hook_programs[i].hook)
+				wanted |= 1u << program_of(&hook_programs[i], device);
+	}
+	return wanted;
 }
 
 /* Whether a device's successor of the same name has hooks: any, or one at the same place. */
@@ -1123,7 +1175,7 @@ static int remove_if_unknown(const char *hook, const char *ifname, void *arg)
 	return remove_record(hook, ifname);
 }
 
-static int apply(struct attachments *attachments, const struct plan *plan, const int programs[])
+static int apply(struct attachments *attachments, const struct plan *plan, const struct attach_programs *programs)
 {
 	int refused = 0, r;
 
@@ -1143,7 +1195,7 @@ static int apply(struct attachments *attachments, const struct plan *plan, const
 }
 
 int attach_apply(struct attachments *attachments, const struct plan *plan,
-		 const int programs[static PROGRAM_COUNT], bool retry)
+		 const struct attach_programs *programs, bool retry)
 {
 	int r;
 
@@ -1154,7 +1206,7 @@ int attach_apply(struct attachments *attachments, const struct plan *plan,
 }
 
 static int apply_guard(struct attachments *attachments, const struct plan *plan,
-		       const int programs[])
+		       const struct attach_programs *programs)
 {
 	int refused = 0;
 
@@ -1174,7 +1226,7 @@ static int apply_guard(struct attachments *attachments, const struct plan *plan,
 }
 
 int attach_apply_guard(struct attachments *attachments, const struct plan *plan,
-		       const int programs[static PROGRAM_COUNT])
+		       const struct attach_programs *programs)
 {
 	int r = apply_guard(attachments, plan, programs);
 

@@ -31,6 +31,12 @@ enum attach_program {
 	PROGRAM_COUNT,
 };
 
+/* Where programs come from. get() returns the descriptor of one, which stays theirs, or negative errno, logged. */
+struct attach_programs {
+	int (*get)(void *arg, enum attach_program program);
+	void *arg;
+};
+
 enum attach_tc {
 	ATTACH_TC_AUTO, /* tcx, else clsact */
 	ATTACH_TC_CLSACT,
@@ -53,21 +59,24 @@ static inline void attachments_freep(struct attachments **attachments)
 	attachments_free(*attachments);
 }
 
+/* The programs that attach_apply() and attach_apply_guard() of this plan ask for on devices that take them: 1 << enum attach_program. */
+unsigned int attach_wanted(const struct plan *plan);
+
 /*
- * Gives the devices what the plan wants, but for the guard, with the given programs (descriptors, by enum
- * attach_program). A device that refuses a hook is logged once and tried again with retry; the others are attached
+ * Gives the devices what the plan wants, but for the guard, with programs of which each is asked for when
+ * the first device wants it. A device that refuses a hook is logged once and tried again with retry; the others are attached
  * all the same. Returns the number of hooks that could not be attached, or negative errno when
  * nothing could be done at all.
  */
 int attach_apply(struct attachments *attachments, const struct plan *plan,
-		 const int programs[static PROGRAM_COUNT], bool retry);
+		 const struct attach_programs *programs, bool retry);
 
 /*
  * After that, of the same plan: attaches the guard, whose table by then says what is attached, and takes away what the
  * plan does not want. Returns as attach_apply().
  */
 int attach_apply_guard(struct attachments *attachments, const struct plan *plan,
-		       const int programs[static PROGRAM_COUNT]);
+		       const struct attach_programs *programs);
 
 /*
  * Counts the changes in how XDP is attached, a refusal included: what may be redirected from XDP

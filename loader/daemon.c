@@ -208,6 +208,12 @@ static void probe_neighbours(const struct plan *plan)
 
 /* --- apply ------------------------------------------------------------------------------------ */
 
+/* Clients' devices (ppp) come when they like, and should not wait for the verifier. */
+static unsigned int wanted_by_clients(const struct config *config)
+{
+	return config->n_enforces ? 1u << PROGRAM_ENFORCE_IN_L3 | 1u << PROGRAM_ENFORCE_OUT_L3 : 0;
+}
+
 /*
  * Tables first, so that a packet finds them; then hooks. The guard hears of devices that lose their
  * hooks before they do, and of those that got them, after. What an earlier loader attached is not
@@ -216,22 +222,27 @@ static void probe_neighbours(const struct plan *plan)
  */
 static int apply(struct daemon *d, struct plan *plan, bool retry)
 {
-	const int *programs = dataplane_programs(d->dataplane);
+	struct attach_programs programs = dataplane_programs(d->dataplane);
 	int r, refused, guards;
 
+	if (!attach_has_applied(d->attachments)) {
+		r = dataplane_load(d->dataplane, attach_wanted(plan) | wanted_by_clients(d->config));
+		if (r < 0)
+			return r;
+	}
 	apply_grace(d, plan);
 	r = dataplane_sync(d->dataplane, plan, d->attachments);
 	if (!r && attach_has_applied(d->attachments))
 		r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
 	if (r < 0)
 		return r;
-	refused = attach_apply(d->attachments, plan, programs, retry);
+	refused = attach_apply(d->attachments, plan, &programs, retry);
 	if (refused < 0)
 		return refused;
 	r = dataplane_sync_guard(d->dataplane, plan, d->attachments);
 	if (r < 0)
 		return r;
-	guards = attach_apply_guard(d->attachments, plan, programs);
+	guards = attach_apply_guard(d->attachments, plan, &programs);
 	return guards < 0 ? guards : refused + guards;
 }
 

@@ -4,6 +4,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -43,7 +44,7 @@ struct dataplane {
 	struct edge53_geometry geometry;
 	struct edge53_loader loader;
 	struct tables *tables;
-	int programs[PROGRAM_COUNT];
+	int programs[PROGRAM_COUNT]; /* descriptor, 0: not asked for yet, or why it cannot be loaded */
 	unsigned int kept; /* enum keep: of pinned state that was there */
 	bool replaces_flows;
 };
@@ -338,6 +339,11 @@ static unsigned int adopt(struct edge53_geometry *geometry, bool *is_replaced)
 	return keep;
 }
 
+static void edge53_bpf_destroyp(struct edge53_bpf **skel)
+{
+	edge53_bpf__destroy(*skel);
+}
+
 /* --- loading ---------------------------------------------------------------------------------- */
 
 static int print_libbpf(enum libbpf_print_level level, const char *fmt, va_list ap)
@@ -504,27 +510,6 @@ static int explain_load_failure(int error)
 	return error;
 }
 
-static void collect_programs(struct dataplane *dp)
-{
-	struct edge53_bpf *skel = dp->skel;
-
-	dp->programs[PROGRAM_EDGE_XDP] = bpf_program__fd(skel->progs.edge_xdp);
-	dp->programs[PROGRAM_EDGE_XDP_GENERIC] = bpf_program__fd(skel->progs.edge_xdp_generic);
-	dp->programs[PROGRAM_EDGE_TC_L2] = bpf_program__fd(skel->progs.edge_tc_l2);
-	dp->programs[PROGRAM_EDGE_TC_L2_CHECKED] = bpf_program__fd(skel->progs.edge_tc_l2_checked);
-	dp->programs[PROGRAM_EDGE_TC_L3] = bpf_program__fd(skel->progs.edge_tc_l3);
-	dp->programs[PROGRAM_ENFORCE_IN_L2] = bpf_program__fd(skel->progs.enforce_in_l2);
-	dp->programs[PROGRAM_ENFORCE_IN_L3] = bpf_program__fd(skel->progs.enforce_in_l3);
-	dp->programs[PROGRAM_ENFORCE_OUT_L2] = bpf_program__fd(skel->progs.enforce_out_l2);
-	dp->programs[PROGRAM_ENFORCE_OUT_L3] = bpf_program__fd(skel->progs.enforce_out_l3);
-	dp->programs[PROGRAM_GUARD_OUT_L2] = bpf_program__fd(skel->progs.guard_out_l2);
-	dp->programs[PROGRAM_GUARD_OUT_L3] = bpf_program__fd(skel->progs.guard_out_l3);
-	dp->programs[PROGRAM_RETURN_IN_L2] = bpf_program__fd(skel->progs.return_in_l2);
-	dp->programs[PROGRAM_RETURN_IN_L3] = bpf_program__fd(skel->progs.return_in_l3);
-	dp->programs[PROGRAM_RETURN_OUT_L2] = bpf_program__fd(skel->progs.return_out_l2);
-	dp->programs[PROGRAM_RETURN_OUT_L3] = bpf_program__fd(skel->progs.return_out_l3);
-}
-
 static int write_loader(const struct dataplane *dp)
 {
 	__u32 zero = 0;
@@ -569,6 +554,16 @@ static int open_object(struct dataplane *dp, const struct config_limits *limits)
 	return r ?: reuse_pinned(dp->skel, dp->kept);
 }
 
+/* The maps; and the iterator, which no device asks for. */
+static int load_maps(struct edge53_bpf *skel)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, program == skel->progs.text_clients);
+	return edge53_bpf__load(skel);
+}
+
 static int load(struct dataplane *dp, const struct config_limits *limits)
 {
 	int r;
@@ -583,15 +578,9 @@ static int load(struct dataplane *dp, const struct config_limits *limits)
 		r = make_slot_keys(&dp->geometry) ?: open_object(dp, limits);
 	}
 	if (!r)
-		r = edge53_bpf__load(dp->skel);
+		r = load_maps(dp->skel);
 	if (r < 0)
 		return explain_load_failure(r);
-	collect_programs(dp);
-	r = program_pins_add(dp->programs, PROGRAM_COUNT);
-	if (r < 0) {
-		log_error("cannot pin the programs below %s: %s", pins_root(), strerror(-r));
-		return r;
-	}
 	r = write_records(dp);
 	if (!r)
 		log_info(dp->kept == KEEP_ALL ? "adopted the running dataplane" :
@@ -678,6 +667,9 @@ void dataplane_close(struct dataplane *dp)
 	if (!dp)
 		return;
 	tables_free(dp->tables);
+	for (int i = 0; i < PROGRAM_COUNT; i++)
+		if (dp->programs[i] > 0)
+			close(dp->programs[i]);
 	edge53_bpf__destroy(dp->skel);
 	free(dp);
 }
@@ -692,9 +684,103 @@ struct dataplane_samples dataplane_samples(const struct dataplane *dp)
 	};
 }
 
-const int *dataplane_programs(const struct dataplane *dp)
+/* --- programs: each is loaded when it is first wanted, as the verifier takes a while for each ------------------ */
+
+static const char *const program_names[PROGRAM_COUNT] = {
+	[PROGRAM_EDGE_XDP] = "edge_xdp",
+	[PROGRAM_EDGE_XDP_GENERIC] = "edge_xdp_generic",
+	[PROGRAM_EDGE_TC_L2] = "edge_tc_l2",
+	[PROGRAM_EDGE_TC_L2_CHECKED] = "edge_tc_l2_checked",
+	[PROGRAM_EDGE_TC_L3] = "edge_tc_l3",
+	[PROGRAM_ENFORCE_IN_L2] = "enforce_in_l2",
+	[PROGRAM_ENFORCE_IN_L3] = "enforce_in_l3",
+	[PROGRAM_ENFORCE_OUT_L2] = "enforce_out_l2",
+	[PROGRAM_ENFORCE_OUT_L3] = "enforce_out_l3",
+	[PROGRAM_GUARD_OUT_L2] = "guard_out_l2",
+	[PROGRAM_GUARD_OUT_L3] = "guard_out_l3",
+	[PROGRAM_RETURN_IN_L2] = "return_in_l2",
+	[PROGRAM_RETURN_IN_L3] = "return_in_l3",
+	[PROGRAM_RETURN_OUT_L2] = "return_out_l2",
+	[PROGRAM_RETURN_OUT_L3] = "return_out_l3",
+};
+
+/* An object that has the maps of this one, constants included. */
+static int share_maps(const struct edge53_bpf *with, struct edge53_bpf *skel)
 {
-	return dp->programs;
+	struct bpf_map *map;
+	int r = 0;
+
+	bpf_object__for_each_map(map, skel->obj) {
+		const struct bpf_map *live =
+			bpf_object__find_map_by_name(with->obj, bpf_map__name(map));
+
+		if (!r && bpf_map__fd(live) >= 0)
+			r = bpf_map__reuse_fd(map, bpf_map__fd(live));
+	}
+	return r;
+}
+
+static int pin_program(int fd)
+{
+	int r = program_pins_add(&fd, 1);
+
+	if (r < 0)
+		log_error("cannot pin the programs below %s: %s", pins_root(), strerror(-r));
+	return r;
+}
+
+/* Puts the descriptors of those that are wanted (1 << enum attach_program) into programs. */
+static int load_programs(const struct dataplane *dp, unsigned int wanted, int programs[])
+{
+	_cleanup_(edge53_bpf_destroyp) struct edge53_bpf *skel = edge53_bpf__open();
+	struct bpf_program *program, *of[PROGRAM_COUNT] = {};
+	int r;
+
+	if (!skel)
+		return -errno;
+	bpf_object__for_each_program(program, skel->obj)
+		bpf_program__set_autoload(program, false);
+	for (int i = 0; i < PROGRAM_COUNT; i++) {
+		if (!(wanted & 1u << i))
+			continue;
+		of[i] = bpf_object__find_program_by_name(skel->obj, program_names[i]);
+		bpf_program__set_autoload(of[i], true);
+	}
+	r = share_maps(dp->skel, skel) ?: edge53_bpf__load(skel);
+	for (int i = 0; i < PROGRAM_COUNT && r >= 0; i++) {
+		if (!of[i])
+			continue;
+		programs[i] = fcntl(bpf_program__fd(of[i]), F_DUPFD_CLOEXEC, 3);
+		r = programs[i] < 0 ? -errno : pin_program(programs[i]);
+	}
+	return r;
+}
+
+int dataplane_load(struct dataplane *dp, unsigned int wanted)
+{
+	int r;
+
+	for (int i = 0; i < PROGRAM_COUNT; i++)
+		if (dp->programs[i])
+			wanted &= ~(1u << i);
+	r = wanted ? load_programs(dp, wanted, dp->programs) : 0;
+	return r < 0 ? explain_load_failure(r) : 0;
+}
+
+/* What the verifier has refused it will refuse again; for memory it is worth to try again. */
+static int get_program(void *arg, enum attach_program which)
+{
+	struct dataplane *dp = arg;
+	int r = dataplane_load(dp, 1u << which);
+
+	if (r < 0 && r != -ENOMEM)
+		dp->programs[which] = r;
+	return r < 0 ? r : dp->programs[which];
+}
+
+struct attach_programs dataplane_programs(struct dataplane *dp)
+{
+	return (struct attach_programs){ .get = get_program, .arg = dp };
 }
 
 unsigned long long dataplane_memory(const struct dataplane *dp)

@@ -15,7 +15,7 @@ struct dataplane;
 void dataplane_log_libbpf(void);
 
 /*
- * Loads the programs. State that an earlier loader left pinned is adopted when it was made with the
+ * Makes the tables. State that an earlier loader left pinned is adopted when it was made with the
  * same limits, in this network namespace, and by a version with the same layout; else as much of it as is not
  * concerned, the rest is replaced, and the log says why. Call with the lock of pins.h held. On failure the sentence
  * has been logged.
@@ -49,8 +49,14 @@ void dataplane_forget_old(const struct dataplane *dataplane);
 /* Whether queries or connections of an earlier loader's are known to its programs only. */
 bool dataplane_replaces_flows(const struct dataplane *dataplane);
 
-/* Descriptors by enum attach_program, valid until dataplane_close(). */
-const int *dataplane_programs(const struct dataplane *dataplane);
+/* For attach_apply(): each is loaded when it is first asked for, and stays until dataplane_close(). */
+struct attach_programs dataplane_programs(struct dataplane *dataplane);
+
+/*
+ * Loads programs (1 << enum attach_program) before somebody asks for them: the verifier takes a while, and what cannot be
+ * loaded is known before anything is changed. 0 or negative errno, logged.
+ */
+int dataplane_load(struct dataplane *dataplane, unsigned int wanted);
 
 /* Bytes of kernel memory that slots, connections and clients take. */
 unsigned long long dataplane_memory(const struct dataplane *dataplane);
