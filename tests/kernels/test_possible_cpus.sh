@@ -32,7 +32,7 @@ all_agree() {
 
 # in_map NAME: the sum in a per-CPU map as bpftool shows it, which must have a value for each possible CPU.
 in_map() {
-	bpftool -j map dump pinned "$LAB_PINS/$1" | "$LAB_PYTHON" -c '
+	bpftool -j map dump pinned "$LAB_PINS/$1" | python -c '
 import json, sys
 total = 0
 for entry in json.load(sys.stdin):

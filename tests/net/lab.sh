@@ -50,6 +50,7 @@ LAB_PYTHON=/usr/bin/python3       # Debian's own: no shim is in the way
 LAB_TMP=                          # set by lab_up
 LAB_NETNS=()
 LAB_PIDS=()
+LAB_PYTHON_FD=                    # set by lab_up
 SPAWNED=                          # pid of the last spawn
 exec {LAB_NEVER}<> <(:)           # a pipe that nobody writes to
 LAB_ANSWER_SECONDS=30             # to wait for an answer that must come, on however busy a machine
@@ -101,18 +102,19 @@ differs() { [ "$1" != "$2" ]; }
 lacks() { case $1 in *"$2"*) echo "'$2' in: $1" >&2; return 1 ;; esac; }
 fails() { ! "$@" >/dev/null 2>&1; }
 
-# wait_until SECONDS COMMAND...: poll, never longer than that. A question asked meanwhile is soon asked again. What costs
-# much is asked for less often, so that it leaves the CPUs to others.
+# wait_until SECONDS COMMAND...: poll, never longer than that. What is not so at once is asked for less and less often, and
+# what costs much less often still, so that who asks leaves the CPUs to who is asked.
 wait_until() {
 	# Names that no test has: what it asks sees these instead of its own.
-	local LAB_ANSWER_SECONDS=2 lab_now=${EPOCHREALTIME/[.,]/} lab_asked lab_pause lab_deadline
+	local LAB_ANSWER_SECONDS=2 lab_now=${EPOCHREALTIME/[.,]/} lab_asked lab_pause lab_least=40000 lab_deadline
 	lab_deadline=$((lab_now + $1 * 1000000)) lab_asked=$lab_now
 	shift
 	until "$@" >/dev/null 2>&1; do
 		lab_now=${EPOCHREALTIME/[.,]/}
 		[ "$lab_now" -lt "$lab_deadline" ] || return 1
-		lab_pause=$((2 * (lab_now - lab_asked)))
-		lab_pause=$((lab_pause < 50000 ? 50000 : lab_pause > 300000 ? 300000 : lab_pause))
+		lab_pause=$((3 * (lab_now - lab_asked)))
+		lab_pause=$((lab_pause < lab_least ? lab_least : lab_pause > 400000 ? 400000 : lab_pause))
+		lab_least=$((lab_least < 300000 ? lab_least * 5 / 4 : lab_least))
 		printf -v lab_pause '0.%06d' $lab_pause
 		read -rt "$lab_pause" -u "$LAB_NEVER" || true # a sleep without a process
 		lab_asked=${EPOCHREALTIME/[.,]/}
@@ -167,6 +169,35 @@ alive() {
 }
 gone() { ! alive "$1"; }
 
+# start_python: for python and python_on.
+start_python() {
+	mkfifo "$LAB_TMP/python"
+	exec {LAB_PYTHON_FD}<>"$LAB_TMP/python"
+	"$LAB_PYTHON" "$LAB_HERE/warm.py" "$LAB_TMP/python" >>"$LAB_TMP/python.log" 2>&1 </dev/null &
+	LAB_PIDS+=("$!")
+}
+
+# python ARGUMENT...: as "$LAB_PYTHON" ARGUMENT... for what is short and frequent: one that runs already does it in a child
+# (warm.py). It does not see what is exported here. python_on NAME ARGUMENT...: in the lab's namespace NAME.
+python() { python_in "" "$@"; }
+python_on() { python_in "/run/netns/$LAB_ID-$1" "${@:2}"; }
+python_in() {
+	local pipe answer output request status
+	if [ -z "$LAB_PYTHON_FD" ]; then # no lab is up
+		"$LAB_PYTHON" "${@:2}"
+		return
+	fi
+	exec {pipe}<<<"" # a pipe without a process; its newline is read below
+	exec {answer}<>"/proc/self/fd/$pipe" {pipe}<&- {output}>&1
+	request=$LAB_TMP/python.$BASHPID.$answer
+	printf '%s\0' "$BASHPID" "$answer" "$output" "$@" >"$request"
+	echo "$request" >&"$LAB_PYTHON_FD" # while this is written, 1 is another than ours
+	read -r status <&"$answer"
+	read -rt 150 -u "$answer" status || fail "no Python"
+	exec {answer}<&- {output}>&-
+	return "$status"
+}
+
 # end_process PID...: TERM, a while later KILL, and wait.
 end_process() {
 	local pid
@@ -207,6 +238,7 @@ lab_up() {
 	trap 'exit 143' TERM HUP
 	ip netns add "$LAB_ID-probe" 2>/dev/null || skip "this machine cannot make network namespaces"
 	ip netns del "$LAB_ID-probe"
+	start_python
 }
 
 # lab_take_down: everything that was made since lab_up. A test may then begin with lab_up again.
@@ -220,6 +252,7 @@ lab_take_down() {
 		done
 	fi
 	end_process "${LAB_PIDS[@]}"
+	[ -z "$LAB_PYTHON_FD" ] || exec {LAB_PYTHON_FD}<&-
 	for ns in "${LAB_NETNS[@]}"; do
 		ip netns del "$LAB_ID-$ns" 2>/dev/null || true
 	done
@@ -230,7 +263,7 @@ lab_take_down() {
 		[ ! -d "$pins" ] || find "$pins" -depth -delete 2>/dev/null || true
 	done
 	[ -z "$LAB_TMP" ] || rm -rf "$LAB_TMP"
-	LAB_NETNS=() LAB_PIDS=() LAB_WG_PID=() LAB_PPP_PID=() LAB_TMP=
+	LAB_NETNS=() LAB_PIDS=() LAB_WG_PID=() LAB_PPP_PID=() LAB_TMP="" LAB_PYTHON_FD=""
 }
 
 # Ends with the status the script was ending with. Nothing here may stop it half way.
@@ -521,7 +554,7 @@ start_knot() {
 	spawn "$ns" "$instance.log" knotd -c "$dir/knot.conf"
 	KNOT_PID=$SPAWNED
 	wait_until 60 answers "$ns" "${1%@*}" -p "${1#*@}" || fail "$instance does not answer"
-	"$LAB_PYTHON" "$LAB_HERE/rcvbuf.py" "$KNOT_PID"
+	python "$LAB_HERE/rcvbuf.py" "$KNOT_PID"
 }
 
 # answers NAME SERVER DIG-OPTIONS...: does SERVER answer a query for www.example.com?
@@ -750,13 +783,13 @@ who_dropped() {
 # ---------------------------------------------------------------- counters
 
 # json_get EXPRESSION: a Python expression over `d`, the document on standard input.
-json_get() { "$LAB_PYTHON" -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
+json_get() { python -c "import json, sys; d = json.load(sys.stdin); print($1)"; }
 
 # client_counters NAME ADDRESS FIELD...: as `edge53 clients --json` has them, 0 for an unknown client.
 client_counters() {
 	local ns=$1
 	shift
-	e53 "$ns" clients --json | "$LAB_PYTHON" -c '
+	e53 "$ns" clients --json | python -c '
 import json, sys
 document = json.load(sys.stdin)
 clients = document if isinstance(document, list) else document["clients"]
@@ -766,7 +799,7 @@ print(*(sum(int(c[field]) for c in found) for field in sys.argv[2:]))' "$@"
 
 # reason_count NAME [REASON]: how many packets `edge53 status` counts for REASON, for all without one.
 reason_count() {
-	e53 "$1" status --json | "$LAB_PYTHON" -c '
+	e53 "$1" status --json | python -c '
 import json, sys
 d = json.load(sys.stdin)
 lists = [s["reasons"] for s in d["services"]] + [d["reasons_without_service"]]
@@ -776,5 +809,5 @@ print(sum(r["packets"] for reasons in lists for r in reasons if sys.argv[1] in (
 dnsclient() {
 	local ns=$1
 	shift
-	on "$ns" timeout 120 "$LAB_PYTHON" "$LAB_HERE/dnsclient.py" "$@"
+	python_on "$ns" "$LAB_HERE/dnsclient.py" "$@"
 }

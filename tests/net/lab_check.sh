@@ -40,7 +40,7 @@ check_once() {
 
 # of_finding KEY CODE: that of the first finding with this code.
 of_finding() {
-	"$LAB_PYTHON" -c '
+	python -c '
 import json, sys
 for finding in json.load(open(sys.argv[1]))["findings"]:
     if finding["code"] == sys.argv[3]:
@@ -49,7 +49,7 @@ for finding in json.load(open(sys.argv[1]))["findings"]:
 }
 # findings_above_note: their codes.
 findings_above_note() {
-	"$LAB_PYTHON" -c '
+	python -c '
 import json, sys
 print(*sorted(f["code"] for f in json.load(open(sys.argv[1]))["findings"] if f["level"] != "note"))' "$LAB_TMP/check.json"
 }

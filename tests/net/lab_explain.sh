@@ -20,7 +20,7 @@ explain() {
 	TOLD=()
 	while IFS=$'\t' read -r path value; do
 		TOLD[$path]=$value
-	done < <("$LAB_PYTHON" -c '
+	done < <(python -c '
 import json, sys
 told = json.load(open(sys.argv[1]))
 def tell(path, at):

@@ -20,7 +20,7 @@ has_metrics() { contains "$(ldd "$EDGE53")" libmicrohttpd 2>/dev/null; }
 # scrape NAME [ADDRESS]: /metrics as namespace NAME sees it, into the file scrape.
 scrape() { on "$1" curl -sf --noproxy '*' -m "$LAB_ANSWER_SECONDS" "http://${2:-127.0.0.1:$PORT}/metrics" >"$LAB_TMP/scrape"; }
 # value METRIC LABEL=VALUE...: of the scrape.
-value() { "$LAB_PYTHON" "$LAB_HERE/metrics.py" value "$LAB_TMP/scrape" "$@"; }
+value() { python "$LAB_HERE/metrics.py" value "$LAB_TMP/scrape" "$@"; }
 # http_status NAME URL OPTIONS...
 http_status() {
 	local ns=$1 url=$2
@@ -30,7 +30,7 @@ http_status() {
 # same_as_status NAME: the scrape has the numbers of `edge53 status`. What is left of a query may come between the two.
 same_as_status() {
 	scrape "$1" && e53 "$1" status --json >"$LAB_TMP/status.json" &&
-		"$LAB_PYTHON" "$LAB_HERE/metrics.py" same "$LAB_TMP/scrape" "$LAB_TMP/status.json" >"$LAB_TMP/differs.log"
+		python "$LAB_HERE/metrics.py" same "$LAB_TMP/scrape" "$LAB_TMP/status.json" >"$LAB_TMP/differs.log"
 }
 # lint: promtool has nothing to say against the scrape.
 lint() {

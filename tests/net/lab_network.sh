@@ -234,7 +234,7 @@ path_mtu() { on "$1" ip route get "$2" | sed -n 's/.* mtu \([0-9]*\).*/\1/p'; }
 netpeer() {
 	local ns=$1
 	shift
-	on "$ns" timeout 120 "$LAB_PYTHON" "$LAB_HERE/netpeer.py" "$@"
+	python_on "$ns" "$LAB_HERE/netpeer.py" "$@"
 }
 
 # start_netpeer NAME LOG VERB...: a server of netpeer.py. NETPEER_PID.
@@ -261,7 +261,7 @@ count_packets() { on "$1" nft list counter inet lab "$2" | awk '/packets/ { prin
 
 # reasons NAME: every reason with its packets, for comparing.
 reasons() {
-	e53 "$1" status --json | "$LAB_PYTHON" -c '
+	e53 "$1" status --json | python -c '
 import collections, json, sys
 d = json.load(sys.stdin)
 sums = collections.Counter()

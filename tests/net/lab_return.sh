@@ -120,7 +120,7 @@ kill_return() {
 
 # return_count REASON: packets of the backend's host, of all its services.
 return_count() {
-	return53 status --json | "$LAB_PYTHON" -c '
+	return53 status --json | python -c '
 import json, sys
 print(sum(r["packets"] for s in json.load(sys.stdin)["services"] for r in s["reasons"] if r["reason"] == sys.argv[1]))' "$1"
 }

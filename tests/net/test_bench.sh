@@ -25,7 +25,7 @@ real_queries() {
 
 # check_lines WORKLOAD/CANDIDATE/WAY...: each line of raw.jsonl, and there is one about each of these.
 check_lines() {
-	"$LAB_PYTHON" - "$OUT/raw.jsonl" "$@" <<-'PYTHON'
+	python - "$OUT/raw.jsonl" "$@" <<-'PYTHON'
 		import json, sys
 		lines = [json.loads(line) for line in open(sys.argv[1])]
 		for line in lines:
@@ -37,7 +37,7 @@ check_lines() {
 	PYTHON
 }
 
-check_svg() { "$LAB_PYTHON" -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$1"; }
+check_svg() { python -c 'import sys, xml.dom.minidom as x; x.parse(sys.argv[1])' "$1"; }
 
 [ -x "$BENCH_BIN/report" ] || fail "$BENCH_BIN/report is not built"
 for candidate in edge53-xdp edge53-tc nft; do
@@ -54,7 +54,7 @@ QUICK=1 "$LAB_ROOT/tests/bench/run" -o "$OUT" "${measured[@]}" >"$OUT/table" 2>"
 expect "every packet is counted" check_lines {a/redirect,a/edge53-xdp-proxy,a/edge53-tc,b1/nft}/{query,round-trip} \
 	d/edge53-xdp/round-trip
 expect "the table tells whether a goal was met" grep -qi "flood.* reached" "$OUT/table"
-expect "bench.json is JSON" "$LAB_PYTHON" -m json.tool "$OUT/bench.json" /dev/null
+expect "bench.json is JSON" python -m json.tool "$OUT/bench.json" /dev/null
 expect "bench.svg is XML" check_svg "$OUT/bench.svg"
 
 sed -i 's/"answered":/"unanswered":/' "$OUT/raw.jsonl"

@@ -78,7 +78,7 @@ trap 'exit 143' TERM HUP
 QUICK=1 "$LAB_ROOT/tests/bench/run" -o "$OUT" sockets/{dnsperf,e}/{direct,edge53-xdp-proxy,dnsdist} enforce/{f,f-veth}/edge53 \
 	>"$OUT/table" 2>"$OUT/log" || { cat "$OUT/log" "$OUT/table" >&2; fail "tests/bench/run: $?"; }
 # Each has two lines.
-expect 'all of them are measured' equal "$("$LAB_PYTHON" -c '
+expect 'all of them are measured' equal "$(python -c '
 import json, sys
 lines = [json.loads(line) for line in open(sys.argv[1])]
 print(len(lines), all(line["answered"] > 0 and line["value"] > 0 for line in lines))' "$OUT/raw.jsonl")" '16 True'

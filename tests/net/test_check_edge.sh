@@ -20,7 +20,7 @@ expect "nothing is found on a host that is ready" is_clean
 expect "check changes nothing" equal "$(what_there_is)" "$before"
 expect "and pins nothing" fails test -e "$LAB_PINS"
 expect "people are told" contains "$(<"$LAB_TMP/check.txt")" "would work: 0 errors, 0 warnings"
-expect "so are machines" equal "$("$LAB_PYTHON" -c 'import json, sys
+expect "so are machines" equal "$(python -c 'import json, sys
 d = json.load(open(sys.argv[1]))
 b = d["services"][0]["backends"][0]
 print(d["would_work"], d["services"][0]["kind"], b["address"], b["device"], b["mtu"])' "$LAB_TMP/check.json")" \
@@ -74,7 +74,7 @@ for mode in xdpdrv xdpgeneric; do
 	on edge ip link set dev eth0 $mode obj "$PASS" sec xdp
 	finds warning xdp-taken "eth0: XDP program"
 	expect "by name" contains "$(of_finding what xdp-taken)" " (id $(on edge ip -j link show dev eth0 |
-		"$LAB_PYTHON" -c 'import json, sys; print(json.load(sys.stdin)[0]["xdp"]["prog"]["id"])'))"
+		python -c 'import json, sys; print(json.load(sys.stdin)[0]["xdp"]["prog"]["id"])'))"
 	mended xdp-taken
 done
 

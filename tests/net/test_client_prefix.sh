@@ -40,7 +40,7 @@ listed() { e53 edge clients --json | json_get "' '.join(sorted(','.join(str(c[k]
 	('client', 'queries', 'replies', 'tcp_connections')) for c in d['clients']))"; }
 # as_text: the same from bpffs, whose IPv6 addresses are in full.
 as_text() {
-	sed 1d "$text" | "$LAB_PYTHON" -c '
+	sed 1d "$text" | python -c '
 import ipaddress, sys
 rows = [line.split() for line in sys.stdin]
 def name(text):

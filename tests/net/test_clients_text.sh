@@ -12,7 +12,7 @@ text=$LAB_PINS/text/clients
 
 # as_listed: what edge53 clients has, in the order and with the columns of the text, without the times.
 as_listed() {
-	e53 edge clients --json | "$LAB_PYTHON" -c '
+	e53 edge clients --json | python -c '
 import json, sys
 d = json.load(sys.stdin)
 columns = "queries replies bytes_in bytes_out tcp_connections truncated noerror nxdomain servfail refused other_rcode".split()
@@ -21,7 +21,7 @@ for name, c in [(c["client"], c) for c in d["clients"]] + [("others", d["others"
 }
 # The kernel writes IPv6 addresses in full.
 as_text() {
-	sed 1d "$text" | cut -f 1-12 | "$LAB_PYTHON" -c '
+	sed 1d "$text" | cut -f 1-12 | python -c '
 import ipaddress, sys
 for line in sys.stdin:
     name, *counts = line.split()

@@ -40,7 +40,7 @@ expect "an interval of nothing is refused" equal "$(watches --watch=0 2>&1 || ec
 2"
 expect "and a field that there is not" contains "$(watches --watch --sort age 2>&1 || true)" "queries/s, queries,"
 
-screen() { on edge "$LAB_PYTHON" "$LAB_HERE/watchscreen.py" "$EDGE53" --pins "$LAB_PINS" clients "$@"; }
+screen() { python_on edge "$LAB_HERE/watchscreen.py" "$EDGE53" --pins "$LAB_PINS" clients "$@"; }
 screen --watch >"$LAB_TMP/screen.log" 2>&1 <<-'KEYS' || { cat "$LAB_TMP/screen.log" >&2; fail "the screen"; }
 	wait 1 clients
 	wait by QUERIES/S
@@ -66,7 +66,7 @@ keys() {
 screen --watch=1 < <(keys) >"$LAB_TMP/hold.log" 2>&1 || { cat "$LAB_TMP/hold.log" >&2; fail "a key that is held down"; }
 
 # Nobody types any more: it ends, and does not ask for keys without end.
-on edge "$LAB_PYTHON" "$LAB_HERE/watchscreen.py" --keyboard "$EDGE53" --pins "$LAB_PINS" clients --watch=3600 \
+python_on edge "$LAB_HERE/watchscreen.py" --keyboard "$EDGE53" --pins "$LAB_PINS" clients --watch=3600 \
 	>"$LAB_TMP/hangup.log" 2>&1 <<-'KEYS' || { cat "$LAB_TMP/hangup.log" >&2; fail "a keyboard that is taken away"; }
 	wait 2 clients
 	hangup

@@ -19,7 +19,7 @@ for client in 203.0.113.7 203.0.113.8; do
 	expect "TCP from $client" equal "$(ask client $FRONTEND www.example.com -b $client +tcp)" 192.0.2.80
 done
 
-start_load client udp.txt -s $FRONTEND -a 203.0.113.20 -c 10 -Q 5000
+start_load client udp.txt -s $FRONTEND -a 203.0.113.20 -c 10 -Q 2000
 kill_edge53
 expect "without a loader DNS goes on" equal "$(ask client $FRONTEND www.example.com)" 192.0.2.80
 start_edge53 edge --attach clsact

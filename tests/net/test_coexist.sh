@@ -13,7 +13,7 @@ multiarch=/usr/include/$(uname -m)-linux-gnu
 # Linux 6.6 has brought tcx. Not what the kernel answers: that is what edge53 goes by.
 has_tcx() { [ "$(printf '6.6\n%s\n' "$(uname -r)" | sort -V | head -n 1)" = 6.6 ]; }
 has_clsact() { on edge tc qdisc show dev "$1" | grep -q clsact; }
-tcx() { on edge "$LAB_PYTHON" "$LAB_HERE/tcx.py" "$@"; }
+tcx() { python_on edge "$LAB_HERE/tcx.py" "$@"; }
 tcx_names() { tcx list "$1" | cut -d' ' -f2 | paste -sd' '; }
 
 # seen HOOK PROGRAM_ID: how many packets the foreign program has counted (HOOK 0: XDP, 1: tc).

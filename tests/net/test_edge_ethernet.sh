@@ -30,9 +30,9 @@ for offload in off on; do
 	expect "pipelined TCP queries, tx checksums $offload" dnsclient client pipeline $FRONTEND 200
 	expect "TCP with one byte a segment, tx checksums $offload" dnsclient client pipeline $FRONTEND 3 --slow
 
-	load client udp-$offload.txt -s $FRONTEND -a 203.0.113.20 -l 3 -c 20 || fail "dnsperf over UDP"
+	load client udp-$offload.txt -s $FRONTEND -a 203.0.113.20 -l 2 -c 20 -Q 8000 || fail "dnsperf over UDP"
 	expect "dnsperf over UDP loses nothing, tx checksums $offload" all_answered udp-$offload.txt
-	load client tcp-$offload.txt -s $FRONTEND -a 203.0.113.21 -l 3 -c 10 -m tcp || fail "dnsperf over TCP"
+	load client tcp-$offload.txt -s $FRONTEND -a 203.0.113.21 -l 2 -c 10 -m tcp -Q 1000 || fail "dnsperf over TCP"
 	expect "dnsperf over TCP loses nothing, tx checksums $offload" all_answered tcp-$offload.txt
 done
 

@@ -34,7 +34,7 @@ works_over() {
 			equal "$(ask client $FRONTEND www.example.com -b 203.0.113.7 +tcp)" 192.0.2.80
 		# A bridge sees what GRO merged: long segments.
 		expect "pipelined TCP, backend over $1, tx checksums $offload" dnsclient client pipeline $FRONTEND 500
-		load client $offload.txt -s $FRONTEND -a 203.0.113.20 -l 2 -c 10 || fail "dnsperf"
+		load client $offload.txt -s $FRONTEND -a 203.0.113.20 -l 1 -c 10 -Q 3000 || fail "dnsperf"
 		expect "dnsperf, backend over $1, tx checksums $offload" all_answered $offload.txt
 	done
 	expect "ping beside it" pings client $FRONTEND

@@ -11,7 +11,7 @@ edge_config wg0
 start_edge53 edge
 
 # Emulated CPUs have nothing left for a loader beside thousands of queries a second.
-udp_rate=8000 tcp_rate=1000
+udp_rate=3000 tcp_rate=300
 [ -z "${QUICK:-}" ] || udp_rate=200 tcp_rate=50
 start_load client udp.txt -s $FRONTEND -a 203.0.113.20 -c 20 -Q "$udp_rate"
 udp_load=$LOAD_PID

@@ -18,7 +18,7 @@ hold=$SPAWNED
 connected() { on client ss -Htn dst $FRONTEND | grep -q ESTAB; }
 wait_until 60 connected || fail "no connection before the flood"
 
-on client "$LAB_PYTHON" "$LAB_HERE/synflood.py" eth0 "$(edge_mac)" $FRONTEND 20000 || fail "synflood.py"
+python_on client "$LAB_HERE/synflood.py" eth0 "$(edge_mac)" $FRONTEND 20000 || fail "synflood.py"
 expect "the connection must live through the flood" alive "$hold"
 for n in 1 2 3 4 5 6 7 8; do
 	expect "a new connection after the flood, $n" \

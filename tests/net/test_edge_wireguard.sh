@@ -36,9 +36,9 @@ expect "the edge is one hop for a reply's TTL" \
 expect "pipelined TCP queries" dnsclient client pipeline $FRONTEND 200 --from 203.0.113.8
 expect "TCP with one byte a segment" dnsclient client pipeline $FRONTEND 5 --from 203.0.113.8 --slow
 
-load client udp.txt -s $FRONTEND -a 203.0.113.20 -l 5 -c 20 || fail "dnsperf over UDP"
+load client udp.txt -s $FRONTEND -a 203.0.113.20 -l 3 -c 20 -Q 5000 || fail "dnsperf over UDP"
 expect "dnsperf over UDP loses nothing" all_answered udp.txt
-load client tcp.txt -s $FRONTEND -a 203.0.113.21 -l 3 -c 10 -m tcp || fail "dnsperf over TCP"
+load client tcp.txt -s $FRONTEND -a 203.0.113.21 -l 2 -c 10 -m tcp -Q 1000 || fail "dnsperf over TCP"
 expect "dnsperf over TCP loses nothing" all_answered tcp.txt
 
 sent=$(perf_count udp.txt sent)

@@ -28,7 +28,7 @@ for vpn in vpn1 vpn2; do
 	expect "$vpn sends one byte a segment" dnsclient $vpn pipeline 9.9.9.9 3 --slow
 done
 
-start_load vpn1 vpn1.txt -s 8.8.8.8 -c 10 -Q 5000
+start_load vpn1 vpn1.txt -s 8.8.8.8 -c 10 -Q 2000
 load vpn2 vpn2.txt -s 9.9.9.9 -l 3 -c 5 -m tcp -Q 1000 || fail "dnsperf over TCP"
 end_load "$LOAD_PID" vpn1.txt
 expect "dnsperf over UDP loses nothing" all_answered vpn1.txt

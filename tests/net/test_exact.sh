@@ -62,7 +62,7 @@ ask_all() {
 
 # agree N EACH: the numbers of everyone, of N queries; each client has so many of them (0: not all clients have a row).
 agree() {
-	"$LAB_PYTHON" - "$LAB_TMP" "$1" "$2" <<-'PYTHON'
+	python - "$LAB_TMP" "$1" "$2" <<-'PYTHON'
 		import json, sys
 
 		def read(name):

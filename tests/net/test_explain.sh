@@ -50,7 +50,7 @@ same() {
 }
 # flow PORT KEY...: what the list says of a flow of this client port; it has those of the last ten seconds.
 flow() {
-	e53 edge flows --json | "$LAB_PYTHON" -c '
+	e53 edge flows --json | python -c '
 import json, sys
 for flow in json.load(sys.stdin)["flows"]:
     if flow["client_port"] == int(sys.argv[1]):
@@ -152,7 +152,7 @@ explain edge --in eth0 --from 203.0.113.7:4242 --to $FRONTEND
 frame=$(told before.bytes)
 explain edge --in eth0 --packet "$frame"
 expect "hexadecimal" ends sent query_sent
-"$LAB_PYTHON" -c '
+python -c '
 import struct, sys
 frame = bytes.fromhex(sys.argv[2])
 with open(sys.argv[1], "wb") as f:

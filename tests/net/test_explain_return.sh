@@ -34,7 +34,7 @@ EXPLAIN_PINS=$LAB_PINS-backend
 
 noted() { [ -n "$(ask client $FRONTEND www.example.com -b "$KEPT#4243")" ]; }
 wait_until 60 noted || fail "no answer"
-port=$(e53 edge flows --json | "$LAB_PYTHON" -c '
+port=$(e53 edge flows --json | python -c '
 import json, sys
 print(*[f["snat_port"] for f in json.load(sys.stdin)["flows"] if f["client_port"] == 4243][:1])')
 [ -n "$port" ] || fail "the flow is not listed any more"

@@ -10,7 +10,7 @@ need bpftool tc
 hooks() {
 	local hook
 	for hook in ingress egress; do
-		on host "$LAB_PYTHON" "$LAB_HERE/tcx.py" list "$1" $hook || true # a kernel without tcx
+		python_on host "$LAB_HERE/tcx.py" list "$1" $hook || true # a kernel without tcx
 		on host tc filter show dev "$1" $hook
 	done
 }

@@ -17,7 +17,7 @@ keys_of() {
 
 # described HEADING: the keys that the page has below it, and what leads there, and below each `traffic` the counters.
 described() {
-	"$LAB_PYTHON" - "$DOC" "## $1" <<-'PYTHON'
+	python - "$DOC" "## $1" <<-'PYTHON'
 		import re, sys
 
 		lines = open(sys.argv[1], encoding="utf-8").read().split("\n")

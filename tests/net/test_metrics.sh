@@ -44,7 +44,7 @@ expect "the busiest clients, and no others" equal \
 	"$(sed -n 's/^edge53_top_client_queries_total{client="\(.*\)"} \(.*\)/\1=\2/p' "$LAB_TMP/scrape" | tr '\n' ' ')" \
 	"203.0.113.21=6 203.0.113.20=4 203.0.113.9=3 "
 lint
-expect "docs/metrics.md has all of it" "$LAB_PYTHON" "$LAB_HERE/metrics.py" table "$LAB_TMP/scrape" "$LAB_ROOT/docs/metrics.md"
+expect "docs/metrics.md has all of it" python "$LAB_HERE/metrics.py" table "$LAB_TMP/scrape" "$LAB_ROOT/docs/metrics.md"
 
 # --- HTTP -----------------------------------------------------------------------------------------
 
@@ -61,7 +61,7 @@ expect "clients do not reach it" fails on client curl -s --noproxy '*' -m 3 http
 
 # --- what is shipped with it ------------------------------------------------------------------------
 
-"$LAB_PYTHON" "$LAB_HERE/metrics.py" names "$LAB_TMP/scrape" >"$LAB_TMP/names"
+python "$LAB_HERE/metrics.py" names "$LAB_TMP/scrape" >"$LAB_TMP/names"
 expect "the dashboard is JSON" jq -e '.panels | length > 5' "$PROMETHEUS/grafana-dashboard.json" >/dev/null
 jq -r '.. | objects | (.expr // empty), (.query? | strings)' "$PROMETHEUS/grafana-dashboard.json" >"$LAB_TMP/exprs"
 grep -o 'expr: .*' "$PROMETHEUS/prometheus-alerts.yaml" >>"$LAB_TMP/exprs"

@@ -38,7 +38,7 @@ before=$(fds)
 start_load client load.txt -s $FRONTEND -a 203.0.113.20 -c 5 -Q 300
 load=$LOAD_PID
 
-on edge "$LAB_PYTHON" "$LAB_HERE/httppeer.py" garbage 127.0.0.1 $PORT || fail "garbage is not ended"
+python_on edge "$LAB_HERE/httppeer.py" garbage 127.0.0.1 $PORT || fail "garbage is not ended"
 is_alive "after garbage"
 expect "a scrape after garbage" scrape edge
 

@@ -16,7 +16,7 @@ start_pcap() {
 }
 # same_packets NAME NAME COUNT
 same_packets() {
-	"$LAB_PYTHON" "$LAB_HERE/samepackets.py" compare 1 "$3" "$LAB_TMP/$1.pcap" "$LAB_TMP/$2.pcap" >"$LAB_TMP/compared"
+	python "$LAB_HERE/samepackets.py" compare 1 "$3" "$LAB_TMP/$1.pcap" "$LAB_TMP/$2.pcap" >"$LAB_TMP/compared"
 }
 
 # passes FROM DEVICE SOURCE TO DEVICE DESTINATION HOW [WITHOUT]
@@ -25,7 +25,7 @@ passes() {
 	PCAP_PIDS=()
 	start_pcap "$from" "$2" "$source"
 	start_pcap "$to" "$5" "$source"
-	count=$(on "$from" "$LAB_PYTHON" "$LAB_HERE/samepackets.py" send "$source" "$destination" ${8:-})
+	count=$(python_on "$from" "$LAB_HERE/samepackets.py" send "$source" "$destination" ${8:-})
 	# Captured packets are written when tcpdump comes to it.
 	wait_until 10 same_packets "$from" "$to" "$count" || { cut -c 1-300 "$LAB_TMP/compared" | tail -n 12 >&2; fail "not the $count packets that were sent, $7"; }
 	end_process "${PCAP_PIDS[@]}"

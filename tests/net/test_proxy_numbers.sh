@@ -16,7 +16,7 @@ SPORT=20000
 forger() {
 	local ns=$1
 	shift
-	on "$ns" timeout 60 "$LAB_PYTHON" "$LAB_HERE/forger.py" "$@"
+	python_on "$ns" "$LAB_HERE/forger.py" "$@"
 }
 
 # header_of PORT: what the edge says of the client, in hex.

@@ -48,7 +48,7 @@ client_ip() { e53 edge status --json | json_get "*(d['services'][0]['client_ip']
 
 # A query of 600 bytes, with its header 628, and how long the answer is: 49 bytes with an address; truncated it has an OPT
 # record instead, 44.
-long_query() { on client "$LAB_PYTHON" "$LAB_HERE/netpeer.py" udp $FRONTEND 53 who.example.com A --size 600 --from $CLIENT | cut -d' ' -f1-2; }
+long_query() { python_on client "$LAB_HERE/netpeer.py" udp $FRONTEND 53 who.example.com A --size 600 --from $CLIENT | cut -d' ' -f1-2; }
 
 for kind in ethernet wireguard; do
 	DEVICE=eth1

@@ -18,7 +18,7 @@ WHOLE="answer 60"
 
 # query FAMILY BYTES OPTION...: a query of so many bytes, and what comes back.
 query() {
-	on client "$LAB_PYTHON" "$LAB_HERE/netpeer.py" udp "$(frontend_of "$1")" 53 www.example.com A --size "$2" "${@:3}" |
+	python_on client "$LAB_HERE/netpeer.py" udp "$(frontend_of "$1")" 53 www.example.com A --size "$2" "${@:3}" |
 		cut -d' ' -f1-2
 }
 

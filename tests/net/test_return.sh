@@ -70,7 +70,7 @@ untouched() {
 	expect "who comes by the uplink is not noted, $1" equal "$(return_count return_noted)" "$noted"
 }
 
-hooks_of() { return53 status --json | "$LAB_PYTHON" -c '
+hooks_of() { return53 status --json | python -c '
 import json, sys
 print(*sorted(h["hook"] + ":" + h["device"] for h in json.load(sys.stdin)["hooks"] if not h["gone"]))'; }
 

@@ -29,10 +29,10 @@ both_works() {
 			equal "$(ask backend "$TUNNEL_SOURCE" whoami.test $transport -b $STRANGER -p 5353)" $STRANGER
 	done
 }
-hooks_of() { e53 edge status --json | "$LAB_PYTHON" -c '
+hooks_of() { e53 edge status --json | python -c '
 import json, sys
 print(*sorted(h["hook"] + ":" + h["device"] for h in json.load(sys.stdin)["hooks"] if not h["gone"]))'; }
-edge_count() { e53 edge status --json | "$LAB_PYTHON" -c '
+edge_count() { e53 edge status --json | python -c '
 import json, sys
 print(sum(r["packets"] for s in json.load(sys.stdin)["services"] for r in s["reasons"] if r["reason"] == sys.argv[1]))' "$1"; }
 

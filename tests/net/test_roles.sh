@@ -7,14 +7,14 @@ set -eu -o pipefail
 
 # hooks: "eth0 guard_out_l2, ppp0 enforce_in_l2, ...", sorted
 hooks() {
-	e53 host status --json | "$LAB_PYTHON" -c '
+	e53 host status --json | python -c '
 import json, sys
 print(", ".join(sorted(hook["device"] + " " + hook["program"] for hook in json.load(sys.stdin)["hooks"])))'
 }
 hooks_are() { [ "$(hooks)" = "$1" ]; }
 # guard: "policy of others/devices known", "off/0" without a guard
 guard() {
-	e53 host status --json | "$LAB_PYTHON" -c '
+	e53 host status --json | python -c '
 import json, sys
 guard = json.load(sys.stdin)["guard"]
 print(guard["policy"], guard["unattached"], sep="/")'

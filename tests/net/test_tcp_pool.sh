@@ -69,7 +69,7 @@ for i in range(int(sys.argv[2])):
     send(i, 16, 1001, random.getrandbits(32))
 PYTHON
 before=$(reason_count edge tcp_opened)
-expect "spoofed packets can be sent" on client timeout 60 "$LAB_PYTHON" "$LAB_TMP/blind.py" $FRONTEND $((POOL * 2))
+expect "spoofed packets can be sent" python_on client "$LAB_TMP/blind.py" $FRONTEND $((POOL * 2))
 expect "the spoofed SYNs must have reached the pool" \
 	test "$(reason_count edge tcp_opened)" -ge $((before + POOL * 2))
 for round in 1 2 3; do
