@@ -85,13 +85,15 @@ json_t *report_floods(const struct report *report)
 	int r = rows ? 0 : -ENOMEM;
 
 	json_array_foreach (report->lines, i, line) {
-		if (strcmp(text_of(line, "section"), "floods") || !*text_of(line, "way"))
+		if (r || strcmp(text_of(line, "section"), "floods") || !*text_of(line, "way"))
 			continue;
 		row = row_of(rows, line);
-		r = r
-			    ?: !row			      ? -ENOMEM
-		       : !strcmp(text_of(line, "way"), "udp") ? add_udp(row, line)
-							      : add_tcp(row, line);
+		if (!row)
+			r = -ENOMEM;
+		else if (!strcmp(text_of(line, "way"), "udp"))
+			r = add_udp(row, line);
+		else
+			r = add_tcp(row, line);
 	}
 	if (!r)
 		return rows;

@@ -79,7 +79,7 @@ struct traffic_cpu {
 	__u64 well_arrived;
 	__u64 well_answered;
 	__u64 well_truncated; /* not answered, but told to come by TCP */
-	__u64 flood_arrived; /* the rest of a flood: at the backend's end, by the flood's own packets */
+	__u64 flood_arrived;  /* packets of the flood itself, at the backend's end */
 	__u64 flood_answered; /* packets that came back to its sources, from whoever */
 	__u64 flood_truncated;
 	__u64 queued_out; /* of what was sent, no room in the queue before the edge */

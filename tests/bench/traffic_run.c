@@ -158,6 +158,19 @@ static struct clocks read_clocks(const char *ksoftirqd)
 	return clocks;
 }
 
+/*
+ * CPU seconds: what the machine's other load takes is not in them. Where softirqs are not on the thread's account,
+ * they are all of the time in which it did not wait for the CPU; the sleep at both ends of BPF_PROG_TEST_RUN, some
+ * milliseconds, is then in it.
+ */
+static double busy_seconds(const struct clocks *a, const struct clocks *b)
+{
+	double seconds =
+		pays_for_softirqs() ? b->own - a->own : b->wall - a->wall - (b->waited - a->waited);
+
+	return seconds + b->ksoftirqd - a->ksoftirqd;
+}
+
 /* What finds no room in the queue is sent, and lost. The numbers are the next ones of this CPU, which is not sending. */
 static void drop_from_queue(const struct generator *generator, unsigned long packets)
 {
@@ -176,32 +189,23 @@ static void drop_from_queue(const struct generator *generator, unsigned long pac
 }
 
 /*
- * What time it is for a card that fills its queue while this CPU is at work for it: not while the CPU is others'. What
- * ksoftirqd does is work for it.
- */
-static double card_time(const char *ksoftirqd)
-{
-	struct clocks clocks = read_clocks(ksoftirqd);
-
-	return clocks.wall - clocks.waited + clocks.ksoftirqd;
-}
-
-/*
- * So many a second. While the kernel is at work with one lot of packets, others become due: there is a queue for
- * them, and beyond it they are lost; without a queue all of it becomes later.
+ * So many a second, by a clock that runs while this CPU is at work for the packets or has nothing to do, and not while
+ * others have it. While the kernel is at work with one lot of packets, others become due: there is a queue for them,
+ * and beyond it they are lost; without a queue all of it becomes later.
  */
 static int generate_at_rate(const struct generator *generator, const char *ksoftirqd)
 {
 	const struct options *options = generator->options;
-	double start = card_time(ksoftirqd);
-	unsigned long done = 0;
+	struct clocks before = read_clocks(ksoftirqd), after;
+	double elapsed = 0;
 
-	while (done < generator->packets) {
-		double late = card_time(ksoftirqd) - start - done / options->rate;
+	for (unsigned long done = 0; done < generator->packets;) {
+		double late = elapsed - done / options->rate;
 		unsigned long due;
+		int r;
 
 		if (!options->queue_len && late > LATE_SECONDS) {
-			start += late - LATE_SECONDS;
+			elapsed -= late - LATE_SECONDS;
 			late = LATE_SECONDS;
 		}
 		due = late > 0 ? late * options->rate : 0;
@@ -212,14 +216,15 @@ static int generate_at_rate(const struct generator *generator, const char *ksoft
 			done += due - options->queue_len;
 			due = options->queue_len;
 		}
-		if (due) {
-			int r = send_frames(generator, due);
-
-			if (r)
-				return r;
-			done += due;
-		}
+		r = due ? send_frames(generator, due) : 0;
+		if (r)
+			return r;
+		done += due;
+		after = read_clocks(ksoftirqd);
+		elapsed += busy_seconds(&before, &after);
 		nap(TICK_NS);
+		before = read_clocks(ksoftirqd);
+		elapsed += before.wall - after.wall - (before.waited - after.waited);
 	}
 	return 0;
 }
@@ -234,19 +239,10 @@ static int generate(const struct generator *generator, const char *ksoftirqd)
 	return r == -EINTR && generator->packets == UINT_MAX ? 0 : r;
 }
 
-/*
- * CPU seconds: what the machine's other load takes is not in them. Where softirqs are not on the thread's account,
- * they are all of the time in which it did not wait for the CPU; the sleep at both ends of BPF_PROG_TEST_RUN, some
- * milliseconds, is then in it.
- */
 static void take_times(struct generator *generator, const struct clocks *a, const struct clocks *b)
 {
 	generator->seconds = b->wall - a->wall;
-	if (pays_for_softirqs())
-		generator->cpu_seconds = b->own - a->own;
-	else
-		generator->cpu_seconds = generator->seconds - (b->waited - a->waited);
-	generator->cpu_seconds += b->ksoftirqd - a->ksoftirqd;
+	generator->cpu_seconds = busy_seconds(a, b);
 }
 
 static void *run_generator(void *argument)
@@ -382,7 +378,6 @@ static void run_generators(const struct options *options, struct ends *ends, uns
 
 	if (!packets && options->rate)
 		packets = options->rate * options->seconds;
-
 	pthread_barrier_init(&start, NULL, n);
 	for (unsigned int i = 0; i < n; i++) {
 		generators[i] = (struct generator){
