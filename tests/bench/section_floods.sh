@@ -164,7 +164,7 @@ floods_counters() {
 			"$LAB_TMP/dnsdist.counters")
 		;;
 	esac
-	on edge "$LAB_PYTHON" - "$status" "$conntrack" "$others" <<-'PYTHON'
+	python_on edge - "$status" "$conntrack" "$others" <<-'PYTHON'
 		import json, sys
 
 		status, conntrack = json.loads(sys.argv[1]), sys.argv[2].splitlines()
@@ -196,7 +196,7 @@ floods_counters() {
 
 # What the programs have counted, as the two figures of this flood.
 floods_judge() {
-	"$LAB_PYTHON" - "$LAB_TMP" <<-'PYTHON'
+	python - "$LAB_TMP" <<-'PYTHON'
 		import json, sys
 
 		def read(name):

@@ -17,7 +17,7 @@ FLOODS_PATIENCE=60 # for a machine that is busy: only what never comes is lost
 
 # look KIND CANDIDATE: a row of the table; and when CANDIDATE is edge53, what is wrong with it.
 look() {
-	"$LAB_PYTHON" - "$LAB_TMP" "$FLOODS_QUICK" "$FLOODS_OVER" "$@" <<-'PYTHON'
+	python - "$LAB_TMP" "$FLOODS_QUICK" "$FLOODS_OVER" "$@" <<-'PYTHON'
 		import json, sys
 
 		path, packets, over, kind, candidate = sys.argv[1:]
