@@ -11,11 +11,11 @@
 #include "util.h"
 
 /*
- * What each is for:
- * CAP_BPF: programs and maps, where kernel.unprivileged_bpf_disabled is not 0; also every look at a pinned map.
- * CAP_NET_ADMIN: hooks of devices, neighbours that are asked for, and the size of netlink's buffers.
- * CAP_PERFMON: the verifier compares packet pointers for nobody else, and a reload may begin with export.dnstap, whose
- * buffers are perf events of a CPU.
+ * What each is for, and what failed after the start without it (net/privileges):
+ * CAP_BPF: programs and maps; the tables of `return` that a reload asks for.
+ * CAP_NET_ADMIN: programs and hooks; clsact filters of a device that comes. Also neighbours that are asked for.
+ * CAP_PERFMON: the verifier compares packet pointers for nobody else; export.dnstap, whose buffers are perf events of a
+ * CPU, and which a reload may begin with.
  * Root without the others still is the owner of bpffs and of rcu_expedited.
  */
 static const unsigned int needed[] = { CAP_BPF, CAP_NET_ADMIN, CAP_PERFMON };
