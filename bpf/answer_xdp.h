@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * DNS answers of our own in XDP: SERVFAIL (on_down: servfail), and TC=1 (rate_limit). The query becomes its own answer,
- * as in truncated.h, and goes back where it came from. Needs a packet that has no options and no partial checksum, and
- * a device that XDP may send on. The answer is never longer than the query.
+ * DNS answers of our own in XDP: SERVFAIL (on_down: servfail), and TC=1 (rate_limit, any: truncate). The query becomes
+ * its own answer, as in truncated.h, and goes back where it came from. Needs a packet that has no options and no partial
+ * checksum, and a device that XDP may send on. The answer is never longer than the query. A reply over response_limit is
+ * cut in the same way.
  */
 #ifndef EDGE53_ANSWER_XDP_H
 #define EDGE53_ANSWER_XDP_H
@@ -13,9 +14,26 @@
 #define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN + OPT_LEN) / SUM_CHUNK + 1)
 
 /* Global functions of their own, for the verifier and the stack. */
-__weak __noinline int question_len_xdp(struct xdp_md *ctx, const struct packet *pkt)
+__weak __noinline int question_len_xdp(struct xdp_md *ctx, __u32 l4_off, __u32 payload_len)
 {
-	return pkt ? walk_question(ctx, true, pkt) : 0;
+	return walk_question(ctx, true, l4_off, payload_len);
+}
+
+__weak __noinline int is_any_xdp(struct xdp_md *ctx, __u32 l4_off, __u32 payload_len)
+{
+	return has_type_any(ctx, true, l4_off, question_len_xdp(ctx, l4_off, payload_len));
+}
+
+/* What XDP cannot answer is left to tc, and was not counted. */
+static __always_inline enum edge53_reason check_any_xdp(struct xdp_md *ctx, const struct packet *pkt,
+							const struct edge53_service *svc)
+{
+	if (!may_be_any(pkt, svc) || !is_any_xdp(ctx, pkt->l4_off, pkt->payload_len))
+		return GO_ON;
+	return svc->flags & EDGE53_SERVICE_ANY_IN_XDP && !extra_headers_len(pkt) &&
+			       !has_partial_checksum(pkt)
+		       ? EDGE53_ANY_TRUNCATED
+		       : EDGE53_HANDED_TO_TC;
 }
 
 /* Ones' complement sum of a question and what is behind it, folded; -1 when it cannot be read. */
@@ -81,36 +99,53 @@ static __always_inline bool store_opt_xdp(struct xdp_md *ctx, __u32 off)
 	return !bpf_xdp_store_bytes(ctx, off, opt, sizeof(opt));
 }
 
-/* Returns the verdict. why: EDGE53_NO_BACKEND_SERVFAIL or EDGE53_RATE_TRUNCATED, which is counted. */
-__weak __noinline int answer_query_xdp(struct xdp_md *ctx, const struct packet *pkt, __u32 why)
+/* dns_flags: as make_answer() has them. Returns whether pkt has become its answer. */
+__weak __noinline int become_dns_xdp(struct xdp_md *ctx, const struct packet *pkt, __u32 flags)
 {
-	__u32 l4_off, question, opt, udp_len, flags;
+	__u32 l4_off, question, opt, udp_len;
 	struct answer_headers answer;
 	int sum;
 
 	if (!pkt)
-		return XDP_PASS;
-	count_reason(pkt->service, why);
-	flags = why == EDGE53_NO_BACKEND_SERVFAIL ? DNS_RCODE_SERVFAIL : DNS_FLAG_TC;
+		return false;
 	l4_off = ETH_HLEN + (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
-	question = question_len_xdp(ctx, pkt);
+	question = pkt->dns.questions == 1 ? question_len_xdp(ctx, l4_off, pkt->payload_len) : 0;
 	opt = has_opt(pkt, question, flags) ? OPT_LEN : 0;
 	udp_len = sizeof(answer) + question + opt;
-	if (!may_be_answered(pkt) ||
-	    (opt && !store_opt_xdp(ctx, l4_off + sizeof(answer) + question)))
-		return XDP_DROP;
+	if (opt && !store_opt_xdp(ctx, l4_off + sizeof(answer) + question))
+		return false;
 	sum = sum_of_question_xdp(ctx, l4_off + sizeof(answer), question + opt);
 	if (sum < 0 || !shorten_xdp(ctx, l4_off + udp_len) || !store_headers_xdp(ctx, pkt, udp_len))
-		return XDP_DROP;
+		return false;
 	make_answer(pkt, udp_len, question, flags, &answer);
 	answer.additionals = bpf_htons(!!opt);
 	/* The field holds the sum of the pseudo header; a computed 0 is sent as all ones (RFC 768). */
 	answer.udp.check =
 		(__u16)~csum_fold((__u64)(__u32)sum + sum_of_words(&answer, sizeof(answer) / 4))
 			?: 0xffff;
-	if (bpf_xdp_store_bytes(ctx, l4_off, &answer, sizeof(answer)))
+	return !bpf_xdp_store_bytes(ctx, l4_off, &answer, sizeof(answer));
+}
+
+/* Returns the verdict. why: what the query ended with, which is counted. */
+__weak __noinline int answer_query_xdp(struct xdp_md *ctx, const struct packet *pkt, __u32 why)
+{
+	__u32 flags = why == EDGE53_NO_BACKEND_SERVFAIL ? DNS_RCODE_SERVFAIL : DNS_FLAG_TC;
+
+	if (!pkt)
+		return XDP_PASS;
+	count_reason(pkt->service, why);
+	if (!may_be_answered(pkt) || !become_dns_xdp(ctx, pkt, flags))
 		return XDP_DROP;
 	return bpf_redirect(pkt->ifindex, 0); /* not XDP_TX: see docs/decisions.md */
+}
+
+/* cut_reply_skb() for a packet that has neither options nor a partial checksum, and is no fragment. */
+__weak __noinline int cut_reply_xdp(struct xdp_md *ctx, struct packet *pkt, __u32 has_edns)
+{
+	if (!pkt)
+		return false;
+	prepare_cut(pkt, has_edns);
+	return become_dns_xdp(ctx, pkt, DNS_FLAG_TC);
 }
 
 #endif

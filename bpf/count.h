@@ -136,7 +136,7 @@ static __always_inline enum edge53_reason count_udp_reply(const struct packet *p
 		if (flow->flags & EDGE53_FLOW_TIMED)
 			counters->latency[latency_bucket(latency_us)]++;
 	}
-	return EDGE53_REPLY_SENT;
+	return pkt->is_cut ? EDGE53_RESPONSE_TRUNCATED : EDGE53_REPLY_SENT;
 }
 
 static __always_inline enum edge53_reason

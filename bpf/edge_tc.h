@@ -24,7 +24,7 @@ static __noinline enum edge53_reason check_and_admit(struct __sk_buff *skb, stru
 						     const struct edge53_service *svc, __u64 now_ns,
 						     bool is_counted)
 {
-	enum edge53_reason why = check_query(pkt);
+	enum edge53_reason why = check_query(pkt) ?: check_any_skb(skb, pkt, svc);
 
 	if (why || is_checked(pkt, svc, is_counted))
 		return why;
@@ -77,6 +77,7 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	   ?: STEP(route_reply, pkt, &reply.flow, &rw)
 	   ?: STEP(clamp_reply, pkt, &reply, &rw)
 	   ?: STEP(check_family_skb, skb, pkt, &rw)
+	   ?: STEP(check_any_response, pkt, &reply.flow, &rw)
 	   ?: STEP(take_reply, pkt, now_ns, &reply)
 	   ?: STEP(find_shift, pkt, &reply, &rw)
 	   ?: STEP(remember_fragment, pkt, &reply.flow)
@@ -89,7 +90,18 @@ __weak __noinline int reply_skb(struct __sk_buff *skb, struct packet *pkt)
 	if (why == EDGE53_REPLY_UNKNOWN)
 		why = STEP(explain_unknown, pkt);
 
+	if (why == EDGE53_RESPONSE_TRUNCATED && !pkt->is_cut)
+		return cut_outcome(&reply.flow);
 	return finish_or_answer(pkt, why, verdict, why == EDGE53_TOO_BIG ? rw.mtu : 0);
+}
+
+static __always_inline int reply_in_tc(struct __sk_buff *skb, __u32 l3_off, struct packet *pkt)
+{
+	int outcome = reply_skb(skb, pkt);
+
+	if (!is_to_be_cut(outcome))
+		return outcome;
+	return cut_skb(skb, l3_off, pkt, outcome) ? reply_skb(skb, pkt) : TC_ACT_SHOT;
 }
 
 __weak __noinline int fragment_skb(struct __sk_buff *skb, struct packet *pkt)
@@ -130,7 +142,7 @@ static __always_inline int any_in_tc(struct __sk_buff *skb, __u32 l3_off, bool i
 	if (pkt.dport == EDGE53_DNS_PORT)
 		return conclude(skb, &pkt, query_skb(skb, &pkt, is_counted));
 	if (is_edge_port(pkt.dport))
-		return conclude(skb, &pkt, reply_skb(skb, &pkt));
+		return conclude(skb, &pkt, reply_in_tc(skb, l3_off, &pkt));
 	return TC_GO_ON;
 }
 

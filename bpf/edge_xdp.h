@@ -70,6 +70,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	now_ns = clock_ns();
 	why = STEP(find_edge_service, pkt, &svc)
 	   ?: STEP(check_query, pkt)
+	   ?: STEP(check_any_xdp, ctx, pkt, svc)
 	   ?: STEP(check_any_rate_xdp, pkt, svc)
 	   ?: STEP(check_tcp_limit, pkt, svc)
 	   ?: STEP(admit_client, pkt, now_ns)
@@ -87,7 +88,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);
-	if (why == EDGE53_RATE_TRUNCATED ||
+	if (why == EDGE53_RATE_TRUNCATED || why == EDGE53_ANY_TRUNCATED ||
 	    (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc))) {
 		TRACE_END(pkt, why);
 		return OUTCOME_ANSWER | why;
@@ -131,6 +132,7 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: STEP(clamp_reply, pkt, &reply, &rw)
 	   ?: STEP(is_reply_for_xdp, pkt, &rw)
 	   ?: STEP(is_rewrite_for_xdp, ctx, pkt, &rw)
+	   ?: STEP(check_any_response, pkt, &reply.flow, &rw)
 	   ?: STEP(take_reply, pkt, now_ns, &reply)
 	   ?: STEP(find_shift, pkt, &reply, &rw)
 	   ?: STEP(edit_reply_xdp, ctx, pkt, &reply, &rw)
@@ -140,6 +142,8 @@ __weak __noinline int reply_xdp(struct xdp_md *ctx, struct packet *pkt)
 	   ?: STEP(send_xdp, &rw, &verdict)
 	   ?: STEP(count_reply, pkt, &reply.flow, reply.match.latency_us, now_ns);
 
+	if (why == EDGE53_RESPONSE_TRUNCATED && !pkt->is_cut)
+		return cut_outcome(&reply.flow);
 	return finish_xdp(pkt, why, verdict);
 }
 
@@ -160,6 +164,24 @@ __weak __noinline int parse_xdp(struct xdp_md *ctx, struct packet *pkt)
 	return why;
 }
 
+static __always_inline int reply_in_xdp(struct xdp_md *ctx, struct packet *pkt)
+{
+	int outcome = reply_xdp(ctx, pkt);
+	__u32 dns_flags;
+
+	if (!is_to_be_cut(outcome))
+		return outcome;
+	dns_flags = pkt->dns.flags;
+	TRACE_ANSWER(cut_reply_xdp);
+	if (!cut_reply_xdp(ctx, pkt, outcome & 1))
+		return XDP_DROP;
+	__builtin_memset(pkt, 0, sizeof(*pkt));
+	if (parse_xdp(ctx, pkt))
+		return XDP_DROP;
+	note_cut(pkt, dns_flags);
+	return reply_xdp(ctx, pkt);
+}
+
 static __always_inline int any_in_xdp(struct xdp_md *ctx)
 {
 	struct packet pkt = {};
@@ -171,7 +193,7 @@ static __always_inline int any_in_xdp(struct xdp_md *ctx)
 	if (pkt.dport == EDGE53_DNS_PORT)
 		return query_in_xdp(ctx, &pkt);
 	if (is_edge_port(pkt.dport))
-		return reply_xdp(ctx, &pkt);
+		return reply_in_xdp(ctx, &pkt);
 	return XDP_PASS;
 }
 

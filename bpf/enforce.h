@@ -32,6 +32,7 @@ __weak __noinline int enforce_query(struct __sk_buff *skb, struct packet *pkt)
 	why = STEP(find_enforce_service, pkt, &svc)
 	   ?: STEP(apply_policy, pkt, svc)
 	   ?: STEP(check_query, pkt)
+	   ?: STEP(check_any_skb, skb, pkt, svc)
 	   ?: STEP(admit_client, pkt, now_ns)
 	   ?: STEP(sample_query_skb, skb, pkt)
 	   ?: STEP(open_flow, pkt, svc, now_ns, &query, &rw)
@@ -106,12 +107,25 @@ __weak __noinline int enforce_reply(struct __sk_buff *skb, struct packet *pkt)
 	why = STEP(find_flow, pkt, now_ns, &reply)
 	   ?: STEP(check_client_device, pkt, &reply.flow)
 	   ?: STEP(translate_reply, &reply.flow, &rw)
+	   ?: STEP(check_any_response, pkt, &reply.flow, &rw)
 	   ?: STEP(take_reply, pkt, now_ns, &reply)
 	   ?: STEP(remember_fragment, pkt, &reply.flow)
 	   ?: STEP(rewrite_skb, skb, pkt, &rw)
 	   ?: STEP(sample_reply, skb, false, pkt, &reply.flow)
 	   ?: STEP(count_reply, pkt, &reply.flow, reply.match.latency_us, now_ns);
+	if (why == EDGE53_RESPONSE_TRUNCATED && !pkt->is_cut)
+		return cut_outcome(&reply.flow);
 	return finish_skb(pkt, why, TC_GO_ON);
+}
+
+static __always_inline int enforce_reply_or_cut(struct __sk_buff *skb, __u32 l3_off,
+						struct packet *pkt)
+{
+	int outcome = enforce_reply(skb, pkt);
+
+	if (!is_to_be_cut(outcome))
+		return outcome;
+	return cut_skb(skb, l3_off, pkt, outcome) ? enforce_reply(skb, pkt) : TC_ACT_SHOT;
 }
 
 __weak __noinline int enforce_reply_fragment(struct __sk_buff *skb, struct packet *pkt)
@@ -144,7 +158,7 @@ static __always_inline int enforce_out(struct __sk_buff *skb, __u32 l3_off)
 	if (pkt.is_later_fragment)
 		return enforce_reply_fragment(skb, &pkt);
 	if (pkt.sport == EDGE53_DNS_PORT && is_edge_port(pkt.dport))
-		return enforce_reply(skb, &pkt);
+		return enforce_reply_or_cut(skb, l3_off, &pkt);
 	return TC_GO_ON;
 }
 

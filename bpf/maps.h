@@ -113,6 +113,13 @@ struct {
 	__type(value, struct edge53_tcp_limit);
 } tcp_limits SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, EDGE53_MAX_SERVICES);
+	__type(key, __u32);
+	__type(value, struct edge53_response_limit);
+} response_limits SEC(".maps");
+
 /* For other loaders and for readers; no program reads them. */
 
 struct {

@@ -46,6 +46,7 @@ struct packet {
 	bool has_bad_length;
 	bool is_scattered;    /* XDP: over several buffers */
 	bool is_return;	      /* set by return.h: leaves by an uplink */
+	bool is_cut;	      /* set by cut_reply_*(): a reply that was over response_limit */
 	__u8 service;	      /* set by find_service(), find_flow() or return.h */
 	__u8 tcp_header_len;
 	__u16 device;	      /* set by find_service() */

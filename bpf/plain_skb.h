@@ -59,7 +59,7 @@ static __noinline int plain_query_skb(struct __sk_buff *skb, __u32 l3_off, bool 
 	CHAIN(plain_query_skb);
 	if (!ASK(parse_plain_skb, skb, l3_off, &pkt) || STEP(check_message, &pkt) ||
 	    STEP(find_edge_service, &pkt, &svc) || svc->flags & EDGE53_SERVICE_PROXY_UDP ||
-	    !ASK(is_plain_service, &pkt, svc))
+	    !ASK(is_plain_service, &pkt, svc) || STEP(check_any_skb, skb, &pkt, svc))
 		return NOT_PLAIN;
 	is_counted = is_checked(&pkt, svc, is_counted);
 	if (!is_counted && is_sampled_query(&pkt))
@@ -98,7 +98,9 @@ static __noinline int plain_reply_skb(struct __sk_buff *skb, __u32 l3_off)
 	   ?: STEP(check_origin, &pkt, &reply)
 	   ?: STEP(translate_reply, &reply.flow, &rw)
 	   ?: STEP(route_reply, &pkt, &reply.flow, &rw);
-	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow))
+	/* To judge by response_limit takes more stack than is left here. */
+	if (why || rw.is_ipv6 || is_sampled_reply(&reply.flow) ||
+	    reply.flow.flags & EDGE53_FLOW_RESPONSE_LIMIT)
 		return NOT_PLAIN;
 	why = STEP(ring_answer, &reply.match)
 	   ?: STEP(rewrite_same_family_skb, skb, &pkt, &rw)

@@ -3,6 +3,7 @@
 #ifndef EDGE53_PLAIN_XDP_H
 #define EDGE53_PLAIN_XDP_H
 
+#include "answer_xdp.h"
 #include "plain.h"
 #include "proxy_xdp.h"
 #include "rate.h"
@@ -42,7 +43,7 @@ static __noinline int plain_query_xdp(struct xdp_md *ctx)
 	CHAIN(plain_query_xdp);
 	if (!ASK(parse_plain_xdp, ctx, &pkt) || STEP(check_message, &pkt) ||
 	    STEP(find_edge_service, &pkt, &svc) || !ASK(is_plain_service, &pkt, svc) ||
-	    is_sampled_query(&pkt))
+	    is_sampled_query(&pkt) || STEP(check_any_xdp, ctx, &pkt, svc))
 		return NOT_PLAIN;
 	why = STEP(check_rate_xdp, &pkt, svc);
 	if (why && why != EDGE53_RATE_DROPPED)
@@ -85,6 +86,8 @@ static __noinline int plain_reply_xdp(struct xdp_md *ctx)
 		TRACE_END(&pkt, EDGE53_HANDED_TO_TC);
 		return XDP_PASS;
 	}
+	if (STEP(check_response, &pkt, &reply.flow, &rw))
+		return NOT_PLAIN;
 	why = STEP(ring_answer, &reply.match)
 	   ?: STEP(rewrite_same_family_xdp, ctx, &pkt, &rw)
 	   ?: STEP(send_xdp, &rw, &verdict)

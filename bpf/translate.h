@@ -10,6 +10,7 @@
 #include "fragment.h"
 #include "maps.h"
 #include "packet.h"
+#include "response.h"
 #include "rewrite.h"
 #include "ring.h"
 #include "service.h"
@@ -24,7 +25,8 @@ struct query_flow {
 	bool is_new_connection;
 };
 
-static __always_inline void fill_flow(const struct packet *pkt, __u8 backend, struct edge53_flow *flow)
+static __always_inline void fill_flow(const struct packet *pkt, const struct edge53_service *svc,
+				      __u8 backend, struct edge53_flow *flow)
 {
 	flow->client = pkt->saddr;
 	flow->asked = pkt->daddr;
@@ -34,7 +36,7 @@ static __always_inline void fill_flow(const struct packet *pkt, __u8 backend, st
 	flow->service = pkt->service;
 	flow->backend = backend;
 	mac_copy(flow->client_mac, pkt->eth_src);
-	flow->flags = 0;
+	flow->flags = response_flags(pkt, svc);
 }
 
 /* Of *rw only the shift is filled. */
@@ -74,7 +76,7 @@ static __noinline enum edge53_reason open_flow(const struct packet *pkt,
 	why = ring_next(pkt, svc, &turn);
 	if (why)
 		return why;
-	fill_flow(pkt, turn.backend, &query->flow);
+	fill_flow(pkt, svc, turn.backend, &query->flow);
 	if (svc->flags & EDGE53_SERVICE_KEEP_SOURCE)
 		note_flow_flags(pkt, &query->flow);
 	use_turn(pkt, &turn, now_ns, query);
@@ -94,7 +96,7 @@ static __always_inline enum edge53_reason open_plain_flow(const struct packet *p
 	why = ring_next(pkt, svc, &turn);
 	if (why)
 		return why;
-	fill_flow(pkt, turn.backend, &query->flow);
+	fill_flow(pkt, svc, turn.backend, &query->flow);
 	use_turn(pkt, &turn, now_ns, query);
 	return GO_ON;
 }

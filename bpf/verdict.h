@@ -7,6 +7,7 @@
 #include "count.h"
 #include "fragment.h"
 #include "packet.h"
+#include "parse_skb.h"
 #include "trace.h"
 #include "truncated.h"
 
@@ -64,6 +65,29 @@ static __always_inline int finish_xdp(const struct packet *pkt, enum edge53_reas
  */
 #define OUTCOME_ANSWER 0x40000000 /* | enum answer | MTU << 8 */
 
+/*
+ * A chain for replies, in either hook, comes to this where the reply is over response_limit, and nothing was taken: it is cut
+ * when the stack of the chain is free again, and goes through the chain once more.
+ */
+#define OUTCOME_CUT 0x20000000 /* | whether its query had EDNS */
+
+static __always_inline int cut_outcome(const struct edge53_flow *flow)
+{
+	return OUTCOME_CUT | !!(flow->flags & EDGE53_FLOW_EDNS);
+}
+
+static __always_inline bool is_to_be_cut(int outcome)
+{
+	return (outcome & ~1) == OUTCOME_CUT;
+}
+
+/* What the backend said is what is counted, and that it was cut. */
+static __always_inline void note_cut(struct packet *pkt, __u32 dns_flags)
+{
+	pkt->is_cut = true;
+	pkt->dns.flags = dns_flags | DNS_FLAG_TC;
+}
+
 static __always_inline int finish_skb(const struct packet *pkt, enum edge53_reason why, int sent)
 {
 	return finish(pkt, why, TC_GO_ON, TC_ACT_SHOT, sent);
@@ -83,6 +107,7 @@ static __always_inline enum answer answer_to(enum edge53_reason why)
 		return ANSWER_TOO_BIG;
 	case EDGE53_TRUNCATED:
 	case EDGE53_RATE_TRUNCATED:
+	case EDGE53_ANY_TRUNCATED:
 		return ANSWER_TRUNCATED;
 	case EDGE53_NO_BACKEND_SERVFAIL:
 		return ANSWER_SERVFAIL;
@@ -136,6 +161,21 @@ static __always_inline int conclude(struct __sk_buff *skb, const struct packet *
 		return outcome;
 	TRACE_ANSWER(answer_skb);
 	return answer_skb(skb, pkt, outcome);
+}
+
+/* Where the reply was over response_limit: what is left of it is in *pkt. */
+static __always_inline bool cut_skb(struct __sk_buff *skb, __u32 l3_off, struct packet *pkt, int outcome)
+{
+	__u32 dns_flags = pkt->dns.flags;
+
+	TRACE_ANSWER(cut_reply_skb);
+	if (!cut_reply_skb(skb, pkt, outcome & 1))
+		return false;
+	__builtin_memset(pkt, 0, sizeof(*pkt));
+	if (parse_skb(skb, l3_off, pkt))
+		return false;
+	note_cut(pkt, dns_flags);
+	return true;
 }
 
 #endif

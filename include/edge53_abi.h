@@ -110,6 +110,10 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_RATE_LIMIT = 1 << 16,	/* has an entry in `rate_limits` */
 	EDGE53_SERVICE_RATE_IN_XDP = 1 << 17,	/* XDP does to what is over it what is to be done */
 	EDGE53_SERVICE_TCP_LIMIT = 1 << 20,	/* has an entry in `tcp_limits` */
+	EDGE53_SERVICE_ANY_IN_XDP = 1 << 18,	/* XDP answers queries of type ANY */
+	/* Of edge and of enforce. */
+	EDGE53_SERVICE_ANY_TRUNCATE = 1 << 19,	 /* answer them with TC=1 */
+	EDGE53_SERVICE_RESPONSE_LIMIT = 1 << 21, /* has an entry in `response_limits` */
 };
 
 /* Ids of usable backends, each as often as its weight says; all 0 when there is none. */
@@ -226,6 +230,7 @@ struct edge53_prefix_key {
 enum edge53_exempt_use {
 	EDGE53_EXEMPT_ALL, /* of enforce; of edge: rate_limit's */
 	EDGE53_EXEMPT_TCP, /* tcp_limit's */
+	EDGE53_EXEMPT_RESPONSES, /* response_limit's */
 	EDGE53_EXEMPT_USES,
 };
 
@@ -287,11 +292,29 @@ struct edge53_tcp_limit {
 	__u32 has_exempt;		/* has entries in `exempt` */
 };
 
+/*
+ * Map `response_limits`, index as in `services`: how many bytes by UDP are sent to a prefix (docs/decisions.md,
+ * "Reflection"). All zeros where there is no limit, for replies to queries from when there was one.
+ */
+struct edge53_response_limit {
+	__u64 interval_ns; /* of 2^EDGE53_RESPONSE_SHIFT bytes at the rate */
+	__u64 burst_ns;	   /* of so many bytes at once */
+	struct edge53_addr masks[2]; /* as of a rate limit */
+	__u32 proven_s;	  /* the same */
+	__u32 has_exempt; /* there are entries in `exempt` */
+	__u32 bytes_per_second; /* for readers, and ... */
+	__u32 burst_bytes;
+};
+
+#define EDGE53_RESPONSE_SHIFT 16
+
 /* --- what the dataplane writes: flows and counters -------------------------------------------- */
 
 enum edge53_flow_flag {
 	EDGE53_FLOW_KEEP_SOURCE = 1 << 0, /* the backend saw the client's own address */
 	EDGE53_FLOW_TIMED = 1 << 1,	  /* opened_us is exact, the reply counts for the latencies */
+	EDGE53_FLOW_RESPONSE_LIMIT = 1 << 2, /* its service limits replies; UDP only */
+	EDGE53_FLOW_EDNS = 1 << 3, /* then: the query had additional records */
 };
 
 /* Where a reply has to go and what it has to look like. */
@@ -369,8 +392,9 @@ struct edge53_tuple {
 };
 
 /*
- * Maps `rates`, who asked: when his bucket of tokens is full again, and `proven`, who completed a TCP handshake: when
- * that was (both CLOCK_MONOTONIC). `who` is a keyed hash, 0: unused, and chooses the bucket (bpf/moments.h).
+ * Maps `rates`, who asked or was answered: when his bucket of tokens is full again, and `proven`, who completed a TCP
+ * handshake: when that was (both CLOCK_MONOTONIC). `who` is a keyed hash, 0: unused, and chooses the bucket
+ * (bpf/moments.h).
  */
 #define EDGE53_MOMENT_WAYS 4
 #define EDGE53_MOMENT_BUCKET_BITS 14
@@ -639,6 +663,7 @@ _Static_assert(sizeof(struct edge53_health) == 80, "layout");
 _Static_assert(sizeof(struct edge53_service) == 304, "layout");
 _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_rate_limit) == 56, "layout");
+_Static_assert(sizeof(struct edge53_response_limit) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_moments) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_tcp_limit) == 64, "layout");
 _Static_assert(sizeof(struct edge53_seats) == 64, "one cache line");

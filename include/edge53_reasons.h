@@ -38,7 +38,7 @@
 	R(REPLY_DUPLICATE, PASS, "second reply to a query already answered")                       \
 	R(REPLY_FOREIGN, PASS, "reply from an address that was not asked")                         \
 	R(FRAGMENT_SENT, SEND, "later fragment of a reply, restored and sent to its client")       \
-	R(FRAGMENT_REFUSED, DROP, "later fragment of a refused query")                             \
+	R(FRAGMENT_REFUSED, DROP, "later fragment of a refused query, or of a reply sent with TC=1")                             \
 	R(ICMP_SENT, SEND, "ICMP error translated and sent to the client or backend it is for")    \
 	R(ICMP_DROPPED, DROP, "ICMP error of an enforced client about an answer no longer known")  \
 	R(TOO_BIG, DROP, "longer than the MTU on its way; the sender is told by ICMP")             \
@@ -72,7 +72,9 @@
 	R(RATE_DROPPED, DROP, "query over rate_limit")                                             \
 	R(RATE_TRUNCATED, DROP, "query over rate_limit, answered TC=1: come back by TCP")    \
 	R(TCP_NEW_DROPPED, DROP, "SYN over tcp_limit.new_per_second")                              \
-	R(TCP_OPEN_DROPPED, DROP, "SYN of a prefix that has tcp_limit.open connections")
+	R(TCP_OPEN_DROPPED, DROP, "SYN of a prefix that has tcp_limit.open connections")                 \
+	R(ANY_TRUNCATED, DROP, "query of type ANY, answered TC=1 (any: truncate)")                 \
+	R(RESPONSE_TRUNCATED, SEND, "reply over response_limit, sent with TC=1: come back by TCP")
 
 enum edge53_fate {
 	EDGE53_PASS,

@@ -53,6 +53,8 @@
 	S(refuse_hidden, "may it be a query that leaks?")                                          \
 	S(check_query, "is it a whole DNS query, of somebody who can be answered?")                \
 	S(check_message, "is it a DNS query?")                                                     \
+	S(check_any_xdp, "is it of type ANY, that the service does not want by UDP?")               \
+	S(check_any_skb, "is it of type ANY, that the service does not want by UDP?")               \
 	S(check_rate, "is it within rate_limit?")                                                  \
 	S(check_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
 	S(check_any_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
@@ -88,6 +90,8 @@
 	S(route_reply, "device and neighbour that the query came from; TTL, MTU")                  \
 	S(clamp_reply, "the largest segment that the client may send")                             \
 	S(is_reply_for_xdp, "can XDP do the rest?")                                                \
+	S(check_response, "is it within response_limit?")                                          \
+	S(check_any_response, "is it within response_limit?")                                      \
 	S(take_reply, "mark the query answered, or note what the connection is now")               \
 	S(ring_answer, "mark the query answered")                                                  \
 	S(find_shift, "by how much the numbers of the connection are shifted")                     \
@@ -118,6 +122,8 @@
 	S(route_return, "the way back into that tunnel")                                           \
 	S(send_return, "send it into the tunnel")                                                  \
 	S(answer_query_xdp, "make an answer of it: SERVFAIL or TC=1")                                 \
+	S(cut_reply_xdp, "cut it to its question, with TC=1")                                       \
+	S(cut_reply_skb, "cut it to its question, with TC=1")                                       \
 	S(answer_skb, "make an answer of it: RST, ICMP error or DNS")
 
 #define EDGE53_STEP_ENUM(name, sentence) EDGE53_STEP_##name,

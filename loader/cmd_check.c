@@ -198,6 +198,7 @@ static void print_service(const struct plan *plan, size_t index)
 	print_returns(plan, index);
 	print_prefixes("exempt", &service->exempt[EDGE53_EXEMPT_ALL]);
 	print_prefixes("exempt from tcp_limit:", &service->exempt[EDGE53_EXEMPT_TCP]);
+	print_prefixes("exempt from response_limit:", &service->exempt[EDGE53_EXEMPT_RESPONSES]);
 	print_prefixes("keeps its source:", &service->keep_source);
 }
 

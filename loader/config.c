@@ -213,9 +213,12 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	struct place health = place_key(at, "health");
 	struct place rate = place_key(at, "rate_limit");
 	struct place tcp = place_key(at, "tcp_limit");
+	struct place response = place_key(at, "response_limit");
+	struct place any = place_key(at, "any");
 	bool good;
 
 	edge->on_down = POLICY_PASS;
+	edge->any = POLICY_PASS;
 	good = read_name(&name, raw->name, &edge->name);
 	good &= read_interface(&interface, raw->interface, &edge->interface);
 	good &= read_frontends(&address, edge);
@@ -229,6 +232,8 @@ static bool read_edge(const struct place *at, const struct raw_edge *raw, struct
 	good &= read_health(&health, &edge->health);
 	good &= read_rate(&rate, &raw->rate_limit, &edge->rate);
 	good &= read_tcp_limit(&tcp, &raw->tcp_limit, &edge->tcp);
+	good &= read_response(&response, &raw->response_limit, &edge->response);
+	good &= read_policy(&any, raw->any, any_words, &edge->any);
 	return good;
 }
 
@@ -321,12 +326,15 @@ static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
 	struct place guard = place_key(at, "guard");
 	struct place on_down = place_key(at, "on_down");
 	struct place health = place_key(at, "health");
+	struct place response = place_key(at, "response_limit");
+	struct place any = place_key(at, "any");
 	bool good, ipv6_good;
 
 	enforce->ipv6 = POLICY_DROP;
 	enforce->dot = POLICY_PASS;
 	enforce->guard = POLICY_COUNT;
 	enforce->on_down = POLICY_PASS;
+	enforce->any = POLICY_PASS;
 	good = read_name(&name, raw->name, &enforce->name);
 	good &= read_interface(&interface, raw->interface, &enforce->interface);
 	good &= read_resolvers(at, raw, enforce);
@@ -338,6 +346,8 @@ static bool read_enforce(const struct place *at, const struct raw_enforce *raw,
 	good &= read_policy(&guard, raw->guard, guard_words, &enforce->guard);
 	good &= read_policy(&on_down, raw->on_down, enforce_on_down_words, &enforce->on_down);
 	good &= read_health(&health, &enforce->health);
+	good &= read_response(&response, &raw->response_limit, &enforce->response);
+	good &= read_policy(&any, raw->any, any_words, &enforce->any);
 	return good;
 }
 
@@ -700,11 +710,13 @@ void config_free(struct config *config)
 		free(config->edges[i].keep_source);
 		free(config->edges[i].rate.exempt);
 		free(config->edges[i].tcp.exempt);
+		free(config->edges[i].response.exempt);
 	}
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		free(config->enforces[i].name);
 		free(config->enforces[i].interface);
 		free(config->enforces[i].exempt);
+		free(config->enforces[i].response.exempt);
 		free(config->enforces[i].doh.prefixes);
 		free(config->enforces[i].doh.file);
 	}

@@ -74,6 +74,16 @@ struct config_tcp_limit {
 	size_t n_exempt;
 };
 
+/* How many bytes by UDP are sent to a prefix. */
+struct config_response {
+	unsigned int bytes_per_second; /* 0: no limit */
+	unsigned int burst; /* bytes at once */
+	struct edge53_client_prefix prefix; /* as of a rate */
+	unsigned int proven_s; /* as of a rate */
+	struct edge53_prefix *exempt;
+	size_t n_exempt;
+};
+
 struct config_edge {
 	char *name;
 	char *interface; /* name or glob */
@@ -91,6 +101,8 @@ struct config_edge {
 	struct config_health health;
 	struct config_rate rate;
 	struct config_tcp_limit tcp;
+	struct config_response response;
+	enum config_policy any; /* POLICY_PASS (default) or POLICY_TRUNCATE */
 };
 
 /* Sorted, none twice; see config_prefixes.h. */
@@ -112,6 +124,8 @@ struct config_enforce {
 	enum config_policy guard; /* POLICY_COUNT (default), _DROP or _OFF */
 	enum config_policy on_down; /* POLICY_PASS or POLICY_DROP */
 	struct config_health health;
+	struct config_response response;
+	enum config_policy any; /* as of an edge */
 	struct config_doh doh;
 	struct edge53_prefix *exempt;
 	size_t n_exempt;

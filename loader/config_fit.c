@@ -211,12 +211,13 @@ static void check_totals(const struct place *root, const struct config *config)
 		n_backends += config->edges[i].n_backends;
 		n_addresses += config->edges[i].n_addresses;
 		n_keep_source += config->edges[i].n_keep_source;
-		n_exempt += config->edges[i].rate.n_exempt + config->edges[i].tcp.n_exempt;
+		n_exempt += config->edges[i].rate.n_exempt + config->edges[i].tcp.n_exempt +
+			    config->edges[i].response.n_exempt;
 	}
 	for (size_t i = 0; i < config->n_enforces; i++) {
 		/* A resolver is a backend too. */
 		n_backends += addr_is_zero(&config->enforces[i].resolver6) ? 1 : 2;
-		n_exempt += config->enforces[i].n_exempt;
+		n_exempt += config->enforces[i].n_exempt + config->enforces[i].response.n_exempt;
 	}
 
 	if (n_backends > MAX_BACKENDS)

@@ -9,11 +9,19 @@
 #define MAX_QPS 1000000
 #define MAX_BURST 1000000
 #define MAX_SLIP 100
+#define MAX_BYTES 500000000
+#define LEAST_BURST 512 /* RFC 1035 section 2.3.4; what is longer than a burst is never sent whole */
+#define LEAST_DEFAULT_BURST 4096
 
 /* As wide as one customer is, mostly (RRL's default for IPv6, too). */
 static const struct config_rate default_rate = {
 	.over = POLICY_TRUNCATE,
 	.slip = 1,
+	.prefix = { .ipv4 = 24, .ipv6 = 56 },
+	.proven_s = 600,
+};
+
+static const struct config_response default_response = {
 	.prefix = { .ipv4 = 24, .ipv6 = 56 },
 	.proven_s = 600,
 };
@@ -56,6 +64,39 @@ bool read_rate(const struct place *at, const struct raw_rate *raw, struct config
 		wrong(&slip, "nothing is truncated with over: drop; leave one of them out");
 		good = false;
 	}
+	good &= read_client_prefix(&prefix, &raw->prefix, &ret->prefix);
+	good &= read_proven(&proven, raw->proven, &ret->proven_s);
+	good &= read_prefixes(&exempt, EDGE53_MAX_EXEMPT, &ret->exempt, &ret->n_exempt);
+	return good;
+}
+
+/* Of two seconds, and room for a long reply. */
+static unsigned int default_burst(unsigned int bytes_per_second)
+{
+	unsigned int burst = bytes_per_second < MAX_BYTES / 2 ? 2 * bytes_per_second : MAX_BYTES;
+
+	return burst > LEAST_DEFAULT_BURST ? burst : LEAST_DEFAULT_BURST;
+}
+
+bool read_response(const struct place *at, const struct raw_response *raw,
+		   struct config_response *ret)
+{
+	struct place bytes = place_key(at, "bytes_per_second");
+	struct place burst = place_key(at, "burst");
+	struct place prefix = place_key(at, "prefix");
+	struct place proven = place_key(at, "proven");
+	struct place exempt = place_key(at, "exempt");
+	bool good;
+
+	*ret = default_response;
+	if (!at->node)
+		return true;
+	good = is_present(&bytes) &&
+	       read_number(&bytes, raw->bytes_per_second, "a number of bytes per second", 1,
+			   MAX_BYTES, &ret->bytes_per_second);
+	ret->burst = default_burst(ret->bytes_per_second);
+	good &= read_number(&burst, raw->burst, "a number of bytes", LEAST_BURST, MAX_BYTES,
+			    &ret->burst);
 	good &= read_client_prefix(&prefix, &raw->prefix, &ret->prefix);
 	good &= read_proven(&proven, raw->proven, &ret->proven_s);
 	good &= read_prefixes(&exempt, EDGE53_MAX_EXEMPT, &ret->exempt, &ret->n_exempt);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* `rate_limit` of an edge service: how many queries by UDP a prefix may send. */
+/* `rate_limit` and `response_limit` of a service: what a prefix may ask, and be answered, by UDP. */
 #ifndef EDGE53_CONFIG_RATE_H
 #define EDGE53_CONFIG_RATE_H
 
@@ -12,5 +12,9 @@
  * whether all is good; if not, it has been said why.
  */
 bool read_rate(const struct place *at, const struct raw_rate *raw, struct config_rate *ret);
+
+/* The same for `response_limit`, with ret->bytes_per_second. */
+bool read_response(const struct place *at, const struct raw_response *raw,
+		   struct config_response *ret);
 
 #endif

@@ -61,6 +61,15 @@ static const cyaml_schema_field_t tcp_limit_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t response_fields[] = {
+	TEXT(bytes_per_second, raw_response),
+	TEXT(burst, raw_response),
+	BLOCK(prefix, raw_response, bits_fields),
+	TEXT(proven, raw_response),
+	SEVERAL_FORMS("exempt"),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t edge_fields[] = {
 	TEXT(name, raw_edge),
 	TEXT(interface, raw_edge),
@@ -73,6 +82,8 @@ static const cyaml_schema_field_t edge_fields[] = {
 	TEXT(on_down, raw_edge),
 	BLOCK(rate_limit, raw_edge, rate_fields),
 	BLOCK(tcp_limit, raw_edge, tcp_limit_fields),
+	BLOCK(response_limit, raw_edge, response_fields),
+	TEXT(any, raw_edge),
 	SEVERAL_FORMS("health"),
 	CYAML_FIELD_END,
 };
@@ -99,6 +110,8 @@ static const cyaml_schema_field_t enforce_fields[] = {
 	SEVERAL_FORMS("exempt"),
 	TEXT(guard, raw_enforce),
 	TEXT(on_down, raw_enforce),
+	BLOCK(response_limit, raw_enforce, response_fields),
+	TEXT(any, raw_enforce),
 	SEVERAL_FORMS("health"),
 	CYAML_FIELD_END,
 };

@@ -40,6 +40,13 @@ struct raw_tcp_limit {
 	struct raw_bits prefix;
 };
 
+struct raw_response {
+	char *bytes_per_second;
+	char *burst;
+	char *proven;
+	struct raw_bits prefix;
+};
+
 struct raw_edge {
 	char *name;
 	char *interface;
@@ -47,8 +54,10 @@ struct raw_edge {
 	struct raw_backend *backends;
 	unsigned int backends_count;
 	char *on_down;
+	char *any;
 	struct raw_rate rate_limit;
 	struct raw_tcp_limit tcp_limit;
+	struct raw_response response_limit;
 };
 
 struct raw_doh {
@@ -66,6 +75,8 @@ struct raw_enforce {
 	struct raw_doh doh;
 	char *guard;
 	char *on_down;
+	char *any;
+	struct raw_response response_limit;
 };
 
 struct raw_return {

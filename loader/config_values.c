@@ -106,6 +106,12 @@ const struct word over_words[] = {
 	{ NULL, POLICY_PASS },
 };
 
+const struct word any_words[] = {
+	{ "pass", POLICY_PASS },
+	{ "truncate", POLICY_TRUNCATE },
+	{ NULL, POLICY_PASS },
+};
+
 const struct word guard_words[] = {
 	{ "count", POLICY_COUNT },
 	{ "drop", POLICY_DROP },

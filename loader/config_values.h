@@ -32,6 +32,7 @@ extern const struct word dot_words[];
 extern const struct word doh_words[];
 extern const struct word guard_words[];
 extern const struct word over_words[];
+extern const struct word any_words[];
 
 bool read_policy(const struct place *at, const char *text, const struct word *words,
 		 enum config_policy *ret);

@@ -632,6 +632,7 @@ static struct tables_fds table_fds(const struct edge53_bpf *skel)
 		.keep_source = bpf_map__fd(skel->maps.keep_source),
 		.rate_limits = bpf_map__fd(skel->maps.rate_limits),
 		.tcp_limits = bpf_map__fd(skel->maps.tcp_limits),
+		.response_limits = bpf_map__fd(skel->maps.response_limits),
 		.returns = bpf_map__fd(skel->maps.returns),
 		.returns_by_device = bpf_map__fd(skel->maps.returns_by_device),
 		.guard = bpf_map__fd(skel->maps.guard),

@@ -38,6 +38,7 @@ static const struct {
 	{ "keep_source", HOW_LIVE, 0 },
 	{ "rate_limits", HOW_LIVE, 0 },
 	{ "tcp_limits", HOW_LIVE, 0 },
+	{ "response_limits", HOW_LIVE, 0 },
 	{ "guard", HOW_LIVE, 0 },
 	{ "returns", HOW_LIVE, 0 },
 	{ "returns_by_device", HOW_LIVE, 0 },

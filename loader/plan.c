@@ -382,6 +382,20 @@ static struct plan_service *add_service(struct plan *plan, const char *name,
 	return service;
 }
 
+/* What is done about large replies. */
+static void plan_replies(struct plan_service *service, const struct config_response *response,
+			 enum config_policy any)
+{
+	if (any == POLICY_TRUNCATE)
+		service->flags |= EDGE53_SERVICE_ANY_TRUNCATE;
+	if (!response->bytes_per_second)
+		return;
+	service->response = response;
+	service->exempt[EDGE53_EXEMPT_RESPONSES] =
+		(struct plan_prefixes){ response->exempt, response->n_exempt };
+	service->flags |= EDGE53_SERVICE_RESPONSE_LIMIT;
+}
+
 static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 			      const struct host *host, const struct host_route *routes)
 {
@@ -413,6 +427,7 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 			(struct plan_prefixes){ edge->tcp.exempt, edge->tcp.n_exempt };
 		service->flags |= EDGE53_SERVICE_TCP_LIMIT;
 	}
+	plan_replies(service, &edge->response, edge->any);
 	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)
 		service->flags |= EDGE53_SERVICE_PROXY_UDP;
 	if (edge->client_ip_tcp == CLIENT_IP_PROXY_V2)
@@ -612,6 +627,7 @@ static int plan_enforce(struct plan *plan, const struct config_enforce *enforce,
 	if (!service)
 		return -ENOMEM;
 	service->flags = enforce_flags(enforce);
+	plan_replies(service, &enforce->response, enforce->any);
 	service->health = &enforce->health;
 	service->exempt[EDGE53_EXEMPT_ALL] =
 		(struct plan_prefixes){ enforce->exempt, enforce->n_exempt };

@@ -72,6 +72,7 @@ struct plan_service {
 	bool tcp_refused; /* a device has no XDP, and connections are to begin with a PROXY header */
 	const struct config_rate *rate; /* in the config; NULL: no limit */
 	const struct config_tcp_limit *tcp_limit; /* in the config; NULL: no limit */
+	const struct config_response *response; /* the same */
 	struct plan_prefixes exempt[EDGE53_EXEMPT_USES];
 	struct plan_prefixes doh;
 	struct plan_prefixes keep_source;

@@ -43,6 +43,11 @@ static inline const char *client_ip_tcp_word(__u32 flags)
 	return flags & EDGE53_SERVICE_PROXY_TCP ? "proxy-v2" : "none";
 }
 
+static inline const char *any_word(__u32 flags)
+{
+	return flags & EDGE53_SERVICE_ANY_TRUNCATE ? "truncate" : "pass";
+}
+
 static inline const char *guard_word(unsigned int policy)
 {
 	return policy == EDGE53_GUARD_DROP    ? "drop"

@@ -45,6 +45,8 @@ enum state_map {
 	MAP_HEALTH,
 	MAP_SAMPLE_COUNTERS,
 	MAP_DNSTAP,
+	MAP_RATE_LIMITS,
+	MAP_RESPONSE_LIMITS,
 	MAP_COUNT,
 };
 
@@ -76,6 +78,10 @@ static const struct map_shape {
 	[MAP_SAMPLE_COUNTERS] = { "sample_counters", sizeof(__u32),
 				  sizeof(struct edge53_sample_counters), false, true },
 	[MAP_DNSTAP] = { "dnstap", sizeof(__u32), sizeof(struct edge53_dnstap), false, true },
+	[MAP_RATE_LIMITS] = { "rate_limits", sizeof(__u32), sizeof(struct edge53_rate_limit), false,
+			      true },
+	[MAP_RESPONSE_LIMITS] = { "response_limits", sizeof(__u32),
+				  sizeof(struct edge53_response_limit), false, true },
 };
 
 struct map {
@@ -94,6 +100,8 @@ struct state {
 	struct edge53_device devices[EDGE53_MAX_DEVICES];
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
 	struct edge53_health health[EDGE53_MAX_BACKENDS];
+	struct edge53_rate_limit rate_limits[EDGE53_MAX_SERVICES];
+	struct edge53_response_limit response_limits[EDGE53_MAX_SERVICES];
 };
 
 static __u64 now_ns(void)
@@ -217,6 +225,12 @@ static int check_geometry(const struct state *state)
 	return -EPROTO;
 }
 
+/* The same for one that older versions did not have. */
+static int read_newer_array(const struct map *map, void *values, __u32 n_values)
+{
+	return map->fd < 0 ? 0 : read_array(map, values, n_values);
+}
+
 static int read_plan(struct state *state)
 {
 	int r;
@@ -234,6 +248,13 @@ static int read_plan(struct state *state)
 	if (r < 0)
 		return r;
 	r = read_array(&state->maps[MAP_HEALTH], state->health, EDGE53_MAX_BACKENDS);
+	if (r < 0)
+		return r;
+	r = read_newer_array(&state->maps[MAP_RATE_LIMITS], state->rate_limits, EDGE53_MAX_SERVICES);
+	if (r < 0)
+		return r;
+	r = read_newer_array(&state->maps[MAP_RESPONSE_LIMITS], state->response_limits,
+			     EDGE53_MAX_SERVICES);
 	if (r < 0)
 		return r;
 	return read_array(&state->maps[MAP_LOADER], &state->loader, 1);
@@ -310,6 +331,26 @@ const struct edge53_service *state_service(struct state *state, unsigned int id)
 unsigned int state_tunnel(struct state *state, unsigned int id)
 {
 	return id < EDGE53_MAX_SERVICES ? state->returns[id].ifindex : 0;
+}
+
+const struct edge53_rate_limit *state_rate_limit(struct state *state, unsigned int id)
+{
+	const struct edge53_service *service = state_service(state, id);
+
+	if (!service || !(service->flags & EDGE53_SERVICE_RATE_LIMIT) ||
+	    !state->rate_limits[id].interval_ns)
+		return NULL;
+	return &state->rate_limits[id];
+}
+
+const struct edge53_response_limit *state_response_limit(struct state *state, unsigned int id)
+{
+	const struct edge53_service *service = state_service(state, id);
+
+	if (!service || !(service->flags & EDGE53_SERVICE_RESPONSE_LIMIT) ||
+	    !state->response_limits[id].interval_ns)
+		return NULL;
+	return &state->response_limits[id];
 }
 
 const struct edge53_backend *state_flow_backend(struct state *state, unsigned int id)

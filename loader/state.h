@@ -37,6 +37,10 @@ const struct edge53_backend *state_backend(struct state *state, unsigned int id)
 const struct edge53_backend *state_flow_backend(struct state *state, unsigned int id);
 const struct edge53_device *state_device(struct state *state, unsigned int id);
 
+/* What a service is limited to; NULL: not at all. Valid until state_close(). */
+const struct edge53_rate_limit *state_rate_limit(struct state *state, unsigned int service);
+const struct edge53_response_limit *state_response_limit(struct state *state, unsigned int service);
+
 /* What the loader knows of a backend's health, or the last one knew. Valid until state_close(). */
 const struct edge53_health *state_health(const struct state *state, unsigned int backend);
 

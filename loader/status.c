@@ -405,6 +405,38 @@ const char *path_text(const struct edge53_backend *backend)
 	return "tc";
 }
 
+#define NS_PER_S 1000000000ull
+
+/* An interval is a whole number of nanoseconds; above 20,000 a second the rate is what comes of that. */
+unsigned int limit_qps(const struct edge53_rate_limit *limit)
+{
+	return (unsigned int)((NS_PER_S + limit->interval_ns / 2) / limit->interval_ns);
+}
+
+unsigned int limit_burst(const struct edge53_rate_limit *limit)
+{
+	return (unsigned int)(limit->burst_ns / limit->interval_ns);
+}
+
+static unsigned int bits_of(const struct edge53_addr *mask)
+{
+	unsigned int n = 0;
+
+	for (size_t i = 0; i < sizeof(mask->bytes); i++)
+		n += (unsigned int)__builtin_popcount(mask->bytes[i]);
+	return n;
+}
+
+struct edge53_client_prefix limit_prefix(const struct edge53_addr masks[static 2])
+{
+	unsigned int ipv4 = bits_of(&masks[0]);
+
+	return (struct edge53_client_prefix){
+		.ipv4 = (__u16)(ipv4 > 96 ? ipv4 - 96 : 0),
+		.ipv6 = (__u16)bits_of(&masks[1]),
+	};
+}
+
 struct memory memory_of(const struct edge53_geometry *g)
 {
 	__u64 n_buckets = (__u64)g->n_cpus << g->client_bucket_bits;

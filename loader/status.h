@@ -96,6 +96,11 @@ const char *probe_result_text(const struct edge53_probe *probe, char buf[static 
 /* How queries get to a backend. */
 const char *path_text(const struct edge53_backend *backend);
 
+/* What was configured: queries a second and at once, and the lengths of prefixes that share a limit. */
+unsigned int limit_qps(const struct edge53_rate_limit *limit);
+unsigned int limit_burst(const struct edge53_rate_limit *limit);
+struct edge53_client_prefix limit_prefix(const struct edge53_addr masks[static 2]);
+
 /* How much memory the state takes. */
 struct memory {
 	__u64 slots_bytes;

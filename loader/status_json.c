@@ -261,6 +261,42 @@ static json_t *client_ip_json(const struct edge53_service *service)
 	return o;
 }
 
+static json_t *rate_limit_json(const struct edge53_rate_limit *limit)
+{
+	struct edge53_client_prefix prefix;
+	json_t *o;
+
+	if (!limit)
+		return json_null();
+	prefix = limit_prefix(limit->masks);
+	o = json_object();
+	output_put(&o, "qps", json_integer(limit_qps(limit)));
+	output_put(&o, "burst", json_integer(limit_burst(limit)));
+	output_put(&o, "over", json_string(limit->slip ? "truncate" : "drop"));
+	output_put(&o, "slip", limit->slip ? json_integer(limit->slip) : json_null());
+	output_put(&o, "prefix", client_prefix_json(&prefix));
+	output_put(&o, "proven_seconds",
+		   limit->proven_s ? json_integer(limit->proven_s) : json_null());
+	return o;
+}
+
+static json_t *response_limit_json(const struct edge53_response_limit *limit)
+{
+	struct edge53_client_prefix prefix;
+	json_t *o;
+
+	if (!limit)
+		return json_null();
+	prefix = limit_prefix(limit->masks);
+	o = json_object();
+	output_put(&o, "bytes_per_second", json_integer(limit->bytes_per_second));
+	output_put(&o, "burst_bytes", json_integer(limit->burst_bytes));
+	output_put(&o, "prefix", client_prefix_json(&prefix));
+	output_put(&o, "proven_seconds",
+		   limit->proven_s ? json_integer(limit->proven_s) : json_null());
+	return o;
+}
+
 static json_t *service_json(const struct status *status, unsigned int id)
 {
 	const struct edge53_service *s = state_service(status->state, id);
@@ -277,6 +313,10 @@ static json_t *service_json(const struct status *status, unsigned int id)
 	output_put(&o, "dot", json_string(dot_word(s->flags)));
 	output_put(&o, "doh", json_string(doh_word(s->flags)));
 	output_put(&o, "client_ip", client_ip_json(s));
+	output_put(&o, "any", json_string(any_word(s->flags)));
+	output_put(&o, "rate_limit", rate_limit_json(state_rate_limit(status->state, id)));
+	output_put(&o, "response_limit",
+		   response_limit_json(state_response_limit(status->state, id)));
 	output_put(&o, "keep_source", json_boolean(s->flags & EDGE53_SERVICE_KEEP_SOURCE));
 	if (s->kind == EDGE53_SERVICE_RETURN)
 		output_put(&o, "tunnel", device_json(status, state_tunnel(status->state, id)));

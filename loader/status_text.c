@@ -194,6 +194,86 @@ static int service_cell(const struct status *status, struct libscols_line *row, 
 	return output_cell(row, 0, "%.*s", EDGE53_NAME_LEN, service->name);
 }
 
+static int add_limit(struct libscols_table *table, const struct status *status, unsigned int id,
+		     const char *what, const char *limit, const struct edge53_addr masks[static 2],
+		     const char *over, unsigned int proven_s)
+{
+	struct edge53_client_prefix prefix = limit_prefix(masks);
+	struct libscols_line *row = scols_table_new_line(table, NULL);
+
+	return service_cell(status, row, id)
+	       ?: output_cell(row, 1, "%s", what)
+	       ?: output_cell(row, 2, "%s", limit)
+	       ?: output_cell(row, 3, "/%u, /%u", prefix.ipv4, prefix.ipv6)
+	       ?: output_cell(row, 4, "%s", over)
+	       ?: (proven_s ? output_cell(row, 5, "%u s", proven_s) : output_cell(row, 5, "off"));
+}
+
+static int add_rate_limit(struct libscols_table *table, const struct status *status, unsigned int id)
+{
+	const struct edge53_rate_limit *limit = state_rate_limit(status->state, id);
+	char text[64], over[32] = "drop";
+
+	if (!limit)
+		return 0;
+	snprintf(text, sizeof(text), "%u a second, %u at once", limit_qps(limit), limit_burst(limit));
+	if (limit->slip == 1)
+		snprintf(over, sizeof(over), "truncate");
+	else if (limit->slip)
+		snprintf(over, sizeof(over), "truncate 1 in %u", limit->slip);
+	return add_limit(table, status, id, "queries", text, limit->masks, over, limit->proven_s);
+}
+
+static int add_response_limit(struct libscols_table *table, const struct status *status,
+			      unsigned int id)
+{
+	const struct edge53_response_limit *limit = state_response_limit(status->state, id);
+	char text[64];
+
+	if (!limit)
+		return 0;
+	snprintf(text, sizeof(text), "%u bytes a second, %u at once", limit->bytes_per_second,
+		 limit->burst_bytes);
+	return add_limit(table, status, id, "replies", text, limit->masks, "truncate",
+			 limit->proven_s);
+}
+
+static int add_any(struct libscols_table *table, const struct status *status, unsigned int id)
+{
+	const struct edge53_service *service = state_service(status->state, id);
+	struct libscols_line *row;
+
+	if (!service || !(service->flags & EDGE53_SERVICE_ANY_TRUNCATE))
+		return 0;
+	row = scols_table_new_line(table, NULL);
+	return service_cell(status, row, id)
+	       ?: output_cell(row, 1, "queries of type ANY")
+	       ?: output_cell(row, 2, "none")
+	       ?: output_cell(row, 3, "-")
+	       ?: output_cell(row, 4, "truncate")
+	       ?: output_cell(row, 5, "-");
+}
+
+/* By UDP. Nothing where nobody is limited. */
+static int print_limits(const struct status *status)
+{
+	static const struct output_column columns[] = {
+		{ "SERVICE", false }, { "OF", false },	 { "LIMIT", false },
+		{ "PREFIX", false },  { "OVER", false }, { "PROVEN", false },
+	};
+	_cleanup_(output_tablep) struct libscols_table *table =
+		output_table(columns, ARRAY_SIZE(columns));
+	int r = 0;
+
+	if (!table)
+		return -ENOMEM;
+	for (unsigned int id = 1; id < EDGE53_MAX_SERVICES && !r; id++)
+		r = add_rate_limit(table, status, id)
+		    ?: add_response_limit(table, status, id)
+		    ?: add_any(table, status, id);
+	return r || scols_table_is_empty(table) ? r : print_section("Limits by UDP", table, 0);
+}
+
 static size_t rows_to_show(const struct status *status, size_t n)
 {
 	return status->show_all || n <= SHORT_LIST ? n : SHORT_LIST;
@@ -589,6 +669,7 @@ int status_print_text(const struct status *status)
 	return print_ring(status)
 	       ?: print_dnstap(status)
 	       ?: print_services(status)
+	       ?: print_limits(status)
 	       ?: print_frontends(status)
 	       ?: print_backends(status)
 	       ?: print_health(status)

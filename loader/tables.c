@@ -40,6 +40,7 @@ struct tables {
 	struct edge53_return returns[EDGE53_MAX_SERVICES];
 	struct edge53_rate_limit rate_limits[EDGE53_MAX_SERVICES];
 	struct edge53_tcp_limit tcp_limits[EDGE53_MAX_SERVICES];
+	struct edge53_response_limit response_limits[EDGE53_MAX_SERVICES];
 	struct edge53_revision revision;
 	struct mirror frontends;
 	struct mirror exempt;
@@ -133,6 +134,9 @@ int tables_open(const struct tables_fds *fds, struct tables **ret)
 	if (!r)
 		r = read_all(fds->tcp_limits, tables->tcp_limits, sizeof(tables->tcp_limits[0]),
 			     EDGE53_MAX_SERVICES);
+	if (!r)
+		r = read_all(fds->response_limits, tables->response_limits,
+			     sizeof(tables->response_limits[0]), EDGE53_MAX_SERVICES);
 	if (!r)
 		r = read_all(fds->revision, &tables->revision, sizeof(tables->revision), 1);
 	if (!r)
@@ -625,6 +629,37 @@ static int sync_tcp_limit(struct tables *t, const struct plan_service *service, 
 	return write_tcp_limit(t, id, &wanted);
 }
 
+/* The same; but replies may still come to queries from before, so a service without a limit has an empty entry. */
+static int sync_response_limit(struct tables *t, const struct plan_service *service, unsigned int id)
+{
+	const struct config_response *response = service->response;
+	struct edge53_response_limit wanted = {};
+
+	if (response) {
+		wanted.bytes_per_second = response->bytes_per_second;
+		wanted.burst_bytes = response->burst;
+		wanted.interval_ns =
+			(NS_PER_S << EDGE53_RESPONSE_SHIFT) / response->bytes_per_second;
+		wanted.burst_ns = NS_PER_S * response->burst / response->bytes_per_second;
+		wanted.proven_s = response->proven_s;
+		wanted.has_exempt = response->n_exempt > 0;
+		set_bits(&wanted.masks[0], 96u + response->prefix.ipv4);
+		set_bits(&wanted.masks[1], response->prefix.ipv6);
+	}
+	return write_entry(t->fds.response_limits, id, &t->response_limits[id], &wanted,
+			   sizeof(wanted));
+}
+
+/* Whether XDP can answer what is to be answered with TC=1. */
+static unsigned int flags_of_any(const struct plan *plan, size_t index,
+				 const struct attachments *attachments)
+{
+	return plan->services[index].flags & EDGE53_SERVICE_ANY_TRUNCATE &&
+			       xdp_sends(plan, index, NULL, attachments) ?
+		       EDGE53_SERVICE_ANY_IN_XDP :
+		       0;
+}
+
 /* Whether XDP can do to a query over the limit what is to be done. */
 static unsigned int flags_of_rate(const struct plan *plan, size_t index,
 				  const struct attachments *attachments)
@@ -730,8 +765,11 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 		wanted.flags |= EDGE53_SERVICE_XDP;
 	wanted.flags |= flags_when_down(plan, index, wanted.picks, attachments);
 	wanted.flags |= flags_of_rate(plan, index, attachments);
+	wanted.flags |= flags_of_any(plan, index, attachments);
 	return sync_rate_limit(t, service, id)
-		       ?: sync_tcp_limit(t, service, id) ?: write_service(t, id, &wanted);
+	       ?: sync_tcp_limit(t, service, id)
+	       ?: sync_response_limit(t, service, id)
+	       ?: write_service(t, id, &wanted);
 }
 
 /* In 16 bits; a larger one (lo has 65536) is as good as none. */

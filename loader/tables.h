@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Plan → entries of frontends, services, backends, devices, exempt, doh, keep_source, returns,
- * returns_by_device and guard.
+ * Plan → entries of frontends, services, backends, devices, exempt, doh, keep_source, rate_limits, response_limits,
+ * returns, returns_by_device and guard.
  *
  * Flows in the kernel refer to services, backends and devices by number, so a number stays with its
  * name or address for as long as the state lives, also across loaders: what is in the maps is read
@@ -24,6 +24,7 @@ struct tables_fds {
 	int keep_source;
 	int rate_limits;
 	int tcp_limits;
+	int response_limits;
 	int returns;
 	int returns_by_device;
 	int guard;

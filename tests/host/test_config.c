@@ -375,6 +375,47 @@ static void tcp_limits(void **state)
 	assert_int_equal(limit->n_exempt, 1);
 }
 
+#define RESPONSE_OF(block)                                                                         \
+	"edge: [{name: a, interface: eth0, any: truncate, response_limit: " block                   \
+	", backends: [{address: 10.0.0.1, udp: 53}]}]\n"                                           \
+	"enforce: [{name: v, interface: ppp*, resolver: 10.77.0.1, response_limit: " block "}]\n"
+
+static void responses(void **state)
+{
+	_cleanup_(config_freep) struct config *none = parse_good(
+		"edge: [{name: a, interface: eth0, backends: [{address: 10.0.0.1, udp: 53}]}]\n");
+	_cleanup_(config_freep) struct config *least =
+		parse_good(RESPONSE_OF("{ bytes_per_second: 100000 }"));
+	_cleanup_(config_freep) struct config *few =
+		parse_good(RESPONSE_OF("{ bytes_per_second: 100 }"));
+	_cleanup_(config_freep) struct config *many =
+		parse_good(RESPONSE_OF("{ bytes_per_second: 500000000 }"));
+	_cleanup_(config_freep) struct config *all = parse_good(RESPONSE_OF(
+		"{ bytes_per_second: 1, burst: 512, prefix: { ipv4: 32, ipv6: 64 }, proven: off, "
+		"exempt: [10.0.0.0/8, '2001:db8::/32'] }"));
+	const struct config_response *response = &least->edges[0].response;
+
+	(void)state;
+	assert_int_equal(none->edges[0].response.bytes_per_second, 0);
+	assert_int_equal(none->edges[0].any, POLICY_PASS);
+	assert_int_equal(least->edges[0].any, POLICY_TRUNCATE);
+	assert_int_equal(least->enforces[0].any, POLICY_PASS);
+	assert_int_equal(response->bytes_per_second, 100000);
+	assert_int_equal(response->burst, 200000);
+	assert_int_equal(response->prefix.ipv4, 24);
+	assert_int_equal(response->prefix.ipv6, 56);
+	assert_int_equal(response->proven_s, 600);
+	assert_int_equal(few->edges[0].response.burst, 4096);
+	assert_int_equal(many->edges[0].response.burst, 500000000);
+	response = &all->enforces[0].response;
+	assert_int_equal(response->bytes_per_second, 1);
+	assert_int_equal(response->burst, 512);
+	assert_int_equal(response->prefix.ipv4, 32);
+	assert_int_equal(response->prefix.ipv6, 64);
+	assert_int_equal(response->proven_s, 0);
+	assert_int_equal(response->n_exempt, 2);
+}
+
 static const struct {
 	const char *text;
 	unsigned int ms;
@@ -562,6 +603,7 @@ static void dnstap_is_off_or_goes_somewhere(void **state)
 #define ENFORCE_HEAD "enforce:\n- name: a\n  interface: ppp*\n  resolver: 10.77.0.1\n" /* four */
 #define RATE EDGE_HEAD "  rate_limit: "
 #define TCP EDGE_HEAD "  tcp_limit: "
+#define RESPONSE EDGE_HEAD "  response_limit: "
 
 static const struct {
 	const char *text;
@@ -603,7 +645,8 @@ static const struct {
 	    "Keys here: name, " } },
 	{ EDGE_HEAD "  wurst: 1\n" BACKENDS,
 	  { "4: edge[0].wurst: unknown key; keys here: name, interface, address, tunnel, source, "
-	    "keep_source, backends, client_ip, on_down, rate_limit, tcp_limit, health" } },
+	    "keep_source, backends, client_ip, on_down, rate_limit, tcp_limit, response_limit, any, "
+	    "health" } },
 	{ EDGE_HEAD BACKENDS "  tunnel: wg0\n  tunnel: wg1\n",
 	  { "6: edge[0].tunnel: is given twice, with the first value in line 5" } },
 	{ EDGE_HEAD BACKENDS "  address: 198.51.100.1\n  address: 198.51.100.2\n",
@@ -711,6 +754,18 @@ static const struct {
 	{ TCP "{ opens: 7 }\n" BACKENDS,
 	  { "4: edge[0].tcp_limit.opens: unknown key; did you mean \"open\"? Keys here: new_per_second, "
 	    "burst, open, prefix, exempt" } },
+	{ RESPONSE "{ burst: 5000 }\n" BACKENDS,
+	  { "4: edge[0].response_limit.bytes_per_second: is missing" } },
+	{ RESPONSE "{ bytes_per_second: 0, burst: 511 }\n" BACKENDS,
+	  { "4: edge[0].response_limit.bytes_per_second: 0 is not a number of bytes per second (1-500000000)",
+	    "4: edge[0].response_limit.burst: 511 is not a number of bytes (512-500000000)" } },
+	{ RESPONSE "{ bytes_per_second: 1, over: drop }\n" BACKENDS,
+	  { "4: edge[0].response_limit.over: unknown key; keys here: bytes_per_second, burst, prefix, "
+	    "proven, exempt" } },
+	{ RESPONSE "{ bytes_per_second: 1, exempt: [printer] }\n" BACKENDS,
+	  { "4: edge[0].response_limit.exempt[0]: \"printer\" is a host name..." } },
+	{ EDGE_HEAD "  any: drop\n" BACKENDS,
+	  { "4: edge[0].any: \"drop\" is not pass or truncate" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 33 }\n",
 	  { "3: limits.client_prefix.ipv4: 33 is not a number of bits (1-32)" } },
 	{ EDGE "limits:\n  client_prefix: { ipv4: 0, ipv6: 129 }\n",
@@ -1637,6 +1692,7 @@ int main(void)
 		cmocka_unit_test(a_prefix_counts_once),
 		cmocka_unit_test(rates),
 		cmocka_unit_test(tcp_limits),
+		cmocka_unit_test(responses),
 		cmocka_unit_test(durations_have_units),
 		cmocka_unit_test(fewer_ports_mean_fewer_connections),
 		cmocka_unit_test(client_ip_is_one_word_or_one_each),

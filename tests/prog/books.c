@@ -16,6 +16,7 @@
 struct seen {
 	struct edge53_addr saddr, daddr;
 	unsigned ip_len, protocol, sport, dport, dns_id, dns_flags;
+	bool is_ipv6;
 	bool is_beyond_xdp; /* fragments, IPv6 with extension headers: XDP does not look */
 };
 
@@ -52,7 +53,8 @@ static struct seen look_at(const struct frame *frame, unsigned l3)
 	const unsigned char *p = frame->bytes + l3, *l4;
 	struct seen seen = {};
 
-	l4 = p[0] >> 4 == 6 ? look_at_ip6(p, &seen) : look_at_ip4(p, &seen);
+	seen.is_ipv6 = p[0] >> 4 == 6;
+	l4 = seen.is_ipv6 ? look_at_ip6(p, &seen) : look_at_ip4(p, &seen);
 	seen.sport = get16(l4);
 	seen.dport = get16(l4 + 2);
 	seen.dns_id = get16(l4 + 8);
@@ -107,6 +109,7 @@ static bool is_admitted(enum edge53_reason why, bool is_udp)
 	case EDGE53_BAD_SOURCE:
 	case EDGE53_RATE_DROPPED:
 	case EDGE53_RATE_TRUNCATED:
+	case EDGE53_ANY_TRUNCATED:
 	case EDGE53_FRAGMENTED_QUERY:
 	case EDGE53_FRAGMENT_REFUSED:
 	case EDGE53_NO_CHECKSUM:
@@ -172,10 +175,12 @@ static void add_reply(struct edge53_traffic *traffic, const struct seen *in)
 	}
 }
 
+/* A reply that was cut is counted as the backend would have sent it, with the code that it had. */
 static void expect_reply(struct model *model, const struct step *step, const struct seen *in,
 			 const struct seen *out)
 {
 	unsigned backend = backend_of(&in->saddr);
+	struct seen counted = *in;
 
 	if (fate_of(step->why) != EDGE53_SEND || step->why == EDGE53_ICMP_SENT)
 		return;
@@ -184,8 +189,12 @@ static void expect_reply(struct model *model, const struct step *step, const str
 		client_traffic(model, &out->daddr)->bytes_out += in->ip_len;
 		return;
 	}
-	add_reply(&model->counters.backends[backend], in);
-	add_reply(client_traffic(model, &out->daddr), in);
+	if (step->why == EDGE53_RESPONSE_TRUNCATED) {
+		counted.ip_len = out->ip_len + 20 * in->is_ipv6 - 20 * out->is_ipv6;
+		counted.dns_flags |= 0x0200;
+	}
+	add_reply(&model->counters.backends[backend], &counted);
+	add_reply(client_traffic(model, &out->daddr), &counted);
 	model->counters.latencies[backend] += in->protocol == 17;
 }
 
@@ -279,7 +288,7 @@ void expect_step(struct model *model, const struct step *step, enum test_program
 			    step->why == EDGE53_TOO_BIG || step->why == EDGE53_TRUNCATED ||
 			    step->takes_slot))
 		expect_slot(model, &in, in_frame->bytes + 6, keeps_source(model->path, step));
-	else if (step->why == EDGE53_REPLY_SENT)
+	else if (step->why == EDGE53_REPLY_SENT || step->why == EDGE53_RESPONSE_TRUNCATED)
 		expect_answer(model, &in);
 }
 
@@ -364,7 +373,10 @@ bool same_slots(struct model *model)
 			expected->flow.backend = got[i].flow.backend;
 			expected->client_entry = got[i].client_entry;
 			same &= is_entry_of(got[i].client_entry, &expected->flow.client);
-			expected->flow.flags |= got[i].flow.flags & EDGE53_FLOW_TIMED;
+			/* Whether it had EDNS its reply shows. */
+			expected->flow.flags |= got[i].flow.flags &
+						(EDGE53_FLOW_TIMED | EDGE53_FLOW_RESPONSE_LIMIT |
+						 EDGE53_FLOW_EDNS);
 		}
 		if (!memcmp(&got[i], expected, sizeof(*expected)))
 			continue;

@@ -159,6 +159,8 @@ static void frames_of_step(const struct path *path, const struct step *step, str
 		frame_of_sent_query(path, step->becomes, expected);
 	else
 		frame_of_sent_reply(path, step->becomes, expected);
+	if (step->why == EDGE53_RESPONSE_TRUNCATED && path->bit == XDP && !step->by_tc)
+		pad_as_ethernet(in, expected);
 }
 
 /* An ID drawn at random is taken over; all that depends on it is computed anew. */

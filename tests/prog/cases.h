@@ -100,7 +100,7 @@ extern const struct table edge_udp_tables[], edge_tcp_tables[], enforce_tables[]
 extern const struct table ipv6_tables[], family_tables[], fragment_tables[], icmp_tables[],
 	icmp_family_tables[], mss_tables[], policy_tables[], answer_tables[], link_tables[],
 	guard_tables[], proxy_udp_tables[], return_tables[], keep_source_tables[], proxy_tcp_tables[],
-	proxy_segment_tables[], sample_tables[], rate_tables[],
-	tcp_limit_tables[];
+	proxy_segment_tables[], sample_tables[], rate_tables[], tcp_limit_tables[],
+	response_tables[];
 
 #endif

@@ -117,6 +117,7 @@ int main(int argc, char **argv)
 	add_tables(sample_tables);
 	add_tables(rate_tables);
 	add_tables(tcp_limit_tables);
+	add_tables(response_tables);
 	add_tables(count_tables);
 	add_tables(random_tables);
 	add_tables(race_tables);

@@ -396,6 +396,20 @@ void world_exempt(const char *address, unsigned prefix_len)
 	put_prefix(world.skel->maps.exempt, SERVICE_ENFORCE, address, prefix_len);
 }
 
+/* Nobody has asked, or completed a handshake. */
+static void forget_moments(void)
+{
+	static struct edge53_moments none[1 << EDGE53_MOMENT_BUCKET_BITS];
+	static __u32 numbers[1 << EDGE53_MOMENT_BUCKET_BITS];
+	__u32 n = 1 << EDGE53_MOMENT_BUCKET_BITS;
+
+	for (__u32 i = 0; i < n; i++)
+		numbers[i] = i;
+	if (bpf_map_update_batch(bpf_map__fd(world.skel->maps.rates), numbers, none, &n, NULL) ||
+	    bpf_map_update_batch(bpf_map__fd(world.skel->maps.proven), numbers, none, &n, NULL))
+		give_up("rates and proven", errno);
+}
+
 void world_change_rate(__u64 interval_ns, unsigned burst, unsigned slip)
 {
 	struct edge53_rate_limit limit = {
@@ -413,8 +427,7 @@ void world_change_rate(__u64 interval_ns, unsigned burst, unsigned slip)
 
 void world_limit_rate(__u64 interval_ns, unsigned burst, unsigned slip, unsigned flags)
 {
-	put_zeros(world.skel->maps.rates, 1 << EDGE53_MOMENT_BUCKET_BITS);
-	put_zeros(world.skel->maps.proven, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	forget_moments();
 	world_change_rate(interval_ns, burst, slip);
 	world_set_flags(SERVICE_EDGE, flags);
 }
@@ -435,21 +448,64 @@ void world_change_tcp_limit(__u64 interval_ns, unsigned burst, unsigned open)
 
 void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open)
 {
-	put_zeros(world.skel->maps.rates, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	forget_moments();
 	put_zeros(world.skel->maps.tcp_seats, 1 << EDGE53_SEAT_BUCKET_BITS);
 	world_change_tcp_limit(interval_ns, burst, open);
 	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_TCP_LIMIT);
 }
 
-void world_exempt_from_tcp_limit(const char *address)
+static void exempt_from_use(enum test_service service, enum edge53_exempt_use use,
+			    const char *address)
 {
-	struct edge53_prefix_key key = { .prefix_len = 32 + 128, .service = SERVICE_EDGE,
-					 .use = EDGE53_EXEMPT_TCP };
+	struct edge53_prefix_key key = { .prefix_len = 32 + 128, .service = service, .use = use };
 	struct edge53_addr addr = test_addr(address);
 	__u32 one = 1;
 
 	memcpy(key.address, addr.bytes, sizeof(key.address));
 	put(world.skel->maps.exempt, &key, &one);
+}
+
+void world_exempt_from_tcp_limit(const char *address)
+{
+	exempt_from_use(SERVICE_EDGE, EDGE53_EXEMPT_TCP, address);
+}
+
+void world_change_responses(enum test_service service, unsigned bytes_per_second,
+			    unsigned burst_bytes)
+{
+	struct edge53_response_limit limit = { .proven_s = 600 };
+	__u32 id = service;
+
+	if (bytes_per_second) {
+		limit.interval_ns = (SECONDS << EDGE53_RESPONSE_SHIFT) / bytes_per_second;
+		limit.burst_ns = SECONDS * burst_bytes / bytes_per_second;
+	}
+	memset(limit.masks[0].bytes, 0xff, 12 + 3);
+	memset(limit.masks[1].bytes, 0xff, 7);
+	put(world.skel->maps.response_limits, &id, &limit);
+}
+
+void world_limit_responses(enum test_service service, unsigned bytes_per_second, unsigned burst_bytes)
+{
+	struct edge53_service s;
+	__u32 id = service;
+
+	forget_moments();
+	world_change_responses(service, bytes_per_second, burst_bytes);
+	world_get(world.skel->maps.services, &id, &s);
+	s.flags |= EDGE53_SERVICE_RESPONSE_LIMIT;
+	store_service(id, &s);
+}
+
+void world_exempt_from_responses(enum test_service service, const char *address)
+{
+	struct edge53_response_limit limit;
+	__u32 id = service;
+
+	world_get(world.skel->maps.response_limits, &id, &limit);
+	limit.has_exempt = 1;
+	put(world.skel->maps.response_limits, &id, &limit);
+	exempt_from_use(service, EDGE53_EXEMPT_RESPONSES, address);
 }
 
 void world_exempt_from_rate(const char *address)

@@ -118,6 +118,12 @@ void world_age_proofs(unsigned seconds);
 void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open);
 void world_change_tcp_limit(__u64 interval_ns, unsigned burst, unsigned open);
 void world_exempt_from_tcp_limit(const char *address);
+/* What replies of a service are limited to, whose flags say so then; nobody was answered. */
+void world_limit_responses(enum test_service service, unsigned bytes_per_second, unsigned burst_bytes);
+/* 0: there is no limit any more. */
+void world_change_responses(enum test_service service, unsigned bytes_per_second,
+			    unsigned burst_bytes);
+void world_exempt_from_responses(enum test_service service, const char *address);
 unsigned world_count_return_peers(void);
 void world_guard(unsigned ifindex, enum edge53_guard_policy policy);
 void world_set_mtu(enum test_device device, unsigned mtu);
