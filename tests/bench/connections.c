@@ -11,7 +11,7 @@
  *   -r      close by RST (SO_LINGER with 0 seconds), which leaves nothing behind at either end
  *   -w      so long before counting begins
  *   -q      open so many a second and no more; PARALLEL is how many may be under way then
- *   -k      besides, so many connections that stay: each asks ten times a second, and once more before it is closed
+ *   -k      besides, so many connections that stay: each asks ten times a second, and is closed after its last answer
  *   -T      how long to wait for an answer (2 seconds)
  *
  * A connection without a good answer after that is lost, and makes room for the next. One that stays is lost only
@@ -62,6 +62,7 @@ static struct connection *connections; /* those that stay are behind the others 
 static uint32_t numbers;
 static uint64_t opened, answered, timed_out, failed, wrong;
 static uint64_t kept_asked, kept_answered, kept_lost, slowest_ns;
+static bool is_closing; /* who stays has asked for the last time: a server may close what is idle */
 static volatile sig_atomic_t is_ended;
 
 static void end(int signal)
@@ -127,11 +128,16 @@ static void open_connection(struct connection *c)
 		die("epoll_ctl");
 }
 
+static void close_socket(struct connection *c)
+{
+	close(c->fd);
+	c->fd = -1;
+}
+
 static void close_connection(struct connection *c, uint64_t *count)
 {
 	++*(c->is_kept ? &kept_lost : count);
-	close(c->fd);
-	c->fd = -1;
+	close_socket(c);
 }
 
 /* The answer to its question is here, and it is right. */
@@ -144,6 +150,8 @@ static void take_answer(struct connection *c)
 	if (!c->is_kept)
 		return close_connection(c, &answered);
 	kept_answered++;
+	if (is_closing)
+		return close_socket(c);
 	c->state = IDLE;
 	c->got = 0;
 }
@@ -368,7 +376,7 @@ int main(int argc, char **argv)
 	run_until(begin_ns + seconds * SECOND_NS);
 	took = (double)(now_ns() - begin_ns) / SECOND_NS;
 	in_time = answered - at_start;
-	wait_for_answers();
+	is_closing = true;
 	ask_again(0);
 	wait_for_answers();
 	print_result(in_time, took);
