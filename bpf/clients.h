@@ -34,8 +34,8 @@
 /* Buckets that are asked for an entry when the newcomer's own has none. One of fifty has none. */
 #define NEIGHBOURS 3
 
-/* No entry: the bucket has none to give. */
-#define ASK_NEIGHBOURS (~0u)
+/* No entry yet: another client is to make room. */
+#define MAKE_ROOM (~0u)
 
 /* Ways that are looked at together, without a branch between them. */
 #define WAYS_AT_ONCE 4
@@ -217,20 +217,6 @@ static __always_inline __u32 replace_client(struct edge53_cpu_state *state, __u3
 	return cpu * knobs.clients_per_cpu + number;
 }
 
-/* Gives the newcomer the entry of a client of its bucket. Returns it; 0: there is none to give. */
-static __always_inline __u32 evict_client(struct edge53_client_bucket *bucket,
-					  struct edge53_cpu_state *state, __u32 cpu, __u32 hash,
-					  __u64 high, __u64 low, __u64 now_ns)
-{
-	__u32 at = way_to_give(bucket, state, cpu, now_ns), number;
-
-	if (at >= EDGE53_CLIENT_WAYS)
-		return 0;
-	number = way_number(bucket->ways[at]);
-	bucket->ways[at] = client_tag(hash, knobs.client_entry_bits) | number;
-	return replace_client(state, cpu, number, high, low, now_ns);
-}
-
 /* Takes the way to a client out of a bucket. Returns the number of the entry; 0: there is none to give. */
 static __always_inline __u32 drop_client(struct edge53_client_bucket *bucket,
 					 struct edge53_cpu_state *state, __u32 cpu, __u64 now_ns)
@@ -288,21 +274,24 @@ static __always_inline __u32 search_bucket(const struct edge53_client_bucket *bu
 
 /*
  * What touch_client() could not do in a moment: finds the client for sure, or gives it an entry. Returns the
- * entry; 0: it has none; or ASK_NEIGHBOURS. A global function, so that the verifier looks at it once.
+ * entry; 0: it has none; or MAKE_ROOM. A global function, so that the verifier looks at it once.
  */
 __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 {
 	__u32 hash = client_hash(knobs.token_keys, high, low);
 	__u32 cpu = bpf_get_smp_processor_id(), number, n;
 	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
-	struct edge53_cpu_state *state = this_cpu_state();
+	struct edge53_cpu_state *state;
 	struct edge53_client *client;
 
-	if (!bucket || !state)
+	if (!bucket)
 		return 0;
 	number = search_bucket(bucket, cpu, hash, high, low, &n);
 	if (number)
 		return cpu * knobs.clients_per_cpu + number;
+	state = this_cpu_state();
+	if (!state)
+		return 0;
 	if (n < EDGE53_CLIENT_WAYS && state->clients_used < knobs.clients_per_cpu) {
 		number = ++state->clients_used;
 		client = client_of_cpu(cpu, number);
@@ -312,14 +301,14 @@ __weak __noinline __u32 settle_client(__u64 high, __u64 low, __u64 now_ns)
 		bucket->ways[n] = client_tag(hash, knobs.client_entry_bits) | number;
 		return cpu * knobs.clients_per_cpu + number;
 	}
-	if (!is_voted_in(bucket, hash))
-		return 0;
-	return bucket->ways[0] ? evict_client(bucket, state, cpu, hash, high, low, now_ns)
-			       : ASK_NEIGHBOURS;
+	return is_voted_in(bucket, hash) ? MAKE_ROOM : 0;
 }
 
-/* Takes an entry from its client, in a bucket beside the newcomer's. Returns its number; 0: there is none. */
-__weak __noinline __u32 free_beside(__u64 high, __u64 low, __u64 now_ns)
+/*
+ * Takes an entry from its client, in the newcomer's bucket, or beside it where that has none. Returns its number; 0: nobody
+ * is to make room.
+ */
+__weak __noinline __u32 free_entry(__u64 high, __u64 low, __u64 now_ns)
 {
 	__u32 first =
 		client_bucket(client_hash(knobs.token_keys, high, low), knobs.client_bucket_bits);
@@ -328,7 +317,7 @@ __weak __noinline __u32 free_beside(__u64 high, __u64 low, __u64 now_ns)
 	struct edge53_cpu_state *state = this_cpu_state();
 	struct edge53_client_bucket *bucket = NULL;
 
-	for (__u32 i = 1; i <= NEIGHBOURS; i++) {
+	for (__u32 i = 0; i <= NEIGHBOURS; i++) {
 		bucket = bucket_at(cpu, (first ^ i) & mask);
 		if (bucket && bucket->ways[0])
 			break;
@@ -336,17 +325,19 @@ __weak __noinline __u32 free_beside(__u64 high, __u64 low, __u64 now_ns)
 	return bucket && state ? drop_client(bucket, state, cpu, now_ns) : 0;
 }
 
-/* The newcomer that was voted in, to an empty bucket, gets the entry that is free. As settle_client(). */
-__weak __noinline __u32 settle_alone(__u64 high, __u64 low, __u64 now_ns, __u32 number)
+/* The newcomer gets the entry that is free, and a way to it, for which there is room now. As settle_client(). */
+__weak __noinline __u32 settle_freed(__u64 high, __u64 low, __u64 now_ns, __u32 number)
 {
 	__u32 hash = client_hash(knobs.token_keys, high, low);
-	__u32 cpu = bpf_get_smp_processor_id();
+	__u32 cpu = bpf_get_smp_processor_id(), n = 0;
 	struct edge53_client_bucket *bucket = bucket_of(cpu, hash);
 	struct edge53_cpu_state *state = this_cpu_state();
 
 	if (!number || !bucket || !state)
 		return 0;
-	bucket->ways[0] = client_tag(hash, knobs.client_entry_bits) | number;
+	while (n < EDGE53_CLIENT_WAYS - 1 && bucket->ways[n])
+		n++;
+	bucket->ways[n] = client_tag(hash, knobs.client_entry_bits) | number;
 	return replace_client(state, cpu, number, high, low, now_ns);
 }
 
@@ -385,8 +376,8 @@ static __always_inline struct edge53_client *touch_client(const struct edge53_ad
 	client = client_at(found);
 	if (!client || !is_client(client, high, low)) {
 		found = settle_client(high, low, now_ns);
-		if (found == ASK_NEIGHBOURS)
-			found = settle_alone(high, low, now_ns, free_beside(high, low, now_ns));
+		if (found == MAKE_ROOM)
+			found = settle_freed(high, low, now_ns, free_entry(high, low, now_ns));
 		client = client_at(found);
 	}
 	*entry = found;
