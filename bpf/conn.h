@@ -30,6 +30,12 @@ static __always_inline bool is_over(const struct edge53_conn *conn, __u64 now_ns
 	}
 }
 
+/* From when its time was over its seat (seats.h) may be another's, so it must not go on. */
+static __always_inline bool has_lost_seat(const struct edge53_conn *conn, __u64 now_ns)
+{
+	return conn->flags & EDGE53_CONN_SEATED && is_over(conn, now_ns);
+}
+
 static __always_inline bool is_closed_by_both(const struct edge53_conn *conn)
 {
 	return conn->flags & EDGE53_CONN_CLIENT_FIN && conn->flags & EDGE53_CONN_BACKEND_FIN;

@@ -4,7 +4,8 @@
  *
  * Nothing is counted, so no count can be wrong: a seat names the entry of `conns` that has it, and is free as soon as
  * that entry is somebody else's, or its connection is over. However a connection ends - by FIN, RST, time or eviction,
- * seen or unseen, with or without a loader - its seat is free, and nobody need give it back.
+ * seen or unseen, with or without a loader - its seat is free, and nobody need give it back. One whose time is over does
+ * not go on, or who waits that long would have a connection and somebody else the seat (has_lost_seat()).
  *
  * Two CPUs that look for a place for the same seat at once may find one each: then there is a connection too many.
  */
@@ -66,11 +67,26 @@ static __always_inline __u64 *place_of_seat(struct edge53_seats *bucket, __u16 t
 	return NULL;
 }
 
+/*
+ * In order, if all are tried. Else not: those that are taken would run together, and who is tried 256 times in such a
+ * run is refused where there are many free.
+ */
+static __always_inline __u32 seat_number(const struct seat_search *search, __u32 i)
+{
+	__u32 x = search->turn + i;
+
+	if (search->n_seats > MAX_SEATS_TRIED) {
+		x = (x ^ x >> 16) * 0x85ebca6bu; /* the end of MurmurHash3 */
+		x = (x ^ x >> 13) * 0xc2b2ae35u;
+		x ^= x >> 16;
+	}
+	return x % search->n_seats;
+}
+
 /* One seat: 0 to try the next, 1 when it is found. */
 static long try_seat(__u32 i, struct seat_search *search)
 {
-	__u64 hash =
-		moment_owner(search->prefix, (search->turn + i) % search->n_seats, SCOPE_OF_SEATS);
+	__u64 hash = moment_owner(search->prefix, seat_number(search, i), SCOPE_OF_SEATS);
 	__u32 number = (__u32)((hash * MOMENT_FACTOR) >> (64 - EDGE53_SEAT_BUCKET_BITS));
 	struct edge53_seats *bucket = bpf_map_lookup_elem(&tcp_seats, &number);
 	__u16 tag = (__u16)(hash >> 32) | 1;
@@ -89,8 +105,8 @@ static long try_seat(__u32 i, struct seat_search *search)
 }
 
 /*
- * In any order but the same for all, so that few are tried as long as many are free. Of more than MAX_SEATS_TRIED only
- * so many are looked at: who has 95 % of 1,000 is refused with one SYN in 500,000.
+ * From anywhere, so that few are tried as long as many are free. Of more than MAX_SEATS_TRIED only so many are looked at:
+ * who has 95 % of 1,000 is refused with one SYN in 500,000.
  */
 static __always_inline bool find_seat(const struct packet *pkt,
 				      const struct edge53_tcp_limit *limit, __u64 taker)
@@ -144,6 +160,7 @@ __weak __noinline int take_seat(const struct packet *pkt, __u32 index)
 	if (sequence & 1 ||
 	    __sync_val_compare_and_swap(&conn->sequence, sequence, sequence + 2) != sequence)
 		return 0;
+	__sync_fetch_and_or(&conn->flags, EDGE53_CONN_SEATED);
 	if (find_seat(pkt, limit, (__u64)(__u16)index << 32 | (sequence + 2)))
 		return 1;
 	conn->seen_ns = 0; /* over: the entry is the next connection's */

@@ -530,7 +530,7 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 	if (conn)
 		note_neighbour(conn, pkt);
 	if (!is_opening(pkt)) {
-		if (!conn)
+		if (!conn || has_lost_seat(conn, now_ns))
 			return no_connection(pkt, svc);
 		tcp_track_client(conn, pkt, now_ns);
 	} else if (!conn) {
@@ -556,7 +556,7 @@ static __always_inline enum edge53_reason tcp_flow_of_client(const struct packet
 }
 
 /* The flow of a backend's segment. */
-static __always_inline enum edge53_reason tcp_flow_of_backend(struct packet *pkt,
+static __always_inline enum edge53_reason tcp_flow_of_backend(struct packet *pkt, __u64 now_ns,
 							      struct edge53_flow *flow,
 							      const struct edge53_backend **backend,
 							      struct edge53_conn **ret)
@@ -564,7 +564,7 @@ static __always_inline enum edge53_reason tcp_flow_of_backend(struct packet *pkt
 	__u32 index = token_conn_of_port(&knobs, pkt->dport - knobs.port_base), id;
 	struct edge53_conn *conn = bpf_map_lookup_elem(&conns, &index);
 
-	if (!conn || !copy_flow(conn, flow))
+	if (!conn || !copy_flow(conn, flow) || has_lost_seat(conn, now_ns))
 		return EDGE53_REPLY_UNKNOWN;
 	id = flow->backend;
 	*backend = bpf_map_lookup_elem(&backends, &id);

@@ -262,7 +262,8 @@ static __noinline enum edge53_reason find_flow(struct packet *pkt, __u64 now_ns,
 	if (pkt->has_bad_length)
 		return EDGE53_REPLY_UNKNOWN;
 	if (pkt->l4proto == IPPROTO_TCP)
-		return tcp_flow_of_backend(pkt, &reply->flow, &reply->backend, &reply->conn);
+		return tcp_flow_of_backend(pkt, now_ns, &reply->flow, &reply->backend,
+					   &reply->conn);
 	if (pkt->payload_len < DNS_HEADER_LEN || (pkt->is_ipv6 && !pkt->l4_check))
 		return EDGE53_REPLY_UNKNOWN;
 	return ring_find(pkt, now_ns, &reply->flow, &reply->backend, &reply->match);

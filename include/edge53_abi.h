@@ -365,6 +365,7 @@ enum edge53_conn_flag {
 	EDGE53_CONN_BACKEND_RST = 1 << 8,  /* may be provoked: a later segment of the backend revives */
 	EDGE53_CONN_REOPENED = 1 << 9,	   /* by a SYN, which the backend has not answered yet */
 	EDGE53_CONN_REFUSED = 1 << 10,	   /* that RST had an ACK: the next SYN may go elsewhere */
+	EDGE53_CONN_SEATED = 1 << 11,	   /* lives as long as its seat (tcp_limit.open) */
 };
 
 /* Map `conns`: one TCP connection each; the index stands for the SNAT port. */

@@ -206,6 +206,28 @@ static int come_back(const struct path *path)
 	return !good;
 }
 
+/* Who is silent until his seat is another's has no connection any more, whoever speaks first then. */
+static int come_too_late(const struct path *path)
+{
+	bool good = true;
+
+	begin(path, 0, 0, 3);
+	good &= connects(path, CLIENT, 1) & connects(path, CLIENT, 2) & opens(path, CLIENT, 3);
+	answer_segment(path, CLIENT, 3, "SA");
+	send_segment(path, CLIENT, 1, "R"); /* which the backend may not believe */
+	send_segment(path, CLIENT, 2, "R");
+	let_pass(TCP_CLOSING_S + 1);
+	good &= connects(path, CLIENT, 4) & connects(path, CLIENT, 5) & connects(path, CLIENT, 6);
+	good &= is_full(path, CLIENT);
+	answer_segment(path, CLIENT, 2, "A");
+	for (unsigned port = 1; port <= 3; port++)
+		good &= expect(path, "who comes too late goes on",
+			       send_segment(path, CLIENT, port, "A") == EDGE53_TCP_QUERY_SENT, 0);
+	closes(path, CLIENT, 4);
+	good &= opens(path, CLIENT, 1) & is_full(path, CLIENT);
+	return !good;
+}
+
 /* Connections that come and go at random, in many prefixes: what a prefix has open never is more than it may, and a SYN
  * is refused only when it has as many. */
 static int exact(const struct path *path)
@@ -252,12 +274,37 @@ static int many_seats(const struct path *path)
 	return !good;
 }
 
+/*
+ * Nor who has 95 % of them. Seats that are tried and taken in order run together: of these some 15 would be refused. There
+ * are fewer entries than seats, so one stands for all.
+ */
+static int crowded_seats(const struct path *path)
+{
+	unsigned refused = 0, taken = 0, port = 0;
+	bool good = true;
+
+	begin(path, 0, 0, 1000);
+	good &= connects(path, OTHER_PREFIX, 1);
+	while (taken < 950) {
+		for (unsigned i = 1; i < CONNS; i++) {
+			if (send_segment(path, CLIENT, ++port, "S") == EDGE53_TCP_OPENED)
+				taken++;
+			else
+				refused++;
+		}
+		world_give_seats(conn_of(OTHER_PREFIX, 1));
+	}
+	return !(good & expect(path, "SYNs that were refused", refused, 0));
+}
+
 const struct table tcp_limit_tables[] = {
 	{ "TCP limit: new connections", new_ones, XDP | TC_L2 | TC_L2_L3 },
 	{ "TCP limit: open connections", open_ones, XDP | TC_L2 | TC_L2_L3 },
 	{ "TCP limit: however they end", ends, XDP | TC_L2 | TC_L2_L3 },
 	{ "TCP limit: those that come back", come_back, XDP | TC_L2 | TC_L2_L3 },
+	{ "TCP limit: those that come too late", come_too_late, XDP | TC_L2 | TC_L2_L3 },
 	{ "TCP limit: exact", exact, XDP | TC_L2 },
 	{ "TCP limit: many seats", many_seats, XDP },
+	{ "TCP limit: crowded seats", crowded_seats, XDP },
 	{},
 };

@@ -454,6 +454,21 @@ void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open)
 	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_TCP_LIMIT);
 }
 
+void world_give_seats(unsigned conn)
+{
+	for (__u32 i = 0; i < 1 << EDGE53_SEAT_BUCKET_BITS; i++) {
+		const __u64 tag = 0xffffull << 48;
+		struct edge53_seats seats;
+
+		world_get(world.skel->maps.tcp_seats, &i, &seats);
+		for (unsigned way = 0; way < EDGE53_SEAT_WAYS; way++)
+			if (seats.ways[way])
+				seats.ways[way] = (seats.ways[way] & tag) | (__u64)conn << 32 |
+						  world.conns[conn].sequence;
+		put(world.skel->maps.tcp_seats, &i, &seats);
+	}
+}
+
 static void exempt_from_use(enum test_service service, enum edge53_exempt_use use,
 			    const char *address)
 {

@@ -115,6 +115,8 @@ void world_change_rate(__u64 interval_ns, unsigned burst, unsigned slip); /* who
 void world_exempt_from_rate(const char *address);
 void world_age_proofs(unsigned seconds);
 /* Of the edge service: prefixes of 24 and 56 bits; interval_ns 0, open 0: any number. Nobody has asked. */
+/* All seats that are taken are the connection's of this entry. */
+void world_give_seats(unsigned conn);
 void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open);
 void world_change_tcp_limit(__u64 interval_ns, unsigned burst, unsigned open);
 void world_exempt_from_tcp_limit(const char *address);
