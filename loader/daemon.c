@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
+#include <sys/stat.h>
 #include <systemd/sd-event.h>
 #include <time.h>
 
@@ -685,6 +686,11 @@ int daemon_run(const char *config_path, struct config **config, enum attach_tc t
 	if (r < 0)
 		return r == -EWRONGCONFIG ? EXIT_USAGE : EXIT_FAILED;
 	hold_signals();
+	/*
+	 * Whoever started it: of pins and files their own modes count, which give less. One that takes from the owner, too,
+	 * would leave directories that he cannot enter without CAP_DAC_OVERRIDE.
+	 */
+	umask(027);
 	lock_fd = pins_lock();
 	if (lock_fd < 0) {
 		explain_lock(lock_fd);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 
 #include "log.h"
 #include "util.h"
@@ -54,7 +53,6 @@ int privileges_drop(void)
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		return -errno;
-	umask(027); /* whoever started it: of pins and files their own modes count, which give less */
 	if (capng_get_caps_process())
 		return -EIO;
 	needs_sys_admin = has_only_sys_admin();

@@ -45,7 +45,9 @@ expect "check refuses it" ends_with 2 e53 edge check -c "$config"
 expect "with the same words" contains "$said" "\`chmod go-w $config\`"
 expect "nothing was begun" test ! -e "$LAB_PINS"
 chmod 644 "$config"
+umask 177 # which takes from the owner, too
 start_edge53 edge
+umask 022
 expect "it answers" answers client "$FRONTEND" -b 203.0.113.7
 
 # A stranger may put his file in place of root's, which has nothing wrong with it.
