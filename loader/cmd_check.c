@@ -67,10 +67,11 @@ static const struct {
 static void print_device(const struct plan_device *device)
 {
 	const char *between = "";
+	char name[EDGE53_IFNAME_LEN];
 
 	if (!device->hooks)
 		return;
-	printf("device %s (%s): ", device->name,
+	printf("device %s (%s): ", ifname_text(device->name, name),
 	       device->is_ethernet ? "Ethernet" : "no Ethernet header");
 	for (size_t i = 0; i < ARRAY_SIZE(hook_texts); i++) {
 		if (!(device->hooks & hook_texts[i].hook))
@@ -81,9 +82,18 @@ static void print_device(const struct plan_device *device)
 	printf("\n");
 }
 
+/* Returns buf. */
+static const char *name_of_index(unsigned int ifindex, char buf[static EDGE53_IFNAME_LEN])
+{
+	char name[IF_NAMESIZE] = "?";
+
+	if_indextoname(ifindex, name);
+	return ifname_text(name, buf);
+}
+
 static void print_backend(const struct plan_backend *backend)
 {
-	char address[ADDR_TEXT_LEN], source[ADDR_TEXT_LEN], device[IF_NAMESIZE] = "?";
+	char address[ADDR_TEXT_LEN], source[ADDR_TEXT_LEN], device[EDGE53_IFNAME_LEN];
 
 	printf("  %s %s udp %u tcp %u weight %u", backend->is_local ? "resolver" : "backend",
 	       addr_format(&backend->address, address), backend->udp_port, backend->tcp_port,
@@ -93,7 +103,7 @@ static void print_backend(const struct plan_backend *backend)
 	else if (backend->is_local)
 		printf(" through the host's stack");
 	else
-		printf(" through %s from %s", if_indextoname(backend->ifindex, device) ?: device,
+		printf(" through %s from %s", name_of_index(backend->ifindex, device),
 		       addr_format(&backend->source, source));
 	printf("\n");
 }
@@ -150,7 +160,7 @@ static void print_client_ip(const struct plan_service *service)
 /* Both halves of each entry. */
 static void print_returns(const struct plan *plan, size_t service)
 {
-	char device[IF_NAMESIZE] = "?";
+	char device[EDGE53_IFNAME_LEN];
 
 	for (size_t i = 0; i < plan->n_return_ports; i++) {
 		const struct plan_return_port *p = &plan->return_ports[i];
@@ -158,7 +168,7 @@ static void print_returns(const struct plan *plan, size_t service)
 
 		if (p->service != service)
 			continue;
-		if_indextoname(p->ifindex, device);
+		name_of_index(p->ifindex, device);
 		if (p->is_uplink)
 			printf("  replies from %s port %u that are about to leave by %s go back into the tunnel\n",
 			       protocol, p->port, device);
@@ -178,7 +188,7 @@ static const char *kind_text(const struct plan_service *service)
 static void print_service(const struct plan *plan, size_t index)
 {
 	const struct plan_service *service = &plan->services[index];
-	char text[ADDR_TEXT_LEN];
+	char text[ADDR_TEXT_LEN], name[EDGE53_IFNAME_LEN];
 
 	printf("%s \"%s\"\n", kind_text(service), service->name);
 	for (size_t i = 0; i < plan->n_frontends; i++) {
@@ -186,7 +196,8 @@ static void print_service(const struct plan *plan, size_t index)
 
 		if (frontend->service != index)
 			continue;
-		printf("  clients on %s ask %s port 53\n", plan->devices[frontend->device].name,
+		printf("  clients on %s ask %s port 53\n",
+		       ifname_text(plan->devices[frontend->device].name, name),
 		       addr_is_zero(&frontend->address) ? "any address"
 							: addr_format(&frontend->address, text));
 	}

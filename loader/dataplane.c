@@ -721,16 +721,21 @@ static int share_maps(const struct edge53_bpf *with, struct edge53_bpf *skel)
 	return r;
 }
 
-static int pin_program(int fd)
+/* It is found by its pin. */
+static int keep_program(int program_fd, int *ret)
 {
-	int r = program_pins_add(&fd, 1);
+	_cleanup_(closep) int fd = fcntl(program_fd, F_DUPFD_CLOEXEC, 3);
+	int r = fd < 0 ? -errno : program_pins_add(&fd, 1);
 
-	if (r < 0)
+	if (r < 0) {
 		log_error("cannot pin the programs below %s: %s", pins_root(), strerror(-r));
-	return r;
+		return r;
+	}
+	*ret = take_fd(&fd);
+	return 0;
 }
 
-/* Puts the descriptors of those that are wanted (1 << enum attach_program) into programs. */
+/* Puts the descriptors of those that are wanted (1 << enum attach_program) into programs. Says what is wrong. */
 static int load_programs(const struct dataplane *dp, unsigned int wanted, int programs[])
 {
 	_cleanup_(edge53_bpf_destroyp) struct edge53_bpf *skel = edge53_bpf__open();
@@ -738,7 +743,7 @@ static int load_programs(const struct dataplane *dp, unsigned int wanted, int pr
 	int r;
 
 	if (!skel)
-		return -errno;
+		return explain_load_failure(-errno);
 	bpf_object__for_each_program(program, skel->obj)
 		bpf_program__set_autoload(program, false);
 	for (int i = 0; i < PROGRAM_COUNT; i++) {
@@ -748,33 +753,35 @@ static int load_programs(const struct dataplane *dp, unsigned int wanted, int pr
 		bpf_program__set_autoload(of[i], true);
 	}
 	r = share_maps(dp->skel, skel) ?: edge53_bpf__load(skel);
-	for (int i = 0; i < PROGRAM_COUNT && r >= 0; i++) {
-		if (!of[i])
-			continue;
-		programs[i] = fcntl(bpf_program__fd(of[i]), F_DUPFD_CLOEXEC, 3);
-		r = programs[i] < 0 ? -errno : pin_program(programs[i]);
-	}
+	if (r < 0)
+		return explain_load_failure(r);
+	for (int i = 0; i < PROGRAM_COUNT && !r; i++)
+		if (of[i])
+			r = keep_program(bpf_program__fd(of[i]), &programs[i]);
 	return r;
 }
 
 int dataplane_load(struct dataplane *dp, unsigned int wanted)
 {
-	int r;
-
 	for (int i = 0; i < PROGRAM_COUNT; i++)
 		if (dp->programs[i])
 			wanted &= ~(1u << i);
-	r = wanted ? load_programs(dp, wanted, dp->programs) : 0;
-	return r < 0 ? explain_load_failure(r) : 0;
+	return wanted ? load_programs(dp, wanted, dp->programs) : 0;
 }
 
-/* What the verifier has refused it will refuse again; for memory it is worth to try again. */
+/* What the verifier has refused it will refuse again. */
+static bool may_go_well_later(int error)
+{
+	return error == -ENOMEM || error == -EMFILE || error == -ENFILE || error == -EAGAIN ||
+	       error == -EINTR;
+}
+
 static int get_program(void *arg, enum attach_program which)
 {
 	struct dataplane *dp = arg;
 	int r = dataplane_load(dp, 1u << which);
 
-	if (r < 0 && r != -ENOMEM)
+	if (r < 0 && !may_go_well_later(r))
 		dp->programs[which] = r;
 	return r < 0 ? r : dp->programs[which];
 }

@@ -159,7 +159,9 @@ static void print_note(const struct edge53_trace_note *note)
 
 static void print_hook(const struct explain_report *report, const struct explain_hook *hook)
 {
-	printf("\n%s of %s: %s", hook->place, report->device, hook->program);
+	char device[EDGE53_IFNAME_LEN];
+
+	printf("\n%s of %s: %s", hook->place, ifname_text(report->device, device), hook->program);
 	if (hook->is_xdp)
 		printf(" (%s)", hook->mode);
 	putchar('\n');
@@ -184,9 +186,10 @@ static void print_service(const struct explain_report *report, const struct expl
 
 static void print_device(unsigned int ifindex)
 {
-	char name[IF_NAMESIZE];
+	char name[IF_NAMESIZE], text[EDGE53_IFNAME_LEN];
 
-	printf("%s (%u)", if_indextoname(ifindex, name) ? name : "a device that is gone", ifindex);
+	printf("%s (%u)", if_indextoname(ifindex, name) ? ifname_text(name, text) : "a device that is gone",
+	       ifindex);
 }
 
 static void print_way(const struct explain_report *report, const struct explain_hook *hook)
@@ -245,8 +248,10 @@ static void print_outcome(const struct explain_report *report)
 int explain_print_text(const struct explain_report *report)
 {
 	const struct explain_hook *last = explain_last_hook(report->run);
+	char device[EDGE53_IFNAME_LEN];
 
-	printf("%s %s, on CPU %u\n", report->is_egress ? "out of" : "in from", report->device,
+	printf("%s %s, on CPU %u\n", report->is_egress ? "out of" : "in from",
+	       ifname_text(report->device, device),
 	       report->run->cpu);
 	for (size_t i = 0; i < report->run->n_hooks; i++)
 		print_hook(report, &report->run->hooks[i]);

@@ -72,6 +72,7 @@ int findings_mend(struct findings *findings, const char *fmt, ...)
 	if (r < 0)
 		return -ENOMEM;
 	free(last->mend);
+	text_make_harmless(text);
 	last->mend = text;
 	return 0;
 }

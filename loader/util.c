@@ -13,11 +13,30 @@
 
 static const __u8 mapped_prefix[IPV4_OFFSET] = { [10] = 0xff, [11] = 0xff };
 
+/* Those of 0x80 to 0x9f, too: as such, and as UTF-8 has them (C2 80 to C2 9F). Behind more than that they are a letter's. */
+static bool is_control(unsigned char c, unsigned char before)
+{
+	if (c < ' ')
+		return c != '\n' && c != '\t';
+	return c == 0x7f || (c >= 0x80 && c < 0xa0 && (before < 0x80 || before == 0xc2));
+}
+
 void text_make_harmless(char *text)
 {
-	for (char *c = text; *c; c++)
-		if (((unsigned char)*c < ' ' && *c != '\n' && *c != '\t') || *c == 0x7f)
+	unsigned char before = 0;
+
+	for (char *c = text; *c; c++) {
+		if (is_control((unsigned char)*c, before))
 			*c = '?';
+		before = (unsigned char)*c;
+	}
+}
+
+const char *ifname_text(const char *ifname, char buf[static EDGE53_IFNAME_LEN])
+{
+	snprintf(buf, EDGE53_IFNAME_LEN, "%s", ifname);
+	text_make_harmless(buf);
+	return buf;
 }
 
 int array_grow(void *array_ptr, size_t n, size_t entry_len)

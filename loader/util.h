@@ -44,6 +44,9 @@ static inline int take_fd(int *fd)
 /* Puts '?' for what a terminal would obey: devices have names that others choose. Lines and tabs stay. */
 void text_make_harmless(char *text);
 
+/* The name of a device, harmless. Returns buf. */
+const char *ifname_text(const char *ifname, char buf[static EDGE53_IFNAME_LEN]);
+
 /*
  * Makes room for one more entry in an array of n that has grown only by this. array_ptr points to
  * the pointer. Returns 0 or -ENOMEM.

@@ -334,6 +334,29 @@ static void a_journal_gets_it_with_its_priority(void **state)
 	assert_string_equal(text, has_journal ? "" : "<3>100% of it\n");
 }
 
+static void what_a_terminal_obeys_is_taken_out(void **state)
+{
+	static const struct {
+		const char *text, *harmless;
+	} rows[] = {
+		{ "ppp0: is up\n\tand more\n", "ppp0: is up\n\tand more\n" },
+		{ "\033[2J\a\r\x7f", "?[2J???" },
+		{ "\2332J", "?2J" }, /* ESC [ as one byte */
+		{ "\x9b\x9b", "??" },
+		{ "\xc2\2332J", "\xc2?2J" }, /* and in UTF-8 */
+		{ "caf\xc3\xa9, \xc3\x89, \xe2\x82\xac", "caf\xc3\xa9, \xc3\x89, \xe2\x82\xac" },
+		{ "", "" },
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(text, sizeof(text), "%s", rows[i].text);
+		text_make_harmless(text);
+		assert_string_equal(text, rows[i].harmless);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -345,6 +368,7 @@ int main(void)
 		cmocka_unit_test(prefixes_are_read),
 		cmocka_unit_test(taking_leaves_nothing_behind),
 		cmocka_unit_test(messages_have_a_priority),
+		cmocka_unit_test(what_a_terminal_obeys_is_taken_out),
 		cmocka_unit_test(debug_needs_verbose),
 		cmocka_unit_test(logging_keeps_errno),
 		cmocka_unit_test(without_a_journal_stderr_gets_it),

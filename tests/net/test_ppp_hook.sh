@@ -101,6 +101,9 @@ done
 expect "no name was obeyed" test ! -e "$LAB_TMP/obeyed"
 expect "what is said of them is no command to a terminal" fails grep -q $'\e' "$LAB_TMP/edge53.log"
 expect "nor is what status says" lacks "$(e53 host status)" $'\e'
+said=$(e53 host check -c "$LAB_TMP/edge53.yaml" || true)
+expect "nor is what check says, which names them" lacks "$said" $'\e'
+expect "nor is what check says, which names them" contains "$said" 'device ppp?'
 expect "it can be started anew with these" kill_edge53
 start_edge53 host
 hook eth0
