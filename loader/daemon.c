@@ -215,6 +215,16 @@ static unsigned int wanted_by_clients(const struct config *config)
 	return config->n_enforces ? 1u << PROGRAM_ENFORCE_IN_L3 | 1u << PROGRAM_ENFORCE_OUT_L3 : 0;
 }
 
+/* A reload may bring the first `enforce`. What cannot be loaded is said, and the device that comes is refused. */
+static void load_for_clients(const struct daemon *d, const struct attach_programs *programs)
+{
+	unsigned int wanted = wanted_by_clients(d->config);
+
+	for (unsigned int i = 0; i < PROGRAM_COUNT; i++)
+		if (wanted & 1u << i)
+			programs->get(programs->arg, (enum attach_program)i);
+}
+
 /*
  * Tables first, so that a packet finds them; then hooks. The guard hears of devices that lose their
  * hooks before they do, and of those that got them, after. What an earlier loader attached is not
@@ -244,6 +254,7 @@ static int apply(struct daemon *d, struct plan *plan, bool retry)
 	if (r < 0)
 		return r;
 	guards = attach_apply_guard(d->attachments, plan, &programs);
+	load_for_clients(d, &programs);
 	return guards < 0 ? guards : refused + guards;
 }
 

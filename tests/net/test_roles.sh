@@ -49,6 +49,13 @@ becomes() {
 	expect "$what: filters" equal "$(n_filters)" "$filters"
 }
 
+has_program() { # NAME: loaded by the loader that runs
+	local pin
+	for pin in "$LAB_PINS"/programs/*; do
+		bpftool prog show pinned "$pin" | grep -q " name $1 " && return
+	done
+}
+
 lab_up
 add_namespace host
 add_namespace peer
@@ -65,6 +72,7 @@ for how in auto clsact; do
 	vpn_config drop
 	kill -HUP "$EDGE53_PID"
 	becomes "enforce after a reload" "$VPN_HOOKS" drop/0 0 3
+	wait_until 60 has_program enforce_out_l3 || fail "$how: a first ppp link has to wait for the verifier"
 	vpn_config off
 	kill -HUP "$EDGE53_PID"
 	becomes "without a guard" "ppp0 enforce_in_l2, ppp0 enforce_out_l2" off/0 0 2
