@@ -83,7 +83,7 @@ CONF
 spawn backend unbound.log unbound -d -c "$LAB_TMP/unbound.conf"
 wait_until 60 listens -t $PORT || fail "unbound does not listen"
 edge_config eth1
-sed -i "s/client_ip: none/client_ip: proxy-v2/; s/udp: 31053, tcp: 31054/udp: $PORT, tcp: $PORT/" "$LAB_TMP/edge53.yaml"
+sed -i "s/client_ip: none/health: off\n    client_ip: proxy-v2/; s/udp: 31053, tcp: 31054/udp: $PORT, tcp: $PORT/" "$LAB_TMP/edge53.yaml"
 
 # Somebody else was there first.
 check_says 0
