@@ -10,6 +10,7 @@
 #include "family.h"
 #include "icmp.h"
 #include "rewrite_skb.h"
+#include "syn_cookie.h"
 
 enum answer {
 	NO_ANSWER,
@@ -19,6 +20,7 @@ enum answer {
 	ANSWER_TRUNCATED,   /* DNS, TC=1 (truncated.h) */
 	ANSWER_SERVFAIL,    /* DNS, RCODE 2 (the same) */
 	ANSWER_RESET,	    /* RST */
+	ANSWER_COOKIE,	    /* SYN-ACK (syn_cookie.h) */
 };
 
 #define ANSWER_TTL 64
@@ -120,7 +122,7 @@ static __always_inline __u64 pseudo_sum(const struct packet *pkt, __u8 l4proto, 
 	       bpf_htons(l4proto) + bpf_htons(len);
 }
 
-/* --- RST -------------------------------------------------------------------------------------- */
+/* --- TCP -------------------------------------------------------------------------------------- */
 
 /* RFC 9293 section 3.10.7.1. False when the segment cannot be read. */
 static __always_inline bool make_rst(struct __sk_buff *skb, const struct packet *pkt,
@@ -152,7 +154,7 @@ static __always_inline bool make_rst(struct __sk_buff *skb, const struct packet 
  * With a partial checksum (CHECKSUM_PARTIAL) the kernel will complete what is in the field, if the
  * field is where it was.
  */
-static __always_inline bool check_rst(const struct packet *pkt, struct tcphdr *tcp)
+static __always_inline bool check_tcp_answer(const struct packet *pkt, struct tcphdr *tcp)
 {
 	__u64 pseudo = pseudo_sum(pkt, IPPROTO_TCP, sizeof(*tcp));
 
@@ -164,7 +166,7 @@ static __always_inline bool check_rst(const struct packet *pkt, struct tcphdr *t
 	return true;
 }
 
-__weak __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pkt)
+__weak __noinline int answer_tcp(struct __sk_buff *skb, const struct packet *pkt, __u32 answer)
 {
 	__u32 header_len;
 	struct tcphdr tcp;
@@ -172,7 +174,8 @@ __weak __noinline int answer_rst(struct __sk_buff *skb, const struct packet *pkt
 	if (!pkt)
 		return TC_ACT_SHOT;
 	header_len = pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN;
-	if (!make_rst(skb, pkt, &tcp) || !check_rst(pkt, &tcp) ||
+	if (!(answer == ANSWER_COOKIE ? make_challenge(pkt, &tcp) : make_rst(skb, pkt, &tcp)) ||
+	    !check_tcp_answer(pkt, &tcp) ||
 	    bpf_skb_change_tail(skb, pkt->l3_off + header_len + sizeof(tcp), 0) ||
 	    !store_ip(skb, pkt, sizeof(tcp), IPPROTO_TCP) ||
 	    bpf_skb_store_bytes(skb, pkt->l3_off + header_len, &tcp, sizeof(tcp), 0))

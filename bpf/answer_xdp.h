@@ -9,6 +9,7 @@
 #define EDGE53_ANSWER_XDP_H
 
 #include "count.h"
+#include "syn_cookie.h"
 #include "truncated.h"
 
 #define QUESTION_MAX_CHUNKS ((DNS_MAX_NAME_LEN + DNS_TYPE_AND_CLASS_LEN + OPT_LEN) / SUM_CHUNK + 1)
@@ -56,7 +57,8 @@ __weak __noinline int sum_of_question_xdp(struct xdp_md *ctx, __u32 off, __u32 l
 
 /* Ethernet and IP header of the answer. */
 static __always_inline bool store_headers_xdp(struct xdp_md *ctx, const struct packet *pkt,
-					      __u32 udp_len)
+					      __u8 l4proto,
+					      __u32 len)
 {
 	struct ipv6hdr ip6;
 	struct iphdr ip4;
@@ -67,10 +69,10 @@ static __always_inline bool store_headers_xdp(struct xdp_md *ctx, const struct p
 	if (bpf_xdp_store_bytes(ctx, 0, macs, sizeof(macs)))
 		return false;
 	if (pkt->is_ipv6) {
-		answer_ipv6(pkt, udp_len, IPPROTO_UDP, &ip6);
+		answer_ipv6(pkt, len, l4proto, &ip6);
 		return !bpf_xdp_store_bytes(ctx, ETH_HLEN, &ip6, sizeof(ip6));
 	}
-	answer_ipv4(pkt, udp_len, IPPROTO_UDP, &ip4);
+	answer_ipv4(pkt, len, l4proto, &ip4);
 	return !bpf_xdp_store_bytes(ctx, ETH_HLEN, &ip4, sizeof(ip4));
 }
 
@@ -115,7 +117,8 @@ __weak __noinline int become_dns_xdp(struct xdp_md *ctx, const struct packet *pk
 	if (opt && !store_opt_xdp(ctx, l4_off + sizeof(answer) + question))
 		return false;
 	sum = sum_of_question_xdp(ctx, l4_off + sizeof(answer), question + opt);
-	if (sum < 0 || !shorten_xdp(ctx, l4_off + udp_len) || !store_headers_xdp(ctx, pkt, udp_len))
+	if (sum < 0 || !shorten_xdp(ctx, l4_off + udp_len) ||
+	    !store_headers_xdp(ctx, pkt, IPPROTO_UDP, udp_len))
 		return false;
 	make_answer(pkt, udp_len, question, flags, &answer);
 	answer.additionals = bpf_htons(!!opt);
@@ -146,6 +149,27 @@ __weak __noinline int cut_reply_xdp(struct xdp_md *ctx, struct packet *pkt, __u3
 		return false;
 	prepare_cut(pkt, has_edns);
 	return become_dns_xdp(ctx, pkt, DNS_FLAG_TC);
+}
+
+/* Answers a SYN with a cookie. Returns the verdict. */
+__weak __noinline int challenge_xdp(struct xdp_md *ctx, const struct packet *pkt)
+{
+	struct tcphdr tcp;
+	__u32 l4_off;
+
+	if (!pkt)
+		return XDP_PASS;
+	count_reason(pkt->service, EDGE53_COOKIE_SENT);
+	l4_off = ETH_HLEN + (pkt->is_ipv6 ? IPV6_HEADER_LEN : IPV4_HEADER_LEN);
+	if (!may_be_answered(pkt) || !make_challenge(pkt, &tcp))
+		return XDP_DROP;
+	tcp.check = csum_fold(pseudo_sum(pkt, IPPROTO_TCP, sizeof(tcp)));
+	tcp.check = ~csum_fold(sum_of_words(&tcp, sizeof(tcp) / 4));
+	if (!shorten_xdp(ctx, l4_off + sizeof(tcp)) ||
+	    !store_headers_xdp(ctx, pkt, IPPROTO_TCP, sizeof(tcp)) ||
+	    bpf_xdp_store_bytes(ctx, l4_off, &tcp, sizeof(tcp)))
+		return XDP_DROP;
+	return bpf_redirect(pkt->ifindex, 0);
 }
 
 #endif

@@ -26,7 +26,7 @@ static __noinline enum edge53_reason check_and_admit(struct __sk_buff *skb, stru
 {
 	enum edge53_reason why = check_query(pkt) ?: check_any_skb(skb, pkt, svc);
 
-	if (why || is_checked(pkt, svc, is_counted))
+	if (why || (is_checked(pkt, svc, is_counted) && !is_syn_for_tc(pkt, svc)))
 		return why;
 	return check_rate(pkt, svc) ?: check_tcp_limit(pkt, svc) ?: admit_client(pkt, now_ns) ?: sample_query_skb(skb, pkt);
 }

@@ -49,10 +49,10 @@ static __always_inline enum edge53_reason is_for_xdp(const struct packet *pkt,
 }
 
 /* Of its own, for the stack of the caller. */
-static __noinline enum edge53_reason check_any_rate_xdp(const struct packet *pkt,
-							const struct edge53_service *svc)
+static __noinline enum edge53_reason check_limits_xdp(const struct packet *pkt,
+						      const struct edge53_service *svc)
 {
-	return check_rate_xdp(pkt, svc);
+	return pkt->l4proto == IPPROTO_TCP ? check_tcp_limit_xdp(pkt, svc) : check_rate_xdp(pkt, svc);
 }
 
 __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
@@ -71,8 +71,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	why = STEP(find_edge_service, pkt, &svc)
 	   ?: STEP(check_query, pkt)
 	   ?: STEP(check_any_xdp, ctx, pkt, svc)
-	   ?: STEP(check_any_rate_xdp, pkt, svc)
-	   ?: STEP(check_tcp_limit, pkt, svc)
+	   ?: STEP(check_limits_xdp, pkt, svc)
 	   ?: STEP(admit_client, pkt, now_ns)
 	   ?: STEP(sample_query_xdp, ctx, pkt)
 	   ?: STEP(is_for_xdp, pkt, svc)
@@ -89,6 +88,7 @@ __weak __noinline int query_xdp(struct xdp_md *ctx, struct packet *pkt)
 	if (why == EDGE53_HANDED_TO_TC && svc && svc->flags & EDGE53_SERVICE_PROXY_TCP)
 		set_apart(ctx, pkt);
 	if (why == EDGE53_RATE_TRUNCATED || why == EDGE53_ANY_TRUNCATED ||
+	    why == EDGE53_COOKIE_SENT ||
 	    (why == EDGE53_NO_BACKEND_SERVFAIL && svc && is_answered_by_xdp(pkt, svc))) {
 		TRACE_END(pkt, why);
 		return OUTCOME_ANSWER | why;
@@ -104,6 +104,8 @@ static __always_inline int query_in_xdp(struct xdp_md *ctx, struct packet *pkt)
 	if (outcome < OUTCOME_ANSWER)
 		return outcome;
 	TRACE_ANSWER(answer_query_xdp);
+	if ((outcome & 0xff) == EDGE53_COOKIE_SENT)
+		return challenge_xdp(ctx, pkt);
 	return answer_query_xdp(ctx, pkt, outcome & 0xff);
 }
 

@@ -32,6 +32,7 @@ struct edge53_knobs {
 	__u32 is_client_masked;	  /* 0: clients are counted by their whole address */
 	struct edge53_client_prefix client_prefix;
 	__u32 udp_timeout_us;
+	__u32 has_syn_cookies; /* 0: the kernel lacks the helpers, and no call of them may be left */
 	__u64 tcp_half_open_ns; /* a SYN that nobody completed */
 	__u64 tcp_idle_ns;	/* an established connection without a segment */
 	__u64 tcp_closing_ns;	/* after a RST, or FINs from both sides */

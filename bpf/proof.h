@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Whose source address is no forgery: who completed a TCP handshake not long ago. */
+/* Whose source address is no forgery: who completed a TCP handshake, or returned a cookie, not long ago. */
 #ifndef EDGE53_PROOF_H
 #define EDGE53_PROOF_H
 
@@ -29,23 +29,29 @@ static __always_inline bool is_another_device(__u32 backend, __u32 ifindex)
 	return b && b->ifindex != ifindex;
 }
 
+static __always_inline void prove(__u64 high, __u64 low)
+{
+	__u64 who = proof_owner(high, low), now_ns = clock_ns();
+	struct edge53_moments *bucket = moments_of(&proven, who);
+	struct edge53_moment *last;
+
+	if (!bucket)
+		return;
+	last = find_moment(bucket, who);
+	if (last)
+		WRITE_ONCE(last->at_ns, now_ns);
+	else
+		put_moment(bucket, who, now_ns);
+}
+
 /*
  * Who completed a TCP handshake with the backend, by the device, really is where he says. A global function, for the
  * stack of the caller.
  */
 __weak __noinline int note_proof(__u64 high, __u64 low, __u32 backend, __u32 ifindex)
 {
-	__u64 who = proof_owner(high, low), now_ns = clock_ns();
-	struct edge53_moments *bucket = moments_of(&proven, who);
-	struct edge53_moment *last;
-
-	if (!bucket || !is_another_device(backend, ifindex))
-		return 0;
-	last = find_moment(bucket, who);
-	if (last)
-		WRITE_ONCE(last->at_ns, now_ns);
-	else
-		put_moment(bucket, who, now_ns);
+	if (is_another_device(backend, ifindex))
+		prove(high, low);
 	return 0;
 }
 

@@ -8,10 +8,12 @@
 
 #include "rate.h"
 #include "seats.h"
+#include "syn_cookie.h"
 #include "tcp.h"
 #include "translate.h"
 
 #define SCOPE_OF_NEW_CONNECTIONS (2 * EDGE53_MAX_SERVICES)
+#define SCOPE_OF_UNPROVEN_SYNS (5 * EDGE53_MAX_SERVICES)
 
 /* A SYN sent again, or on a connection that is open, opens none. */
 static __always_inline bool has_connection(const struct packet *pkt, __u64 now_ns)
@@ -45,6 +47,10 @@ __weak __noinline int judge_syn(const struct packet *pkt)
 	if (!limit || has_connection(pkt, clock_ns()) || is_exempt_from_tcp_limit(pkt, limit))
 		return GO_ON;
 	client = (const __u64 *)pkt->saddr.bytes;
+	if (knobs.has_syn_cookies && limit->unproven.interval_ns &&
+	    !is_proven(client[0], client[1], limit->unproven.proven_s) &&
+	    is_over_rate(client[0], client[1], SCOPE_OF_UNPROVEN_SYNS + service, &limit->unproven))
+		return EDGE53_COOKIE_SENT;
 	if (limit->fresh.interval_ns &&
 	    is_over_rate(client[0], client[1], SCOPE_OF_NEW_CONNECTIONS + service, &limit->fresh))
 		return EDGE53_TCP_NEW_DROPPED;
@@ -54,9 +60,31 @@ __weak __noinline int judge_syn(const struct packet *pkt)
 static __always_inline enum edge53_reason check_tcp_limit(const struct packet *pkt,
 							  const struct edge53_service *svc)
 {
-	if (!(svc->flags & EDGE53_SERVICE_TCP_LIMIT) || pkt->l4proto != IPPROTO_TCP || !is_opening(pkt))
+	if (!(svc->flags & EDGE53_SERVICE_TCP_LIMIT) || pkt->l4proto != IPPROTO_TCP)
 		return GO_ON;
-	return judge_syn(pkt);
+	if (is_opening(pkt))
+		return judge_syn(pkt);
+	return svc->flags & EDGE53_SERVICE_SYN_COOKIES && pkt->tcp_flags & TCP_RST && take_cookie(pkt)
+		       ? EDGE53_COOKIE_RETURNED
+		       : GO_ON;
+}
+
+/*
+ * Whether XDP leaves a SYN to tc, as it could not answer it. Both hooks must say the same, so it depends on nothing
+ * that changes between them.
+ */
+static __always_inline bool is_syn_for_tc(const struct packet *pkt, const struct edge53_service *svc)
+{
+	return svc->flags & EDGE53_SERVICE_SYN_COOKIES && pkt->l4proto == IPPROTO_TCP &&
+	       is_opening(pkt) &&
+	       (!(svc->flags & EDGE53_SERVICE_COOKIES_IN_XDP) || extra_headers_len(pkt) ||
+		has_partial_checksum(pkt));
+}
+
+static __always_inline enum edge53_reason check_tcp_limit_xdp(const struct packet *pkt,
+							      const struct edge53_service *svc)
+{
+	return is_syn_for_tc(pkt, svc) ? EDGE53_HANDED_TO_TC : check_tcp_limit(pkt, svc);
 }
 
 /* Of a connection that was opened. It may be the one too many of two that were judged at once. */

@@ -113,6 +113,8 @@ static __always_inline enum answer answer_to(enum edge53_reason why)
 		return ANSWER_SERVFAIL;
 	case EDGE53_NO_BACKEND_RESET:
 		return ANSWER_RESET;
+	case EDGE53_COOKIE_SENT:
+		return ANSWER_COOKIE;
 	default:
 		return NO_ANSWER;
 	}
@@ -148,10 +150,13 @@ static __always_inline int answer_skb(struct __sk_buff *skb, const struct packet
 	if (answer == ANSWER_TRUNCATED || answer == ANSWER_SERVFAIL)
 		return answer_dns(skb, pkt,
 				  answer == ANSWER_SERVFAIL ? DNS_RCODE_SERVFAIL : DNS_FLAG_TC);
+	/* As each gets one who asks a listening host. */
+	if (answer == ANSWER_COOKIE)
+		return answer_tcp(skb, pkt, answer);
 	if (!is_within_budget())
 		return TC_ACT_SHOT;
 	if (answer == ANSWER_RESET || (answer == ANSWER_REFUSED && pkt->l4proto == IPPROTO_TCP))
-		return answer_rst(skb, pkt);
+		return answer_tcp(skb, pkt, answer);
 	return answer_icmp(skb, pkt, answer, (outcome & ~OUTCOME_ANSWER) >> 8);
 }
 

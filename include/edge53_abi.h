@@ -110,6 +110,8 @@ enum edge53_service_flag {
 	EDGE53_SERVICE_RATE_LIMIT = 1 << 16,	/* has an entry in `rate_limits` */
 	EDGE53_SERVICE_RATE_IN_XDP = 1 << 17,	/* XDP does to what is over it what is to be done */
 	EDGE53_SERVICE_TCP_LIMIT = 1 << 20,	/* has an entry in `tcp_limits` */
+	EDGE53_SERVICE_SYN_COOKIES = 1 << 22,	/* and that of `unproven` is meant */
+	EDGE53_SERVICE_COOKIES_IN_XDP = 1 << 23, /* which XDP can answer */
 	EDGE53_SERVICE_ANY_IN_XDP = 1 << 18,	/* XDP answers queries of type ANY */
 	/* Of edge and of enforce. */
 	EDGE53_SERVICE_ANY_TRUNCATE = 1 << 19,	 /* answer them with TC=1 */
@@ -290,6 +292,7 @@ struct edge53_tcp_limit {
 	struct edge53_rate_limit fresh; /* connections that begin; interval_ns 0: any number; no slip, no proven_s */
 	__u32 open;			/* at once; 0: any number. Prefixes are those of `fresh` */
 	__u32 has_exempt;		/* has entries in `exempt` */
+	struct edge53_rate_limit unproven; /* SYNs of all who are not proven; over it each gets a cookie */
 };
 
 /*
@@ -666,7 +669,7 @@ _Static_assert(sizeof(struct edge53_prefix_key) == 24, "layout");
 _Static_assert(sizeof(struct edge53_rate_limit) == 56, "layout");
 _Static_assert(sizeof(struct edge53_response_limit) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_moments) == 64, "one cache line");
-_Static_assert(sizeof(struct edge53_tcp_limit) == 64, "layout");
+_Static_assert(sizeof(struct edge53_tcp_limit) == 120, "layout");
 _Static_assert(sizeof(struct edge53_seats) == 64, "one cache line");
 _Static_assert(sizeof(struct edge53_guard) == 4, "layout");
 _Static_assert(sizeof(struct edge53_fragment_key) == 48, "layout");

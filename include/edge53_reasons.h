@@ -74,7 +74,9 @@
 	R(TCP_NEW_DROPPED, DROP, "SYN over tcp_limit.new_per_second")                              \
 	R(TCP_OPEN_DROPPED, DROP, "SYN of a prefix that has tcp_limit.open connections")                 \
 	R(ANY_TRUNCATED, DROP, "query of type ANY, answered TC=1 (any: truncate)")                 \
-	R(RESPONSE_TRUNCATED, SEND, "reply over response_limit, sent with TC=1: come back by TCP")
+	R(RESPONSE_TRUNCATED, SEND, "reply over response_limit, sent with TC=1: come back by TCP") \
+	R(COOKIE_SENT, DROP, "SYN over tcp_limit.syn_cookies, answered with a cookie: prove yourself") \
+	R(COOKIE_RETURNED, DROP, "RST with the cookie of a SYN: its sender is proven")
 
 enum edge53_fate {
 	EDGE53_PASS,

@@ -57,8 +57,7 @@
 	S(check_any_skb, "is it of type ANY, that the service does not want by UDP?")               \
 	S(check_rate, "is it within rate_limit?")                                                  \
 	S(check_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
-	S(check_any_rate_xdp, "is it within rate_limit, and can XDP say so?")                          \
-	S(check_tcp_limit, "may its prefix open one more connection?")                                  \
+	S(check_limits_xdp, "is it within rate_limit or tcp_limit, and can XDP say so?")              \
 	S(take_its_seat, "count the connection among those of its prefix")                         \
 	S(check_and_admit, "is it a whole DNS query, within its limits? count the client, unless XDP did") \
 	S(admit_client, "count the client")                                                        \

@@ -136,6 +136,9 @@ static void print_tcp_limit(const struct config_tcp_limit *limit)
 		printf(" %u new ones a second (%u at once)", limit->new_per_second, limit->burst);
 	if (limit->open)
 		printf("%s %u open ones", limit->new_per_second ? "," : "", limit->open);
+	if (limit->cookies_above)
+		printf("%s cookies above %u SYNs a second of all",
+		       limit->new_per_second || limit->open ? "," : "", limit->cookies_above);
 	printf("\n");
 }
 

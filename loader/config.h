@@ -69,6 +69,7 @@ struct config_tcp_limit {
 	unsigned int new_per_second; /* 0: any number */
 	unsigned int burst;	     /* new ones at once */
 	unsigned int open;	     /* 0: any number */
+	unsigned int cookies_above; /* SYNs per second of who is not proven; 0: no cookies */
 	struct edge53_client_prefix prefix;
 	struct edge53_prefix *exempt;
 	size_t n_exempt;

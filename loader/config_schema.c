@@ -52,10 +52,16 @@ static const cyaml_schema_field_t rate_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t syn_cookies_fields[] = {
+	TEXT(above, raw_syn_cookies),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t tcp_limit_fields[] = {
 	TEXT(new_per_second, raw_tcp_limit),
 	TEXT(burst, raw_tcp_limit),
 	TEXT(open, raw_tcp_limit),
+	BLOCK(syn_cookies, raw_tcp_limit, syn_cookies_fields),
 	BLOCK(prefix, raw_tcp_limit, bits_fields),
 	SEVERAL_FORMS("exempt"),
 	CYAML_FIELD_END,

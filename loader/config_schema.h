@@ -33,10 +33,15 @@ struct raw_rate {
 	struct raw_bits prefix;
 };
 
+struct raw_syn_cookies {
+	char *above;
+};
+
 struct raw_tcp_limit {
 	char *new_per_second;
 	char *burst;
 	char *open;
+	struct raw_syn_cookies syn_cookies;
 	struct raw_bits prefix;
 };
 

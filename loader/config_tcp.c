@@ -6,6 +6,7 @@
 
 #define MAX_NEW_PER_SECOND 1000000
 #define MAX_BURST 1000000
+#define MAX_SYNS_PER_SECOND 10000000
 #define MAX_OPEN 65535 /* more than there are ports */
 
 /* The same prefixes as rate_limit's, so that who is limited is one and the same. */
@@ -15,7 +16,7 @@ static const struct config_tcp_limit default_limit = {
 
 bool has_tcp_limit(const struct config_tcp_limit *limit)
 {
-	return limit->new_per_second || limit->open;
+	return limit->new_per_second || limit->open || limit->cookies_above;
 }
 
 static bool read_new(const struct place *at, const struct raw_tcp_limit *raw,
@@ -35,10 +36,21 @@ static bool read_new(const struct place *at, const struct raw_tcp_limit *raw,
 				  &ret->burst);
 }
 
+static bool read_cookies(const struct place *at, const struct raw_syn_cookies *raw,
+			 struct config_tcp_limit *ret)
+{
+	struct place above = place_key(at, "above");
+
+	return !at->node ||
+	       (is_present(&above) && read_number(&above, raw->above, "a number of SYNs per second", 1,
+						  MAX_SYNS_PER_SECOND, &ret->cookies_above));
+}
+
 bool read_tcp_limit(const struct place *at, const struct raw_tcp_limit *raw,
 		    struct config_tcp_limit *ret)
 {
 	struct place open = place_key(at, "open");
+	struct place cookies = place_key(at, "syn_cookies");
 	struct place prefix = place_key(at, "prefix");
 	struct place exempt = place_key(at, "exempt");
 	bool good;
@@ -48,10 +60,11 @@ bool read_tcp_limit(const struct place *at, const struct raw_tcp_limit *raw,
 		return true;
 	good = read_new(at, raw, ret);
 	good &= read_number(&open, raw->open, "a number of connections", 1, MAX_OPEN, &ret->open);
+	good &= read_cookies(&cookies, &raw->syn_cookies, ret);
 	good &= read_client_prefix(&prefix, &raw->prefix, &ret->prefix);
 	good &= read_prefixes(&exempt, EDGE53_MAX_EXEMPT, &ret->exempt, &ret->n_exempt);
 	if (good && !has_tcp_limit(ret)) {
-		wrong(at, "limits nothing; it needs new_per_second, open, or both");
+		wrong(at, "limits nothing; it needs one at least of new_per_second, open and syn_cookies");
 		good = false;
 	}
 	return good;

@@ -363,6 +363,15 @@ void dataplane_log_libbpf(void)
 	libbpf_set_print(print_libbpf);
 }
 
+/* A kernel may be built without (CONFIG_SYN_COOKIES). */
+static bool has_syn_cookies(void)
+{
+	if (libbpf_probe_bpf_helper(BPF_PROG_TYPE_XDP, BPF_FUNC_tcp_raw_gen_syncookie_ipv4, NULL))
+		return true;
+	log_warning("this kernel has no SYN cookies for programs (CONFIG_SYN_COOKIES): tcp_limit.syn_cookies would have no effect");
+	return false;
+}
+
 static void set_knobs(struct edge53_bpf *skel, const struct edge53_geometry *g,
 		      const struct config_limits *limits)
 {
@@ -371,6 +380,7 @@ static void set_knobs(struct edge53_bpf *skel, const struct edge53_geometry *g,
 		.tcp_half_open_ns = TCP_HALF_OPEN_NS,
 		.tcp_idle_ns = TCP_IDLE_NS,
 		.tcp_closing_ns = TCP_CLOSING_NS,
+		.has_syn_cookies = has_syn_cookies(),
 	};
 
 	geometry_fill_knobs(g, &knobs);

@@ -426,6 +426,8 @@ static int plan_edge_backends(struct plan *plan, const struct config_edge *edge,
 		service->exempt[EDGE53_EXEMPT_TCP] =
 			(struct plan_prefixes){ edge->tcp.exempt, edge->tcp.n_exempt };
 		service->flags |= EDGE53_SERVICE_TCP_LIMIT;
+		if (edge->tcp.cookies_above)
+			service->flags |= EDGE53_SERVICE_SYN_COOKIES;
 	}
 	plan_replies(service, &edge->response, edge->any);
 	if (edge->client_ip_udp == CLIENT_IP_PROXY_V2)

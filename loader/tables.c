@@ -611,6 +611,8 @@ static int sync_rate_limit(struct tables *t, const struct plan_service *service,
 	return write_rate_limit(t, id, &wanted);
 }
 
+#define PROVEN_S 600 /* as rate_limit has it, unless told */
+
 static int sync_tcp_limit(struct tables *t, const struct plan_service *service, unsigned int id)
 {
 	const struct config_tcp_limit *limit = service->tcp_limit;
@@ -626,6 +628,11 @@ static int sync_tcp_limit(struct tables *t, const struct plan_service *service, 
 	wanted.has_exempt = limit->n_exempt > 0;
 	set_bits(&wanted.fresh.masks[0], 96 + limit->prefix.ipv4);
 	set_bits(&wanted.fresh.masks[1], limit->prefix.ipv6);
+	if (limit->cookies_above) {
+		wanted.unproven.interval_ns = NS_PER_S / limit->cookies_above;
+		wanted.unproven.burst_ns = NS_PER_S;
+		wanted.unproven.proven_s = PROVEN_S;
+	}
 	return write_tcp_limit(t, id, &wanted);
 }
 
@@ -658,6 +665,16 @@ static unsigned int flags_of_any(const struct plan *plan, size_t index,
 			       xdp_sends(plan, index, NULL, attachments) ?
 		       EDGE53_SERVICE_ANY_IN_XDP :
 		       0;
+}
+
+static unsigned int flags_of_cookies(const struct plan *plan, size_t index,
+				     const struct attachments *attachments)
+{
+	const struct config_tcp_limit *limit = plan->services[index].tcp_limit;
+
+	return limit && limit->cookies_above && xdp_sends(plan, index, NULL, attachments)
+		       ? EDGE53_SERVICE_COOKIES_IN_XDP
+		       : 0;
 }
 
 /* Whether XDP can do to a query over the limit what is to be done. */
@@ -766,6 +783,7 @@ static int sync_service(struct tables *t, const struct plan *plan, size_t index,
 	wanted.flags |= flags_when_down(plan, index, wanted.picks, attachments);
 	wanted.flags |= flags_of_rate(plan, index, attachments);
 	wanted.flags |= flags_of_any(plan, index, attachments);
+	wanted.flags |= flags_of_cookies(plan, index, attachments);
 	return sync_rate_limit(t, service, id)
 	       ?: sync_tcp_limit(t, service, id)
 	       ?: sync_response_limit(t, service, id)

@@ -354,7 +354,7 @@ static void tcp_limits(void **state)
 	_cleanup_(config_freep) struct config *fresh =
 		parse_good(TCP_LIMIT_OF("{ new_per_second: 20 }"));
 	_cleanup_(config_freep) struct config *all = parse_good(TCP_LIMIT_OF(
-		"{ new_per_second: 1, burst: 7, open: 9, prefix: { ipv4: 32, ipv6: 64 }, "
+		"{ new_per_second: 1, burst: 7, open: 9, syn_cookies: { above: 1000 }, prefix: { ipv4: 32, ipv6: 64 }, "
 		"exempt: [10.0.0.0/8] }"));
 	const struct config_tcp_limit *limit = &fresh->edges[0].tcp;
 
@@ -370,6 +370,7 @@ static void tcp_limits(void **state)
 	assert_int_equal(limit->new_per_second, 1);
 	assert_int_equal(limit->burst, 7);
 	assert_int_equal(limit->open, 9);
+	assert_int_equal(limit->cookies_above, 1000);
 	assert_int_equal(limit->prefix.ipv4, 32);
 	assert_int_equal(limit->prefix.ipv6, 64);
 	assert_int_equal(limit->n_exempt, 1);
@@ -739,7 +740,7 @@ static const struct {
 	  { "4: edge[0].rate_limit.bursts: unknown key; did you mean \"burst\"? Keys here: qps, "
 	    "burst, over, slip, prefix, proven, exempt" } },
 	{ TCP "{ prefix: { ipv4: 32 } }\n" BACKENDS,
-	  { "4: edge[0].tcp_limit: limits nothing; it needs new_per_second, open, or both" } },
+	  { "4: edge[0].tcp_limit: limits nothing; it needs one at least of new_per_second, open and syn_cookies" } },
 	{ TCP "20\n" BACKENDS,
 	  { "4: edge[0].tcp_limit: 20 stands where a block of keys belongs" } },
 	{ TCP "{ open: 5, burst: 7 }\n" BACKENDS,
@@ -753,7 +754,10 @@ static const struct {
 	    "4: edge[0].tcp_limit.exempt[0]: \"printer\" is a host name..." } },
 	{ TCP "{ opens: 7 }\n" BACKENDS,
 	  { "4: edge[0].tcp_limit.opens: unknown key; did you mean \"open\"? Keys here: new_per_second, "
-	    "burst, open, prefix, exempt" } },
+	    "burst, open, syn_cookies, prefix, exempt" } },
+	{ TCP "{ syn_cookies: {} }\n" BACKENDS, { "4: edge[0].tcp_limit.syn_cookies.above: is missing" } },
+	{ TCP "{ syn_cookies: { above: 0 } }\n" BACKENDS,
+	  { "4: edge[0].tcp_limit.syn_cookies.above: 0 is not a number of SYNs per second (1-10000000)" } },
 	{ RESPONSE "{ burst: 5000 }\n" BACKENDS,
 	  { "4: edge[0].response_limit.bytes_per_second: is missing" } },
 	{ RESPONSE "{ bytes_per_second: 0, burst: 511 }\n" BACKENDS,

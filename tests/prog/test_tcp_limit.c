@@ -297,6 +297,142 @@ static int crowded_seats(const struct path *path)
 	return !(good & expect(path, "SYNs that were refused", refused, 0));
 }
 
+/* --- cookies ---------------------------------------------------------------------------------- */
+
+static __u32 number_at(const struct frame *frame, unsigned off)
+{
+	const unsigned char *p = frame->bytes + off;
+
+	return (__u32)p[0] << 24 | p[1] << 16 | p[2] << 8 | p[3];
+}
+
+/* A whole frame: what the client's own stack would make of its port and number. */
+static void frame_of_client(const struct path *path, const char *client, struct layer_of *tcp,
+			    struct frame *in)
+{
+	frame_of_query(path,
+		       strchr(client, ':') ? ip6(client, FRONTEND6, tcp) : ip4(client, FRONTEND, tcp), in);
+}
+
+/* A SYN that is answered with a cookie, as its bytes are to be but for number and cookie. Returns the cookie. */
+static __u32 cookie_for(const struct path *path, const char *client, unsigned port, bool *good)
+{
+	bool is_ipv6 = strchr(client, ':'), is_l2 = !path->client_is_l3;
+	unsigned tcp_off = (is_l2 ? 14 : 0) + (is_ipv6 ? 40 : 20);
+	struct layer_of *answer;
+	struct frame in, out, expected;
+	__u32 cookie;
+
+	frames_reset();
+	frame_of_client(path, client, tcp(FIRST_PORT + port, 53, "S", nothing()), &in);
+	world_run(path->query, client_device(path), &in, &out);
+	cookie = number_at(&out, tcp_off + 8);
+	answer = window(0, reset(53, FIRST_PORT + port, "SA", number_at(&out, tcp_off + 4), cookie));
+	answer = is_ipv6 ? ip6(FRONTEND6, client, answer) : ip4(FRONTEND, client, answer);
+	answer->id = number_at(&out, (is_l2 ? 14 : 0) + 4) >> 16; /* any */
+	make_frame(is_l2 ? eth(client_mac, uplink_mac, answer) : answer, &expected);
+	*good &= expect(path, "length of the answer", out.len, expected.len) &&
+		 expect(path, "bytes of the answer", memcmp(out.bytes, expected.bytes, out.len), 0);
+	*good &= expect(path, "a cookie, and not what is expected", cookie != 1001, 1);
+	*good &= expect(path, "it has no entry", conn_of(client, port) < 0, 1);
+	return cookie;
+}
+
+static enum edge53_reason reset_with(const struct path *path, const char *client, unsigned port,
+				     __u32 number)
+{
+	struct counters before, after;
+	struct frame in, out;
+	int why = EDGE53_GO_ON;
+
+	frames_reset();
+	frame_of_client(path, client, reset(FIRST_PORT + port, 53, "R", number, 0), &in);
+	world_read_counters(&before);
+	world_run(path->query, client_device(path), &in, &out);
+	world_read_counters(&after);
+	for (int i = 1; i < EDGE53_REASON_COUNT; i++)
+		if (after.reasons[SERVICE_EDGE][i] != before.reasons[SERVICE_EDGE][i])
+			why = i;
+	return why;
+}
+
+static bool is_not_taken(const struct path *path, const char *client, unsigned port, __u32 number)
+{
+	int why = reset_with(path, client, port, number);
+
+	/* XDP leaves to tc what is not of a connection, and does not count it. */
+	return expect(path, "a RST without a good cookie", why,
+		      path->query == EDGE_XDP ? EDGE53_GO_ON : EDGE53_NO_CONNECTION);
+}
+
+/* Above the threshold, who does not return his cookie gets nothing but another, and who does is let in. */
+static int cookies(const struct path *path)
+{
+	__u32 cookie, other;
+	bool good = true;
+
+	begin(path, 0, 0, 0);
+	world_limit_unproven_syns(DAY_NS / 2, 2, true);
+	good &= opens(path, OTHER_PREFIX, 1) & opens(path, OTHER_PREFIX, 2); /* below */
+	cookie = cookie_for(path, CLIENT, 1, &good);
+	other = cookie_for(path, CLIENT_2, 1, &good);
+	good &= is_not_taken(path, CLIENT, 1, cookie + 1000) & is_not_taken(path, CLIENT, 1, other);
+	good &= is_not_taken(path, CLIENT, 2, cookie) & is_not_taken(path, STRANGER, 1, cookie);
+	cookie_for(path, CLIENT, 1, &good);
+	good &= expect(path, "a RST with the cookie", reset_with(path, CLIENT, 1, cookie),
+		       EDGE53_COOKIE_RETURNED);
+	good &= connects(path, CLIENT, 1) & connects(path, CLIENT, 2);
+	cookie_for(path, CLIENT_2, 1, &good);
+	world_age_proofs(601);
+	cookie_for(path, CLIENT, 3, &good);
+	good &= expect(path, "its connections go on", send_segment(path, CLIENT, 1, "A"),
+		       EDGE53_TCP_QUERY_SENT);
+	good &= expect(path, "a SYN on one of them", send_segment(path, CLIENT, 1, "S"),
+		       EDGE53_TCP_QUERY_SENT);
+	cookie = cookie_for(path, CLIENT6, 1, &good);
+	good &= expect(path, "IPv6", reset_with(path, CLIENT6, 1, cookie), EDGE53_COOKIE_RETURNED);
+	good &= opens(path, CLIENT6, 1);
+	world_exempt_from_tcp_limit(CLIENT_2);
+	good &= opens(path, CLIENT_2, 1);
+	return !good;
+}
+
+/* Who has to prove himself takes nothing of what his prefix may open. */
+static int cookies_and_limits(const struct path *path)
+{
+	bool good = true;
+	__u32 cookie = 0;
+
+	begin(path, DAY_NS / 2, 2, 2);
+	world_limit_unproven_syns(DAY_NS, 1, true);
+	good &= opens(path, OTHER_PREFIX, 1);
+	for (unsigned i = 0; i < 10; i++)
+		cookie = cookie_for(path, CLIENT, 1, &good);
+	good &= expect(path, "a RST with the cookie", reset_with(path, CLIENT, 1, cookie),
+		       EDGE53_COOKIE_RETURNED);
+	good &= connects(path, CLIENT, 1) & connects(path, CLIENT, 2);
+	good &= is_refused(path, CLIENT, 3, EDGE53_TCP_NEW_DROPPED);
+	return !good;
+}
+
+/* What XDP could not answer it leaves to tc, which judges it, behind XDP or not. */
+static int cookies_by_tc(const struct path *path)
+{
+	struct frame in, out;
+	bool good = true;
+
+	begin(path, 0, 0, 0);
+	world_limit_unproven_syns(DAY_NS, 1, false);
+	frames_reset();
+	frame_of_client(path, CLIENT, tcp(FIRST_PORT + 1, 53, "S", nothing()), &in);
+	for (unsigned i = 0; i < 3; i++)
+		good &= expect(path, "XDP", world_run(EDGE_XDP, client_device(path), &in, &out),
+			       2 /* XDP_PASS */);
+	good &= opens(path, OTHER_PREFIX, 1);
+	cookie_for(path, CLIENT, 1, &good);
+	return !good;
+}
+
 const struct table tcp_limit_tables[] = {
 	{ "TCP limit: new connections", new_ones, XDP | TC_L2 | TC_L2_L3 },
 	{ "TCP limit: open connections", open_ones, XDP | TC_L2 | TC_L2_L3 },
@@ -306,5 +442,8 @@ const struct table tcp_limit_tables[] = {
 	{ "TCP limit: exact", exact, XDP | TC_L2 },
 	{ "TCP limit: many seats", many_seats, XDP },
 	{ "TCP limit: crowded seats", crowded_seats, XDP },
+	{ "TCP limit: cookies", cookies, XDP | TC_L2 | TC_L2_L3 | TC_L3 },
+	{ "TCP limit: cookies before limits", cookies_and_limits, XDP | TC_L2 },
+	{ "TCP limit: cookies by tc behind XDP", cookies_by_tc, TC_L2_CHECKED },
 	{},
 };

@@ -66,6 +66,7 @@ static void set_knobs(struct edge53_knobs *knobs)
 	knobs->client_bucket_bits = CLIENT_BUCKET_BITS;
 	knobs_set_client_prefix(knobs, &(struct edge53_client_prefix){});
 	knobs->udp_timeout_us = UDP_TIMEOUT_S * SECONDS >> 10;
+	knobs->has_syn_cookies = 1;
 	knobs->tcp_half_open_ns = TCP_HALF_OPEN_S * SECONDS;
 	knobs->tcp_idle_ns = TCP_IDLE_S * SECONDS;
 	knobs->tcp_closing_ns = TCP_CLOSING_S * SECONDS;
@@ -467,6 +468,22 @@ void world_give_seats(unsigned conn)
 						  world.conns[conn].sequence;
 		put(world.skel->maps.tcp_seats, &i, &seats);
 	}
+}
+
+void world_limit_unproven_syns(__u64 interval_ns, unsigned burst, bool in_xdp)
+{
+	struct edge53_tcp_limit limit;
+	__u32 service = SERVICE_EDGE;
+
+	put_zeros(world.skel->maps.proven, 1 << EDGE53_MOMENT_BUCKET_BITS);
+	world_get(world.skel->maps.tcp_limits, &service, &limit);
+	limit.unproven.interval_ns = interval_ns;
+	limit.unproven.burst_ns = interval_ns * burst;
+	limit.unproven.proven_s = 600;
+	put(world.skel->maps.tcp_limits, &service, &limit);
+	world_set_flags(SERVICE_EDGE, EDGE53_SERVICE_XDP | EDGE53_SERVICE_TCP_LIMIT |
+					      EDGE53_SERVICE_SYN_COOKIES |
+					      (in_xdp ? EDGE53_SERVICE_COOKIES_IN_XDP : 0));
 }
 
 static void exempt_from_use(enum test_service service, enum edge53_exempt_use use,

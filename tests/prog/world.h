@@ -119,6 +119,8 @@ void world_age_proofs(unsigned seconds);
 void world_give_seats(unsigned conn);
 void world_limit_tcp(__u64 interval_ns, unsigned burst, unsigned open);
 void world_change_tcp_limit(__u64 interval_ns, unsigned burst, unsigned open);
+/* Beside: who is not proven gets a cookie above so many SYNs. in_xdp: XDP may answer. */
+void world_limit_unproven_syns(__u64 interval_ns, unsigned burst, bool in_xdp);
 void world_exempt_from_tcp_limit(const char *address);
 /* What replies of a service are limited to, whose flags say so then; nobody was answered. */
 void world_limit_responses(enum test_service service, unsigned bytes_per_second, unsigned burst_bytes);
