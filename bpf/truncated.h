@@ -206,7 +206,7 @@ __weak __noinline int become_dns(struct __sk_buff *skb, const struct packet *pkt
 /* A function of its own for the stack of the caller. */
 __weak __noinline int answer_dns(struct __sk_buff *skb, const struct packet *pkt, __u32 dns_flags)
 {
-	return become_dns(skb, pkt, dns_flags) ? send_back(skb, pkt) : TC_ACT_SHOT;
+	return pkt && become_dns(skb, pkt, dns_flags) ? send_back(skb, pkt) : TC_ACT_SHOT;
 }
 
 /* Then its answer would go where it goes. */
