@@ -17,7 +17,7 @@
 static __always_inline bool is_over_rate(__u64 high, __u64 low, __u32 scope,
 					 const struct edge53_rate_limit *limit)
 {
-	return is_over_limit(high, low, scope, limit->masks, limit->interval_ns, limit->burst_ns);
+	return is_over_limit(high, low, scope, limit->masks, &limit->interval_ns, &limit->burst_ns);
 }
 
 /*

@@ -32,7 +32,7 @@ __weak __noinline int judge_response(__u64 high, __u64 low, __u32 service, __u32
 	    (limit->has_exempt && is_listed(high, low, service, EDGE53_EXEMPT_RESPONSES)))
 		return GO_ON;
 	cost_ns = bytes * limit->interval_ns >> EDGE53_RESPONSE_SHIFT;
-	if (!is_over_limit(high, low, SCOPE_OF_RESPONSES + service, limit->masks, cost_ns, limit->burst_ns) ||
+	if (!is_over_limit(high, low, SCOPE_OF_RESPONSES + service, limit->masks, &cost_ns, &limit->burst_ns) ||
 	    is_proven(high, low, limit->proven_s))
 		return GO_ON;
 	return EDGE53_RESPONSE_TRUNCATED;
