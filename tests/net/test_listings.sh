@@ -61,6 +61,8 @@ cell() { awk -v title="$1" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == title)
 lab_up
 lab_edge ethernet
 edge_config eth1
+sed -i 's/^    client_ip: none/    rate_limit: { qps: 1000, slip: 2 }\n    response_limit: { bytes_per_second: 1000000 }\n    any: truncate/' \
+	"$LAB_TMP/edge53.yaml"
 start_edge53 edge
 for ((i = 0; i < 3; i++)); do
 	expect 'a query' equal "$(ask client $FRONTEND www.example.com)" 192.0.2.80
