@@ -187,12 +187,13 @@ python_in() {
 		"$LAB_PYTHON" "${@:2}"
 		return
 	fi
-	exec {pipe}<<<"" # a pipe without a process; its newline is read below
+	exec {pipe}<<<"" # a pipe without a process
 	exec {answer}<>"/proc/self/fd/$pipe" {pipe}<&- {output}>&1
+	read -r -u "$answer" _
 	request=$LAB_TMP/python.$BASHPID.$answer
 	printf '%s\0' "$BASHPID" "$answer" "$output" "$@" >"$request"
-	echo "$request" >&"$LAB_PYTHON_FD" # while this is written, 1 is another than ours
-	read -r status <&"$answer"
+	# From here on the other side looks at 0, 2 and $output, so nothing may redirect them; this is another 1 for a moment.
+	echo "$request" >&"$LAB_PYTHON_FD"
 	read -rt 150 -u "$answer" status || fail "no Python"
 	exec {answer}<&- {output}>&-
 	return "$status"

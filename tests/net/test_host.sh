@@ -43,7 +43,7 @@ if [ -z "${HOST_DUMP:-}" ]; then
 	${CC:-gcc} -std=gnu11 -D_GNU_SOURCE= -g -O1 -Wall -Wextra \
 		${SANITIZE--fsanitize=address,undefined -fno-sanitize-recover=undefined} \
 		-I"$root/include" -I"$root/loader" "$root/tests/net/host_dump.c" \
-		"$root"/loader/host*.c "$root"/loader/{netlink,pins,util,log}.c \
+		"$root"/loader/host*.c "$root"/loader/{netlink,pins,trusted,util,log}.c \
 		-lmnl -lsystemd -o "$dump"
 fi
 
