@@ -16,6 +16,16 @@
 
 #define MOMENT_FACTOR 0x9e3779b97f4a7c15ull /* odd, and its bits are even (2^64 / the golden ratio) */
 
+/* Each use has a scope for each service, but for proofs, of which one is good for all. All are here, as no two may meet. */
+enum moment_scope {
+	SCOPE_OF_QUERIES = 0 * EDGE53_MAX_SERVICES,
+	SCOPE_OF_PROOF = 1 * EDGE53_MAX_SERVICES,
+	SCOPE_OF_NEW_CONNECTIONS = 2 * EDGE53_MAX_SERVICES,
+	SCOPE_OF_SEATS = 3 * EDGE53_MAX_SERVICES,
+	SCOPE_OF_RESPONSES = 4 * EDGE53_MAX_SERVICES,
+	SCOPE_OF_UNPROVEN_SYNS = 5 * EDGE53_MAX_SERVICES,
+};
+
 /* Who that is: not 0. A scope for each use, so that services do not share what they know. */
 static __always_inline __u64 moment_owner(__u64 high, __u64 low, __u32 scope)
 {

@@ -9,9 +9,6 @@
 
 #define NS_PER_S 1000000000ull
 
-/* A scope of its own beside those of the services. One proof is good for all of them. */
-#define SCOPE_OF_PROOF EDGE53_MAX_SERVICES
-
 /* Who has one address of an IPv6 network may have them all: the first half stands for it. */
 static __always_inline __u64 proof_owner(__u64 high, __u64 low)
 {

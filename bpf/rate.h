@@ -29,7 +29,7 @@ __weak __noinline int judge_rate(__u64 high, __u64 low, __u32 service, __u32 fla
 	const struct edge53_rate_limit *limit = bpf_map_lookup_elem(&rate_limits, &service);
 
 	if (!limit || (flags & EDGE53_SERVICE_EXEMPT && is_listed(high, low, service, EDGE53_EXEMPT_ALL)) ||
-	    !is_over_rate(high, low, service, limit) || is_proven(high, low, limit->proven_s))
+	    !is_over_rate(high, low, SCOPE_OF_QUERIES + service, limit) || is_proven(high, low, limit->proven_s))
 		return GO_ON;
 	if (!limit->slip)
 		return EDGE53_RATE_DROPPED;

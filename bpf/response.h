@@ -11,8 +11,6 @@
 #include "packet.h"
 #include "rewrite.h"
 
-#define SCOPE_OF_RESPONSES (4 * EDGE53_MAX_SERVICES)
-
 /* What the flow of a query keeps for its reply. */
 static __always_inline __u16 response_flags(const struct packet *pkt,
 					    const struct edge53_service *svc)

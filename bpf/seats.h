@@ -20,7 +20,6 @@
 #include "service.h"
 
 #define MAX_SEATS_TRIED 256
-#define SCOPE_OF_SEATS (3 * EDGE53_MAX_SERVICES)
 
 #define SEAT_TAG(word) ((__u16)((word) >> 48))
 #define SEAT_INDEX(word) ((__u16)((word) >> 32))

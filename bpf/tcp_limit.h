@@ -12,9 +12,6 @@
 #include "tcp.h"
 #include "translate.h"
 
-#define SCOPE_OF_NEW_CONNECTIONS (2 * EDGE53_MAX_SERVICES)
-#define SCOPE_OF_UNPROVEN_SYNS (5 * EDGE53_MAX_SERVICES)
-
 /* A SYN sent again, or on a connection that is open, opens none. */
 static __always_inline bool has_connection(const struct packet *pkt, __u64 now_ns)
 {
