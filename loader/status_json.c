@@ -261,39 +261,40 @@ static json_t *client_ip_json(const struct edge53_service *service)
 	return o;
 }
 
+/* Whom a limit is about. */
+static void put_limited(json_t **o, const struct edge53_addr masks[2], unsigned int proven_s)
+{
+	struct edge53_client_prefix prefix = limit_prefix(masks);
+
+	output_put(o, "prefix", client_prefix_json(&prefix));
+	output_put(o, "proven_seconds", proven_s ? json_integer(proven_s) : json_null());
+}
+
 static json_t *rate_limit_json(const struct edge53_rate_limit *limit)
 {
-	struct edge53_client_prefix prefix;
 	json_t *o;
 
 	if (!limit)
 		return json_null();
-	prefix = limit_prefix(limit->masks);
 	o = json_object();
 	output_put(&o, "qps", json_integer(limit_qps(limit)));
 	output_put(&o, "burst", json_integer(limit_burst(limit)));
 	output_put(&o, "over", json_string(limit->slip ? "truncate" : "drop"));
 	output_put(&o, "slip", limit->slip ? json_integer(limit->slip) : json_null());
-	output_put(&o, "prefix", client_prefix_json(&prefix));
-	output_put(&o, "proven_seconds",
-		   limit->proven_s ? json_integer(limit->proven_s) : json_null());
+	put_limited(&o, limit->masks, limit->proven_s);
 	return o;
 }
 
 static json_t *response_limit_json(const struct edge53_response_limit *limit)
 {
-	struct edge53_client_prefix prefix;
 	json_t *o;
 
 	if (!limit)
 		return json_null();
-	prefix = limit_prefix(limit->masks);
 	o = json_object();
 	output_put(&o, "bytes_per_second", json_integer(limit->bytes_per_second));
 	output_put(&o, "burst_bytes", json_integer(limit->burst_bytes));
-	output_put(&o, "prefix", client_prefix_json(&prefix));
-	output_put(&o, "proven_seconds",
-		   limit->proven_s ? json_integer(limit->proven_s) : json_null());
+	put_limited(&o, limit->masks, limit->proven_s);
 	return o;
 }
 
