@@ -107,7 +107,14 @@ def begin(request):
     pidfd = os.pidfd_open(int(pid))
     fds = [check(libc.syscall(SYS_PIDFD_GETFD, pidfd, fd, 0)) for fd in (int(answer), 0, int(output), 2)]
     os.close(pidfd)
-    work = parse(arguments)
+    try:
+        work = parse(arguments)
+    except Exception:   # no such file, or no Python
+        os.write(fds[3], traceback.format_exc().encode())
+        os.write(fds[0], b"1\n")
+        for fd in fds:
+            os.close(fd)
+        return
     child = os.fork()
     if not child:
         be_child(fds[0], fds[1:], pid, netns, work)
