@@ -12,23 +12,12 @@
 
 #include <cmocka.h>
 
+#include "read_whole.h"
+
 #include "../../loader/config.h"
 #include "../../loader/log.h"
 
 static char doc[65536], file[16384], message[512];
-
-static void read_whole(const char *path, char *text, size_t size)
-{
-	FILE *f = fopen(path, "re");
-	size_t len;
-
-	if (!f)
-		fail_msg("%s cannot be opened", path);
-	len = fread(text, 1, size - 1, f);
-	fclose(f);
-	assert_in_range(len, 1, size - 2);
-	text[len] = '\0';
-}
 
 static void keep_message(int priority, const char *text)
 {

@@ -15,23 +15,12 @@
 
 #include <cmocka.h>
 
+#include "read_whole.h"
+
 #define PAGE "docs/security.md"
 #define MAX_NAME 128
 
 static char page[65536];
-
-static void read_whole(const char *path, char *text, size_t size)
-{
-	FILE *f = fopen(path, "re");
-	size_t len;
-
-	if (!f)
-		fail_msg("%s cannot be opened", path);
-	len = fread(text, 1, size - 1, f);
-	fclose(f);
-	assert_in_range(len, 1, size - 2);
-	text[len] = '\0';
-}
 
 /* Whether a file of the pattern has the text. */
 static bool has_text(const char *pattern, const char *text)
